@@ -1,0 +1,35 @@
+"""What every job shares: one-line errors with exit code 2, and log lines with their own prefix."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from ocspark.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one ``ocspark: `` line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an `InputError` in place of argparse's two lines."""
+        raise InputError(f"command line: {message}")
+
+
+def run_job(main: Callable[[], int]) -> NoReturn:
+    """Run a job's main function and exit with its code: 0 done, 2 bad input, 1 anything else."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("[ocspark] %(message)s"))
+    logger = logging.getLogger("ocspark")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        code = main()
+    except InputError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"ocspark: {error}\n")
+        code = 2
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""The Deep Sets network and its weights: torch and numpy, no Spark."""

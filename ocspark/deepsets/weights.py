@@ -1,0 +1,190 @@
+"""A trained model: weights, standardisation and the conventions it was trained with (method §7–8)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from ocspark.deepsets.network import build
+from ocspark.errors import InputError
+from ocspark.release import package_file
+from ocspark.settings import conf_path
+
+SOURCE_FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
+CLUSTER_FEATURES = ("a0", "age", "parallax")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Weights with everything needed to feed them.
+
+    Attributes
+    ----------
+    name, sha256 : str
+        Name and SHA-256 of the weights file.
+    state : dict of arrays
+        The network's parameters, float32.
+    width : int
+        Hidden width.
+    source_mean, source_std : arrays, shape (5,)
+        Standardisation of f_R, f_μ, f_ϖ, f_C, f_G in the model's own convention.
+    cluster_mean, cluster_std : arrays, shape (3,)
+        Standardisation of A0, log age, ϖ_c.
+    isochrone_sign : int
+        +1 if trained on star − isochrone (the paper), −1 on isochrone − star.
+    radius : str
+        "angle" for f_R = d θ (the paper), "sine" for d sin θ.
+    release : str
+        Release it was trained on.
+    seen : frozenset of str
+        Clusters it was trained or validated on.
+    """
+
+    name: str
+    sha256: str
+    state: dict[str, NDArray[np.float32]]
+    width: int
+    source_mean: NDArray[np.float64]
+    source_std: NDArray[np.float64]
+    cluster_mean: NDArray[np.float64]
+    cluster_std: NDArray[np.float64]
+    isochrone_sign: int
+    radius: str
+    release: str
+    seen: frozenset[str] = field(default_factory=frozenset)
+
+    def standardise(self, features: NDArray[np.float64], distance_pc: float) -> NDArray[np.float32]:
+        """Return network inputs of features in the paper's convention.
+
+        Parameters
+        ----------
+        features : array, shape (..., 5)
+            f_R [pc], f_μ [mas/yr], f_ϖ [mas], f_C, f_G [mag].
+        distance_pc : float
+            The cluster's distance [pc].
+        """
+        own = np.array(features, dtype=np.float64)
+        if self.radius == "sine":
+            own[..., 0] = distance_pc * np.sin(own[..., 0] / distance_pc)
+        own[..., 3:5] *= self.isochrone_sign
+        return ((own - self.source_mean) / self.source_std).astype(np.float32)
+
+    def standardise_cluster(
+        self, a0: float, log_age: float, parallax: float
+    ) -> NDArray[np.float32]:
+        """Return network inputs, shape (3,), of A0 [mag], log age [dex] and ϖ_c [mas]."""
+        values = np.array([a0, log_age, parallax])
+        return ((values - self.cluster_mean) / self.cluster_std).astype(np.float32)
+
+
+def load_model(name: str) -> TrainedModel:
+    """Return the model called `name` (a card in ``conf/models``), or the one whose card is at a path.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, its hash differs from the card's, or its shapes do not fit the network.
+    """
+    card_path = (
+        Path(name) if name.endswith((".yaml", ".yml")) else conf_path("models", f"{name}.yaml")
+    )
+    if not card_path.is_file():
+        known = ", ".join(sorted(p.stem for p in conf_path("models").glob("*.yaml")))
+        raise InputError(
+            f"model: {name!r} is not known; expected {known} or the path of a model card"
+        )
+    try:
+        card = yaml.safe_load(card_path.read_text())
+        weights_path, details_path = (
+            _data_file(card, key, card_path) for key in ("weights", "card")
+        )
+        expected, conventions = str(card["weights_sha256"]), card["conventions"]
+        sign, radius = int(conventions["isochrone_sign"]), str(conventions["radius"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"model: {card_path}: not a model card: {error!r}") from None
+    if sign not in (-1, 1) or radius not in ("angle", "sine"):
+        raise InputError(
+            f"model: {card_path}: conventions: expected isochrone_sign 1 or -1 and radius angle or sine"
+        )
+    payload = weights_path.read_bytes()
+    digest = hashlib.sha256(payload).hexdigest()
+    if digest != expected:
+        raise InputError(
+            f"model: {weights_path}: SHA-256 is {digest}; expected {expected} ({card_path.name})"
+        )
+    return _assemble(payload, digest, details_path, weights_path, card, sign, radius)
+
+
+def _data_file(card: dict[str, str], key: str, card_path: Path) -> Path:
+    if "package" in card:
+        return package_file(card["package"], card[key])
+    path = card_path.parent / card[key]
+    if not path.is_file():
+        raise InputError(f"model: {path}: no such file (named by {card_path})")
+    return path
+
+
+def _assemble(
+    payload: bytes,
+    digest: str,
+    details_path: Path,
+    weights_path: Path,
+    card: dict[str, str],
+    sign: int,
+    radius: str,
+) -> TrainedModel:
+    try:
+        details = json.loads(details_path.read_text())
+        width = int(details["hidden_size"])
+        if tuple(details["source_features"]) != SOURCE_FEATURES or (
+            tuple(details["cluster_features"]) != CLUSTER_FEATURES
+        ):
+            raise InputError(
+                f"model: {details_path}: features are {details['source_features']}, "
+                f"{details['cluster_features']}; expected {SOURCE_FEATURES}, {CLUSTER_FEATURES}"
+            )
+        constants = [
+            np.array(details[f"{kind}_feature_{which}"], dtype=np.float64)
+            for kind in ("source", "cluster")
+            for which in ("means", "stds")
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"model: {details_path}: not a model's constants: {error!r}") from None
+    if [c.shape for c in constants] != [(5,), (5,), (3,), (3,)]:
+        raise InputError(
+            f"model: {details_path}: expected 5 source and 3 cluster means and deviations"
+        )
+    try:
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        build(state, width)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"model: {weights_path}: not weights of a Deep Sets network of width {width} with 13 "
+            f"inputs: {reason}"
+        ) from None
+    if state["phi.0.Gamma.weight"].shape[1] != 13:
+        raise InputError(f"model: {weights_path}: expected 13 inputs per set element")
+    seen = [*details.get("training_clusters", []), *details.get("validation_clusters", [])]
+    return TrainedModel(
+        name=str(card["name"]),
+        sha256=digest,
+        state={k: v.numpy().astype(np.float32) for k, v in state.items()},
+        width=width,
+        source_mean=constants[0],
+        source_std=constants[1],
+        cluster_mean=constants[2],
+        cluster_std=constants[3],
+        isochrone_sign=sign,
+        radius=radius,
+        release=str(card.get("release", "")),
+        seen=frozenset(seen),
+    )

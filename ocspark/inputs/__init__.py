@@ -1,0 +1,1 @@
+"""Readers: cluster tables, member lists and isochrone tables become canonical tables."""

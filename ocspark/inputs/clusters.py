@@ -1,0 +1,140 @@
+"""Cluster tables of any catalogue become the canonical table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ocspark.errors import InputError
+from ocspark.inputs.files import canonical_columns, numeric_column, read_table
+from ocspark.inputs.names import cluster_key, normalise_name
+
+CLUSTER_COLUMNS = (
+    "cluster",
+    "ra",
+    "dec",
+    "pmra",
+    "pmdec",
+    "pmra_dispersion",
+    "pmdec_dispersion",
+    "parallax",
+    "parallax_dispersion",
+    "log_age",
+    "a0",
+    "distance",
+)
+#: What a cluster must have to be processed; one that lacks any is skipped with that reason.
+REQUIRED = CLUSTER_COLUMNS[1:]
+#: Allowed values: (low, high, low itself allowed, what to expect).
+_RANGES = {
+    "dec": (-90.0, 90.0, True, "degrees within [-90, 90]"),
+    "ra": (-360.0, 720.0, True, "degrees"),
+    "distance": (0.0, 1e6, False, "a distance in pc above 0"),
+    "log_age": (4.0, 11.0, True, "log10 of the age in years, 4 to 11"),
+    "a0": (0.0, 100.0, True, "an extinction in mag, 0 or more"),
+    "pmra_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
+    "pmdec_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
+    "parallax_dispersion": (0.0, 1e4, True, "a dispersion in mas, 0 or more"),
+}
+
+
+@dataclass(frozen=True)
+class ClusterTable:
+    """The canonical cluster table.
+
+    Attributes
+    ----------
+    table : DataFrame
+        `CLUSTER_COLUMNS` (ra wrapped to [0, 360) deg), ``cluster_key`` (int64) and ``missing``
+        (comma-separated names of missing values, "" when complete), in the file's order.
+    all_keys : frozenset of int
+        Keys of every cluster of the file, chosen by ``clusters.names`` or not.
+    n_identical : int
+        Identical duplicate rows that were dropped.
+    """
+
+    table: pd.DataFrame
+    all_keys: frozenset[int]
+    n_identical: int
+
+
+def read_clusters(
+    path: str, columns: Mapping[str, str], names: Sequence[str] | None = None
+) -> ClusterTable:
+    """Read and check a cluster table.
+
+    Parameters
+    ----------
+    path : str
+        CSV, Parquet, ECSV, FITS or VOTable.
+    columns : mapping
+        Canonical name to the file's column, where they differ.
+    names : sequence of str, optional
+        Only these clusters (blanks and underscores alike).
+
+    Raises
+    ------
+    InputError
+        For a missing column, an impossible value, a name twice with different values, or a
+        chosen name that the table lacks.
+    """
+    raw = canonical_columns(
+        read_table(path, "clusters.path"), columns, CLUSTER_COLUMNS, path, "clusters"
+    )
+    if raw.empty:
+        raise InputError(f"clusters: {path}: the table has no rows")
+    table = pd.DataFrame({"cluster": _names(raw["cluster"], path)})
+    for name in REQUIRED:
+        table[name] = numeric_column(raw, name, path, "clusters")
+        if name in _RANGES:
+            _check_range(table, name, path)
+    table["ra"] = np.mod(table["ra"], 360.0)
+    table["cluster_key"] = np.array([cluster_key(c) for c in table["cluster"]], dtype=np.int64)
+    before = len(table)
+    same = table.assign(cluster=table["cluster"].map(normalise_name)).duplicated()
+    table = table[~same].reset_index(drop=True)
+    twice = table["cluster_key"].duplicated()
+    if twice.any():
+        name = table.loc[twice, "cluster"].iloc[0]
+        raise InputError(f"clusters: {path}: cluster {name!r} is there twice with different values")
+    all_keys = frozenset(table["cluster_key"].tolist())
+    if names is not None:
+        table = _choose(table, names, path)
+    missing = table[list(REQUIRED)].isna()
+    table["missing"] = [", ".join(missing.columns[row]) for row in missing.to_numpy()]
+    return ClusterTable(table, all_keys, before - int((~same).sum()))
+
+
+def _names(column: pd.Series, path: str) -> pd.Series:
+    blank = column.isna() | (column.astype(str).str.strip() == "")
+    if blank.any():
+        row = int(np.flatnonzero(blank)[0]) + 1
+        raise InputError(
+            f"clusters: {path}: column cluster, row {row}: expected a name, got nothing"
+        )
+    return column.astype(str).str.strip()
+
+
+def _check_range(table: pd.DataFrame, name: str, path: str) -> None:
+    low, high, closed, expected = _RANGES[name]
+    values = table[name]
+    bad = (values < low) | (values > high) | ((values == low) & (not closed))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"clusters: {path}: cluster {table['cluster'].iloc[row]!r}: column {name} is "
+            f"{values.iloc[row]:g}; expected {expected}"
+        )
+
+
+def _choose(table: pd.DataFrame, names: Sequence[str], path: str) -> pd.DataFrame:
+    if not names:
+        raise InputError("clusters.names: the list is empty; expected names, or null for all")
+    wanted = {cluster_key(name): name for name in names}
+    absent = set(wanted) - set(table["cluster_key"])
+    if absent:
+        raise InputError(f"clusters.names: {wanted[min(absent)]!r} is not in {path}")
+    return table[table["cluster_key"].isin(wanted)].reset_index(drop=True)

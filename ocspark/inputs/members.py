@@ -1,0 +1,165 @@
+"""Member lists of any catalogue become the canonical list; ids of older releases are brought forward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ocspark.errors import InputError
+from ocspark.inputs.files import canonical_columns, numeric_column, read_table
+from ocspark.inputs.names import cluster_key
+
+MEMBER_COLUMNS = ("cluster", "source_id", "probability")
+
+
+@dataclass(frozen=True)
+class MemberList:
+    """The canonical member list.
+
+    Attributes
+    ----------
+    table : DataFrame
+        cluster_key (int64), source_id (int64), probability (float64) of the list, only for
+        clusters of the cluster table; sorted by the first two.
+    counts : dict
+        What was read, dropped, unknown or lost, for the run's record.
+    unknown_clusters : list of str
+        Names in the list that the cluster table lacks.
+    """
+
+    table: pd.DataFrame
+    counts: dict[str, int]
+    unknown_clusters: list[str] = field(default_factory=list)
+
+
+def read_members(
+    path: str,
+    columns: Mapping[str, str],
+    known_keys: frozenset[int],
+    neighbourhood: str | None = None,
+) -> MemberList:
+    """Read and check a member list.
+
+    Parameters
+    ----------
+    path : str
+        CSV, Parquet, ECSV, FITS or VOTable.
+    columns : mapping
+        Canonical name (cluster, source_id, probability) to the file's column.
+    known_keys : frozenset of int
+        Keys of the cluster table; other clusters are counted and left out.
+    neighbourhood : str, optional
+        Table of old and new ids (method §3), as ``gaiadr3.dr2_neighbourhood``.
+
+    Raises
+    ------
+    InputError
+        For an empty list, a missing column, ids that are not 64-bit integers, a probability
+        outside [0, 1], or the same star in the same cluster with two probabilities.
+    """
+    raw = canonical_columns(
+        read_table(path, "members.path"), columns, MEMBER_COLUMNS, path, "members"
+    )
+    if raw.empty:
+        raise InputError(f"members: {path}: the list is empty")
+    if raw["cluster"].isna().any():
+        raise InputError(f"members: {path}: column cluster: a row has no name")
+    probability = numeric_column(raw, "probability", path, "members")
+    if not probability.between(0.0, 1.0).all():
+        row = int(np.flatnonzero(~probability.between(0.0, 1.0))[0])
+        raise InputError(
+            f"members: {path}: column probability, row {row + 1}: expected a number within [0, 1], "
+            f"got {probability.iloc[row]:g}"
+        )
+    names = pd.Series(pd.unique(raw["cluster"].astype(str)))
+    keys = {name: cluster_key(name) for name in names}
+    table = pd.DataFrame(
+        {
+            "cluster_key": raw["cluster"].astype(str).map(keys).astype(np.int64),
+            "source_id": _ids(raw["source_id"], path),
+            "probability": probability,
+        }
+    )
+    counts = {"rows": len(table), "clusters": len(set(keys.values()))}
+    table = table.drop_duplicates()
+    counts["identical_duplicates"] = counts["rows"] - len(table)
+    twice = table.duplicated(["cluster_key", "source_id"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        name = next(n for n, k in keys.items() if k == row["cluster_key"])
+        raise InputError(
+            f"members: {path}: cluster {name!r} has source_id {int(row['source_id'])} twice with "
+            "different probabilities"
+        )
+    unknown = sorted(name for name, key in keys.items() if key not in known_keys)
+    table = table[table["cluster_key"].isin(known_keys)]
+    counts["clusters_not_in_table"] = len({keys[name] for name in unknown})
+    if neighbourhood is not None:
+        table, moved = bring_forward(table, neighbourhood)
+        counts.update(moved)
+    table = table.sort_values(["cluster_key", "source_id"], ignore_index=True)
+    return MemberList(table, counts, unknown)
+
+
+def _ids(column: pd.Series, path: str) -> pd.Series:
+    expected = f"members: {path}: column source_id: expected 64-bit integers"
+    if column.isna().any():
+        raise InputError(f"{expected}, row {int(np.flatnonzero(column.isna())[0]) + 1} has none")
+    if pd.api.types.is_float_dtype(column):
+        raise InputError(f"{expected}, got floating point, which cannot hold a Gaia id")
+    try:
+        return column.astype(np.int64)
+    except (ValueError, TypeError, OverflowError):
+        raise InputError(f"{expected}, got {column.iloc[0]!r}") from None
+
+
+def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Replace ids of an older release through a neighbourhood table.
+
+    Repeated pairs are dropped, then the smallest angular distance, then the smallest
+    |magnitude difference| decides. Ids without a neighbour are lost and counted.
+
+    Parameters
+    ----------
+    members : DataFrame
+        cluster_key, source_id (old), probability.
+    path : str
+        Table with two ``…_source_id`` columns (old release first in the alphabet, as
+        dr2_source_id and dr3_source_id), angular_distance and magnitude_difference.
+
+    Returns
+    -------
+    members : DataFrame
+        The same columns with new ids.
+    counts : dict
+        ids_lost, ids_with_several_neighbours, ids_merged.
+    """
+    pairs = read_table(path, "members.neighbourhood")
+    ids = sorted(str(c) for c in pairs.columns if str(c).endswith("source_id"))
+    distance = next((c for c in pairs.columns if str(c).startswith("angular_distance")), None)
+    magnitude = next((c for c in pairs.columns if str(c).startswith("magnitude_difference")), None)
+    if len(ids) != 2 or distance is None or magnitude is None:
+        raise InputError(
+            f"members.neighbourhood: {path}: expected two …_source_id columns, angular_distance and "
+            f"magnitude_difference; the file has {', '.join(map(str, pairs.columns))}"
+        )
+    old, new = ids
+    pairs = pairs[[old, new, distance, magnitude]].drop_duplicates([old, new])
+    pairs = pairs[pairs[old].isin(members["source_id"])]
+    pairs = pairs.assign(_size=pairs[magnitude].abs().fillna(np.inf))
+    several = int((pairs[old].value_counts() > 1).sum())
+    pairs = pairs.sort_values([distance, "_size", new]).drop_duplicates(old)
+    moved = members.merge(pairs, left_on="source_id", right_on=old)
+    lost = members["source_id"].nunique() - moved["source_id"].nunique()
+    found = len(moved)
+    moved = moved.sort_values([distance, "_size", old]).drop_duplicates(["cluster_key", new])
+    moved = moved.assign(source_id=moved[new].astype(np.int64))[list(members.columns)]
+    counts = {
+        "ids_lost": int(lost),
+        "ids_with_several_neighbours": several,
+        "ids_merged": found - len(moved),
+    }
+    return moved, counts

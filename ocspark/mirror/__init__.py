@@ -1,0 +1,1 @@
+"""The mirror: HEALPix-partitioned Parquet in the HATS layout."""

@@ -1,0 +1,226 @@
+"""What a mirror is made of: its Parquet files and, for a HATS catalogue, the sky pixel of each."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.sky.cover import overlapping
+
+HEALPIX_COLUMN = "_healpix_29"
+#: Integer columns of a release; the others are floating point.
+INTEGERS = ("source_id", "phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs", "solution")
+
+
+@dataclass(frozen=True)
+class MirrorFile:
+    """One Parquet file; `order` and `pixel` are None where the mirror says nothing of the sky."""
+
+    path: str
+    order: int | None
+    pixel: int | None
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file whose footer has been read: rows, SHA-256 of the footer, and the types of its columns."""
+
+    file: MirrorFile
+    rows: int
+    footer_sha256: str
+    types: Mapping[str, pa.DataType]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A mirror as found on disk, before any footer is read.
+
+    Attributes
+    ----------
+    path : str
+    files : list of MirrorFile
+        In sky order for HATS, by name otherwise.
+    healpix_column : str or None
+        Column with the order-29 nested index, where the layout promises one.
+    """
+
+    path: str
+    files: list[MirrorFile]
+    healpix_column: str | None
+
+    def touched_by(self, cells: NDArray[np.int64], order: int) -> list[MirrorFile]:
+        """Return the files whose pixels overlap the cells; all files of a plain directory."""
+        if not self.files or self.files[0].order is None:
+            return self.files
+        orders = np.array([f.order for f in self.files], dtype=np.int64)
+        pixels = np.array([f.pixel for f in self.files], dtype=np.int64)
+        hit = overlapping(orders, pixels, order, cells)
+        return [f for f, wanted in zip(self.files, hit, strict=True) if wanted]
+
+
+def open_mirror(path: str) -> Mirror:
+    """List a HATS catalogue or a plain Parquet directory.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`, or it is neither.
+    """
+    if not storage.exists(path):
+        raise InputError(
+            f"mirror.path: {path}: no such directory; expected a HATS catalogue or Parquet files"
+        )
+    if not storage.is_directory(path):
+        raise InputError(f"mirror.path: {path}: is a file; expected a directory")
+    for name in ("hats.properties", "properties"):
+        if storage.exists(storage.join(path, name)):
+            return _open_hats(path, _properties(storage.join(path, name)))
+    files = [f for f in storage.list_files(path, recursive=True) if _is_data(f, path)]
+    if not files:
+        raise InputError(
+            f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
+            "catalogue or Parquet files"
+        )
+    return Mirror(path, [MirrorFile(f, None, None) for f in files], None)
+
+
+def _is_data(file: str, root: str) -> bool:
+    parts = (
+        file[len(storage.resolve(root)[1]) :].split("/") if "://" not in root else file.split("/")
+    )
+    hidden = any(part.startswith(("_", ".")) for part in parts if part)
+    return not hidden and file.endswith((".parquet", ".pq"))
+
+
+def _properties(path: str) -> dict[str, str]:
+    lines = (line.split("=", 1) for line in storage.read_text(path).splitlines() if "=" in line)
+    return {key.strip(): value.strip() for key, value in lines if not key.startswith("#")}
+
+
+def _open_hats(path: str, properties: Mapping[str, str]) -> Mirror:
+    info = storage.join(path, "partition_info.csv")
+    if not storage.exists(info):
+        raise InputError(f"mirror.path: {info}: no such file; a HATS catalogue has one")
+    rows = list(csv.DictReader(io.StringIO(storage.read_text(info))))
+    if not rows or not {"Norder", "Npix"} <= set(rows[0]):
+        raise InputError(f"mirror.path: {info}: expected rows with Norder and Npix")
+    try:
+        pixels = [(int(row["Norder"]), int(row["Npix"])) for row in rows]
+    except (TypeError, ValueError):
+        raise InputError(f"mirror.path: {info}: Norder and Npix must be integers") from None
+    pixels.sort(key=lambda p: p[1] << 2 * (29 - p[0]))
+    folders = properties.get("hats_npix_suffix", ".parquet") == "/"
+    files = [f for pixel in pixels for f in _pixel_files(path, *pixel, folders)]
+    order = properties.get("hats_col_healpix_order", "29")
+    column = properties.get("hats_col_healpix", HEALPIX_COLUMN) if order == "29" else None
+    return Mirror(path, files, column)
+
+
+def _pixel_files(root: str, order: int, pixel: int, folder: bool) -> list[MirrorFile]:
+    stem = storage.join(
+        root, "dataset", f"Norder={order}", f"Dir={pixel // 10000 * 10000}", f"Npix={pixel}"
+    )
+    names = (
+        [f for f in storage.list_files(stem) if _is_data(f, stem)]
+        if folder
+        else [f"{stem}.parquet"]
+    )
+    if not names:
+        raise InputError(
+            f"mirror.path: {stem}: no Parquet file; partition_info.csv lists this pixel"
+        )
+    return [MirrorFile(name, order, pixel) for name in names]
+
+
+def check_files(
+    files: Sequence[MirrorFile], columns: Mapping[str, str], healpix_column: str | None
+) -> list[CheckedFile]:
+    """Read the footers of files and check that the needed columns are there, as numbers.
+
+    Parameters
+    ----------
+    files : sequence of MirrorFile
+    columns : mapping
+        Canonical name to the release's column.
+    healpix_column : str or None
+        Taken along where a file has it.
+
+    Raises
+    ------
+    InputError
+        For a missing, truncated or foreign file, a missing column, or a wrong type.
+    """
+
+    def check(file: MirrorFile) -> CheckedFile:
+        footer = _read_footer(file.path)
+        try:
+            metadata = pq.read_metadata(pa.BufferReader(footer))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"mirror.path: {file.path}: its footer is damaged: {error}") from None
+        schema = metadata.schema.to_arrow_schema()
+        types = {}
+        for name, column in columns.items():
+            if column not in schema.names:
+                raise InputError(f"mirror.path: {file.path}: column {column} is missing")
+            types[column] = schema.field(column).type
+            _check_type(name, column, types[column], file.path)
+        if healpix_column in schema.names:
+            types[healpix_column] = schema.field(healpix_column).type
+        return CheckedFile(file, metadata.num_rows, hashlib.sha256(footer).hexdigest(), types)
+
+    with ThreadPoolExecutor(8) as pool:
+        checked = list(pool.map(check, files))
+    for other in checked[1:]:
+        for column, kind in checked[0].types.items():
+            if other.types.get(column) != kind:
+                raise InputError(
+                    f"mirror.path: {other.file.path}: column {column} is {other.types.get(column)}; "
+                    f"expected {kind} as in {checked[0].file.path}"
+                )
+    return checked
+
+
+def _check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
+    if name in INTEGERS and name != "source_id":
+        fits = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    elif name == "source_id":
+        fits = pa.types.is_int64(kind)
+    else:
+        fits = pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    if not fits:
+        expected = "int64" if name == "source_id" else "a number"
+        raise InputError(f"mirror.path: {path}: column {column} is {kind}; expected {expected}")
+
+
+def _read_footer(path: str) -> bytes:
+    """Return the bytes of a Parquet footer with its trailing length and magic."""
+    filesystem, inner = storage.resolve(path)
+    try:
+        with filesystem.open_input_file(inner) as stream:
+            size = stream.size()
+            tail = bytes(stream.read_at(8, size - 8)) if size >= 12 else b""
+            if tail[4:] != b"PAR1":
+                raise InputError(
+                    f"mirror.path: {path}: not a whole Parquet file (truncated or foreign)"
+                )
+            length = int.from_bytes(tail[:4], "little") + 8
+            if length > size:
+                raise InputError(
+                    f"mirror.path: {path}: not a whole Parquet file (its footer is cut)"
+                )
+            return bytes(stream.read_at(length, size - length))
+    except FileNotFoundError:
+        raise InputError(f"mirror.path: {path}: no such file; the catalogue lists it") from None
+    except OSError as error:
+        raise InputError(f"mirror.path: {path}: cannot be read: {error}") from None

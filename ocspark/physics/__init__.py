@@ -1,0 +1,1 @@
+"""Zero point, photometric errors, extinction and apparent isochrones: numpy, no Spark."""

@@ -1,0 +1,85 @@
+"""What differs between Gaia releases, read from ``conf/releases/*.yaml``; nothing else may ask which it is."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from ocspark.errors import InputError
+from ocspark.settings import conf_path
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MagnitudeErrorSource(_Part):
+    """A spline table inside an installed package, its base numbers of observations and range [mag]."""
+
+    package: str
+    file: str
+    base_n_obs: dict[str, float]
+    mag_range: tuple[float, float]
+
+
+class ExtinctionSource(_Part):
+    """A dustapprox polynomial and its names of G, BP and RP."""
+
+    law: str
+    passbands: tuple[str, str, str]
+
+
+class Release(_Part):
+    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count."""
+
+    name: str
+    epoch: float
+    expected_rows: int
+    columns: dict[str, str]
+    zero_point: Literal["lindegren2021", "none"]
+    magnitude_errors: MagnitudeErrorSource
+    extinction: ExtinctionSource
+
+    @cached_property
+    def magnitude_errors_path(self) -> Path:
+        """The spline file of `magnitude_errors`."""
+        return package_file(self.magnitude_errors.package, self.magnitude_errors.file)
+
+
+def load_release(name: str) -> Release:
+    """Return the release called `name`.
+
+    Raises
+    ------
+    InputError
+        If ``conf/releases`` has no such file.
+    """
+    folder = conf_path("releases")
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise InputError(f"release: {name!r} is not known; expected one of {', '.join(known)}")
+    return Release.model_validate(yaml.safe_load((folder / f"{name}.yaml").read_text()))
+
+
+def package_file(package: str, file: str) -> Path:
+    """Return a data file of an installed package, which is found but not imported.
+
+    Raises
+    ------
+    InputError
+        If the package or the file is missing.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f"package {package} is not installed; run `make setup`")
+    path = Path(spec.origin).parent / file
+    if not path.is_file():
+        raise InputError(
+            f"package {package}: {file} is missing; expected the version in constraints.txt"
+        )
+    return path

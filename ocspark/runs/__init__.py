@@ -1,0 +1,1 @@
+"""Units of work, their manifests, resume, publication, and the main job."""

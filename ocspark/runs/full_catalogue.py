@@ -1,0 +1,292 @@
+"""The main job: mirror → cones → training members → candidates → probabilities → tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.membership.engine import Sampling
+from ocspark.membership.evaluate import Evaluation, evaluate_candidates
+from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.read import read_sources
+from ocspark.runs.fingerprint import default_run_id, environment, fingerprint_inputs
+from ocspark.runs.inputs import RunInputs, read_inputs
+from ocspark.runs.lock import hold_lock
+from ocspark.runs.progress import Progress
+from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
+from ocspark.runs.units import Manifest, RunDirectory, group_files
+from ocspark.selection.cone import Cones, search_cones
+from ocspark.selection.model import ClusterModel
+from ocspark.selection.training import (
+    characterise_clusters,
+    find_training_members,
+    mark_listed,
+    model_from_row,
+    training_members,
+)
+from ocspark.session import get_session
+from ocspark.settings import Settings
+from ocspark.tables import CANDIDATES, NON_MEMBERS, SEARCH, TRAINING_MEMBERS, struct
+
+log = logging.getLogger("ocspark")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its directory, the content of run.json, and whether it was finished before."""
+
+    path: str
+    record: dict[str, Any]
+    already_finished: bool
+
+
+def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) -> RunResult:
+    """Compute membership probabilities for all clusters of a table.
+
+    Parameters
+    ----------
+    settings : Settings
+        From `ocspark.settings.load_settings` or `make_settings`.
+    spark : SparkSession, optional
+        Classic or Connect; by default the active one, or a new one.
+
+    Returns
+    -------
+    RunResult
+        Tables and run.json are under its ``path``.
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings or inputs.
+    """
+    inputs = read_inputs(settings)
+    fingerprint = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
+    run_id = settings.output.run_id or default_run_id(fingerprint)
+    run = RunDirectory(storage.join(settings.output.path, run_id))
+    finished = _finished(run, fingerprint)
+    if finished is not None:
+        return RunResult(run.root, finished, True)
+    _log_inputs(inputs)
+    storage.make_directory(run.root)
+    with hold_lock(run.path("_lock")):
+        _claim(run, fingerprint)
+        session = spark or get_session("ocspark: full catalogue", settings.spark.config)
+        record = _Job(inputs, run, session).execute(run_id, fingerprint)
+    storage.write_text(storage.join(settings.output.path, "latest"), run_id + "\n")
+    return RunResult(run.root, record, False)
+
+
+def _finished(run: RunDirectory, fingerprint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return run.json if the run is finished; refuse a directory with another run in it."""
+    for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
+        path = run.path(name)
+        if storage.exists(path):
+            record: dict[str, Any] = json.loads(storage.read_text(path))
+            if (record[key] if key else record) != json.loads(json.dumps(fingerprint)):
+                raise InputError(
+                    f"output.run_id: {run.root} holds a run with other inputs or settings; "
+                    "expected another run_id, or none"
+                )
+            if name == "run.json":
+                return record
+    return None
+
+
+def _claim(run: RunDirectory, fingerprint: Mapping[str, Any]) -> None:
+    if not storage.exists(run.path("_inputs.json")):
+        storage.write_text(run.path("_inputs.json"), json.dumps(fingerprint, indent=1))
+
+
+def _log_inputs(inputs: RunInputs) -> None:
+    clusters, members = inputs.clusters, inputs.members
+    log.info(
+        "%d clusters (%d identical duplicate rows dropped), %d cannot be processed; %d listed members",
+        len(clusters.table),
+        clusters.n_identical,
+        len(inputs.skipped),
+        len(members.table),
+    )
+    if members.unknown_clusters:
+        log.info(
+            "%d clusters of the member list are not in the cluster table: %s, …",
+            members.counts["clusters_not_in_table"],
+            ", ".join(members.unknown_clusters[:5]),
+        )
+    if members.counts["identical_duplicates"]:
+        log.info(
+            "%d identical rows of the member list dropped", members.counts["identical_duplicates"]
+        )
+
+
+class _Job:
+    """One execution: the steps share inputs, run directory and session."""
+
+    def __init__(self, inputs: RunInputs, run: RunDirectory, spark: SparkSession) -> None:
+        self._inputs, self._run, self._spark = inputs, run, spark
+        self._units = group_files(inputs.files, inputs.settings.spark.rows_per_unit)
+
+    def execute(self, run_id: str, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+        started, clock = datetime.now(UTC), time.monotonic()
+        searched = self._search()
+        found = self._read("_search", struct(SEARCH)).where("source_id is not null")
+        barrier, models = self._characterise(found)
+        evaluated = self._evaluate(models)
+        rows = self._summarise(models)
+        status = rows["status"].value_counts().to_dict()
+        record = {
+            "run_id": run_id,
+            "inputs": json.loads(json.dumps(fingerprint)),
+            "settings": self._inputs.settings.model_dump(mode="json"),
+            "release": self._inputs.release.name,
+            "model": {
+                "name": self._inputs.network.name,
+                "sha256": self._inputs.network.sha256,
+                "trained_on_release": self._inputs.network.release,
+            },
+            "seed": self._inputs.settings.membership.seed,
+            "members": self._inputs.members.counts,
+            "clusters": {"done": status.get("done", 0), "skipped": status.get("skipped", 0)},
+            "totals": {
+                name: int(rows[name].fillna(0).sum())
+                for name in ("n_cone", "n_candidates", "n_p10", "n_p50", "n_p90")
+            },
+            "environment": environment(),
+            "units": [*searched, *barrier, *evaluated],
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 1),
+        }
+        storage.remove_directory(self._run.path("_staging"))
+        storage.write_text(self._run.path("run.json"), json.dumps(record, indent=1))
+        return record
+
+    def _read(self, table: str, schema: Any) -> DataFrame:
+        return self._spark.read.schema(schema).parquet(self._run.path(table))
+
+    def _cone(self, files: Sequence[CheckedFile], cones: Cones) -> DataFrame:
+        columns = self._inputs.release.columns
+        sources = read_sources(self._spark, files, columns)
+        return search_cones(self._spark, sources, cones, [f.file for f in files])
+
+    def _search(self) -> list[Manifest]:
+        """Pass 1: listed members in the cones, and counts."""
+        listed = self._spark.createDataFrame(
+            pa.Table.from_pandas(self._inputs.listed(), preserve_index=False)
+        )
+        progress = Progress(
+            "pass 1 (search)", len(self._units), sum(f.rows for f in self._inputs.files)
+        )
+        manifests = []
+        for number, files in enumerate(self._units):
+
+            def make(_: str, files: list[CheckedFile] = files) -> dict[str, DataFrame]:
+                marked = mark_listed(self._cone(files, self._inputs.cones), listed)
+                return {"_search": find_training_members(marked)}
+
+            rows = sum(f.rows for f in files)
+            manifest = self._run.land(f"search-{number:05d}", make, {"mirror_rows": rows})
+            progress.done(rows, manifest["reused"])
+            manifests.append(manifest)
+        return manifests
+
+    def _characterise(self, found: DataFrame) -> tuple[list[Manifest], dict[int, ClusterModel]]:
+        """The barrier: cluster models and training members."""
+        first = self._run.land(
+            "models",
+            lambda _: {
+                "_models": characterise_clusters(self._spark, found, self._inputs.training_rules())
+            },
+        )
+        names = self._inputs.clusters.table.set_index("cluster_key")["cluster"]
+        models = {
+            key: model_from_row(row, names[key])
+            for key, row in self._characterised().items()
+            if row["reason"] is None
+        }
+        log.info("%d clusters characterised", len(models))
+        second = self._run.land(
+            "training",
+            lambda _: {
+                "training_members": training_members(
+                    self._spark, found, models, self._inputs.calibration
+                )
+            },
+        )
+        return [first, second], models
+
+    def _characterised(self) -> dict[int, dict[str, Any]]:
+        rows = self._run.read_arrow("_models").to_pylist()
+        return {row["cluster_key"]: row for row in sorted(rows, key=lambda r: r["cluster_key"])}
+
+    def _evaluate(self, models: dict[int, ClusterModel]) -> list[Manifest]:
+        """Pass 2: candidates and their probabilities."""
+        inputs = self._inputs
+        cones = inputs.cones.only(list(models))
+        touched = set(inputs.mirror.touched_by(cones.cell, cones.order)) if models else set()
+        units = [[f for f in files if f.file in touched] for files in self._units]
+        rows = [sum(f.rows for f in files) for files in units]
+        progress = Progress("pass 2 (membership)", sum(map(bool, units)), sum(rows))
+        sampling = Sampling(**inputs.settings.membership.model_dump(exclude={"adaptive"}))
+        evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration)
+        manifests = []
+        for number, files in enumerate(units):
+            if not files:
+                continue
+
+            def make(scratch: str, files: list[CheckedFile] = files) -> dict[str, DataFrame]:
+                return self._membership_tables(self._cone(files, cones), evaluation, scratch)
+
+            manifest = self._run.land(
+                f"membership-{number:05d}", make, {"mirror_rows": rows[number]}
+            )
+            progress.done(rows[number], manifest["reused"])
+            manifests.append(manifest)
+        return manifests
+
+    def _membership_tables(
+        self, cone: DataFrame, evaluation: Evaluation, scratch: str
+    ) -> dict[str, DataFrame]:
+        wanted = self._inputs.settings.output.non_members
+        stars = evaluate_candidates(self._spark, cone, evaluation, wanted)
+        if not wanted:
+            return {"candidates": stars}
+        # both tables come from one evaluation, so that the mirror is not read a third time
+        stars.write.mode("overwrite").parquet(scratch)
+        stars = self._spark.read.schema(struct(CANDIDATES)).parquet(scratch)
+        outside = F.col("probability").isNull()
+        return {
+            "candidates": stars.where(~outside),
+            "non_members": stars.where(outside).select([f.name for f in NON_MEMBERS]),
+        }
+
+    def _summarise(self, models: Mapping[int, ClusterModel]) -> Any:
+        """Write the clusters table from what has landed, and tables that got no rows at all."""
+        empty = {"candidates": CANDIDATES, "training_members": TRAINING_MEMBERS}
+        if self._inputs.settings.output.non_members:
+            empty["non_members"] = NON_MEMBERS
+        for table, fields in empty.items():
+            if not storage.list_files(self._run.path(table)):
+                nothing = self._spark.createDataFrame([], struct(fields))
+                self._run.land(f"empty-{table}", lambda _, t=table, n=nothing: {t: n})
+        rows = cluster_rows(
+            self._inputs,
+            count_cones(self._read("_search", struct(SEARCH))),
+            self._characterised(),
+            models,
+            count_candidates(self._read("candidates", struct(CANDIDATES))),
+        )
+        storage.remove_file(self._run.path("_units", "clusters.json"))
+        self._run.land("clusters", lambda _: {"clusters": to_spark(self._spark, rows)})
+        return rows

@@ -1,0 +1,184 @@
+"""All inputs of a run, read and checked on the driver before Spark is asked anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ocspark.deepsets.weights import TrainedModel, load_model
+from ocspark.errors import InputError
+from ocspark.inputs.clusters import ClusterTable, read_clusters
+from ocspark.inputs.isochrones import read_isochrones
+from ocspark.inputs.members import MemberList, read_members
+from ocspark.inputs.names import normalise_name
+from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
+from ocspark.physics.isochrone import nearest_age
+from ocspark.physics.photometry import MagnitudeErrorModel
+from ocspark.release import Release, load_release
+from ocspark.selection.calibrate import Calibration
+from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.training import TrainingRules, probability_levels
+from ocspark.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """Everything a run reads.
+
+    Attributes
+    ----------
+    settings : Settings
+    release : Release
+    network : TrainedModel
+    clusters : ClusterTable
+    members : MemberList
+    isochrones : DataFrame
+    mirror : Mirror
+    cones : Cones
+        Of the clusters that are not skipped beforehand.
+    files : list of CheckedFile
+        The mirror's files that a cone touches.
+    skipped : dict
+        cluster_key to the reason why a cluster gets no cone.
+    """
+
+    settings: Settings
+    release: Release
+    network: TrainedModel
+    clusters: ClusterTable
+    members: MemberList
+    isochrones: pd.DataFrame
+    mirror: Mirror
+    cones: Cones
+    files: list[CheckedFile]
+    skipped: dict[int, str]
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The release's zero point and magnitude errors."""
+        source = self.release.magnitude_errors
+        errors = MagnitudeErrorModel.from_csv(
+            str(self.release.magnitude_errors_path), source.base_n_obs, source.mag_range
+        )
+        return Calibration(self.release.zero_point, errors)
+
+    @cached_property
+    def levels(self) -> list[float]:
+        """List probabilities to try for training members, highest first."""
+        members = self.settings.members
+        return probability_levels(members.min_probability, members.relax_probability)
+
+    def n_listed(self) -> pd.DataFrame:
+        """Return the number of listed members per cluster (index: key) at each level (columns)."""
+        table = self.members.table
+        counts = {
+            level: table[table["probability"] >= level - 1e-9].groupby("cluster_key").size()
+            for level in self.levels
+        }
+        keys = self.clusters.table["cluster_key"]
+        return pd.DataFrame(counts).reindex(keys, fill_value=0).fillna(0).astype(int)
+
+    def listed(self) -> pd.DataFrame:
+        """Return cluster_key, source_id, list_probability of possible training members."""
+        table = self.members.table
+        keep = (table["probability"] >= self.levels[-1] - 1e-9) & table["cluster_key"].isin(
+            self.cones.table["cluster_key"]
+        )
+        return table[keep].rename(columns={"probability": "list_probability"})
+
+    def training_rules(self) -> TrainingRules:
+        """Return what the barrier ships to the workers."""
+        listed = self.n_listed()
+        table = self.clusters.table.set_index("cluster_key")
+        clusters = {
+            key: {
+                "cluster": str(table.at[key, "cluster"]),
+                "n_listed": [int(n) for n in listed.loc[key]],
+                **{name: float(table.at[key, name]) for name in ("distance", "log_age", "a0")},
+            }
+            for key in self.cones.table["cluster_key"].tolist()
+        }
+        return TrainingRules(
+            clusters=clusters,
+            levels=self.levels,
+            min_members=self.settings.members.min_members,
+            calibration=self.calibration,
+            isochrones={float(a): points for a, points in self.isochrones.groupby("log_age")},
+            extinction=self.release.extinction,
+        )
+
+    def seen_by_network(self) -> set[str]:
+        """Return normalised names of clusters the network was trained or validated on."""
+        return {normalise_name(name) for name in self.network.seen}
+
+
+def read_inputs(settings: Settings) -> RunInputs:
+    """Read and check all inputs.
+
+    Raises
+    ------
+    InputError
+        At the first thing that is wrong, naming file, column or key.
+    """
+    release = load_release(settings.release)
+    network = load_model(settings.model)
+    clusters = read_clusters(
+        settings.clusters.path, settings.clusters.columns, settings.clusters.names
+    )
+    members = read_members(
+        settings.members.path,
+        settings.members.columns,
+        clusters.all_keys,
+        settings.members.neighbourhood,
+    )
+    isochrones = read_isochrones(settings.isochrones.path, settings.isochrones.metallicity)
+    mirror = open_mirror(settings.mirror.path)
+    skipped = _skipped(clusters.table, isochrones, settings.isochrones.max_age_offset)
+    searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
+    if searchable.empty:
+        raise InputError(
+            f"clusters: {settings.clusters.path}: no cluster can be processed; the first one's reason: "
+            f"{next(iter(skipped.values()))}"
+        )
+    cones = make_cones(searchable, settings.search)
+    touched = mirror.touched_by(cones.cell, cones.order)
+    # with no file touched, one is still checked and read, so that an empty run is a checked run
+    files = check_files(touched or mirror.files[:1], release.columns, mirror.healpix_column)
+    return RunInputs(
+        settings=settings,
+        release=release,
+        network=network,
+        clusters=clusters,
+        members=members,
+        isochrones=isochrones,
+        mirror=mirror,
+        cones=cones,
+        files=files,
+        skipped=skipped,
+    )
+
+
+def _skipped(clusters: pd.DataFrame, isochrones: pd.DataFrame, max_offset: float) -> dict[int, str]:
+    ages = np.unique(isochrones["log_age"])
+    skipped = {}
+    for key, missing, log_age in zip(
+        clusters["cluster_key"], clusters["missing"], clusters["log_age"], strict=True
+    ):
+        if missing:
+            skipped[int(key)] = f"the cluster table has no {missing}"
+            continue
+        nearest = nearest_age(ages, log_age)
+        if abs(nearest - log_age) > max_offset + 1e-9:
+            skipped[int(key)] = (
+                f"nearest isochrone has log age {nearest:g}, {abs(nearest - log_age):.2f} dex from "
+                f"{log_age:g}; isochrones.max_age_offset is {max_offset:g}"
+            )
+    if len(skipped) == len(clusters) and not (clusters["missing"] != "").all():
+        raise InputError(
+            f"isochrones: no usable age: the table has log age {ages.min():g} to {ages.max():g}, none "
+            f"within {max_offset:g} dex of any cluster's"
+        )
+    return skipped

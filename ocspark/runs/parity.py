@@ -1,0 +1,143 @@
+"""Parity with results of the published implementation (method §12), cluster by cluster."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
+#: The reference's f_C and f_G are isochrone − star.
+_REFERENCE_SIGNS = np.array([1.0, 1.0, 1.0, -1.0, -1.0])
+N_SAMPLES = 100
+#: Clusters with fewer sources of 0 < p < 1 are judged in the pool only.
+MIN_SOURCES_FOR_CHI2 = 300
+CHI2_RANGE = (0.8, 1.25)
+
+
+@dataclass(frozen=True)
+class ClusterParity:
+    """How one cluster compares; ``failures`` names what falls short of method §12."""
+
+    cluster: str
+    n_training_reference: int
+    n_training_differing: int
+    n_candidates: int
+    n_candidates_reference: int
+    jaccard: float
+    feature_deviation_p99: dict[str, float]
+    n_between: int
+    chi2: float
+    mean_difference: float
+    mean_difference_error: float
+    n_outside_reference_cone: int
+    failures: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary for JSON."""
+        return asdict(self)
+
+
+def compare_cluster(
+    name: str,
+    ours: dict[str, pd.DataFrame],
+    reference: dict[str, pd.DataFrame],
+    feature_std: np.ndarray,
+) -> tuple[ClusterParity, np.ndarray]:
+    """Compare one cluster with the reference.
+
+    Parameters
+    ----------
+    name : str
+    ours, reference : dict of DataFrame
+        ``candidates`` and ``training_members`` of the cluster, indexed by source_id; for the
+        reference also ``non_members``. Ours are compared inside the reference's cone, which is
+        smaller than the method's.
+    feature_std : array, shape (5,)
+        Standard deviations stored with the model.
+
+    Returns
+    -------
+    ClusterParity
+    array
+        chi² of every source with 0 < p < 1, for the pool.
+    """
+    cone = reference["candidates"].index.union(reference["non_members"].index)
+    own = ours["candidates"]
+    inside = own[own.index.isin(cone)]
+    both = inside.index.intersection(reference["candidates"].index)
+    union = len(inside.index.union(reference["candidates"].index))
+    training, training_reference = ours["training_members"].index, reference["training_members"].index
+    n_differing = len(training.symmetric_difference(training_reference))
+
+    a, b = inside.loc[both], reference["candidates"].loc[both]
+    deviation = np.abs(
+        a[list(FEATURES)].to_numpy() - b[list(FEATURES)].to_numpy() * _REFERENCE_SIGNS
+    ) / np.asarray(feature_std)
+    p99 = np.quantile(deviation, 0.99, axis=0) if len(both) else np.zeros(5)
+    p1, p2 = a["probability"].to_numpy(), b["PMemb"].to_numpy()
+    mean = (p1 + p2) / 2
+    between = (mean > 0) & (mean < 1)
+    chi2 = (p1 - p2)[between] ** 2 / (2 * mean * (1 - mean) / N_SAMPLES)[between]
+    difference = p1 - p2
+    error = float(np.std(difference) / np.sqrt(max(len(both), 1)))
+
+    result = ClusterParity(
+        cluster=name,
+        n_training_reference=len(training_reference),
+        n_training_differing=n_differing,
+        n_candidates=len(inside),
+        n_candidates_reference=len(reference["candidates"]),
+        jaccard=len(both) / union if union else 1.0,
+        feature_deviation_p99={f: float(v) for f, v in zip(FEATURES, p99, strict=True)},
+        n_between=int(between.sum()),
+        chi2=float(chi2.mean()) if len(chi2) else float("nan"),
+        mean_difference=float(difference.mean()) if len(both) else 0.0,
+        mean_difference_error=error,
+        n_outside_reference_cone=len(own) - len(inside),
+    )
+    result.failures.extend(_failures(result))
+    return result, chi2
+
+
+def _failures(r: ClusterParity) -> list[str]:
+    failures = []
+    if r.n_training_differing > max(1.0, 0.005 * r.n_training_reference):
+        failures.append(f"{r.n_training_differing} training members differ")
+    if r.jaccard < 0.98:
+        failures.append(f"Jaccard {r.jaccard:.4f} < 0.98")
+    for name, value in r.feature_deviation_p99.items():
+        if value > 0.01:
+            failures.append(f"{name} off by {value:.3f} deviations at the 99th percentile")
+    if r.n_between >= MIN_SOURCES_FOR_CHI2 and not CHI2_RANGE[0] <= r.chi2 <= CHI2_RANGE[1]:
+        failures.append(f"chi2 {r.chi2:.3f} outside {CHI2_RANGE}")
+    if abs(r.mean_difference) > 0.005 + 3 * r.mean_difference_error:
+        failures.append(f"mean difference {r.mean_difference:+.4f}")
+    return failures
+
+
+def pool(results: list[ClusterParity], chi2: np.ndarray) -> dict[str, Any]:
+    """Return totals over clusters, with their own ``failures``."""
+    shared = sum(
+        r.jaccard * (r.n_candidates + r.n_candidates_reference) / (1 + r.jaccard) for r in results
+    )
+    total = sum(r.n_candidates + r.n_candidates_reference for r in results)
+    jaccard = shared / (total - shared) if total else 1.0
+    pooled = float(chi2.mean()) if len(chi2) else float("nan")
+    failures = []
+    if jaccard < 0.995:
+        failures.append(f"Jaccard over all {jaccard:.4f} < 0.995")
+    if not CHI2_RANGE[0] <= pooled <= CHI2_RANGE[1]:
+        failures.append(f"pooled chi2 {pooled:.3f} outside {CHI2_RANGE}")
+    return {
+        "clusters": len(results),
+        "clusters_failing": sum(bool(r.failures) for r in results),
+        "candidates": sum(r.n_candidates for r in results),
+        "candidates_reference": sum(r.n_candidates_reference for r in results),
+        "jaccard": jaccard,
+        "chi2": pooled,
+        "sources_between": len(chi2),
+        "failures": failures,
+    }

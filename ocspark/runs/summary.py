@@ -1,0 +1,124 @@
+"""The clusters table: one row per input cluster, from what has landed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark.inputs.names import normalise_name
+from ocspark.runs.inputs import RunInputs
+from ocspark.selection.model import ClusterModel
+from ocspark.selection.training import too_few
+from ocspark.tables import CLUSTERS, struct
+
+_OF_MODEL = (
+    "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "
+    "delta_c delta_g isochrone_log_age isochrone_age_offset"
+).split()
+
+
+def count_cones(search: DataFrame) -> dict[int, int]:
+    """Return the number of kept sources in each cone (by cluster_key) from a `SEARCH` table."""
+    counts = (
+        search.where("n_cone is not null").groupBy("cluster_key").agg(F.sum("n_cone").alias("n"))
+    )
+    return {row["cluster_key"]: row["n"] for row in counts.collect()}
+
+
+def count_candidates(candidates: DataFrame) -> dict[str, dict[str, int]]:
+    """Return candidates and members at p >= 0.1, 0.5, 0.9 by cluster name."""
+    levels = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
+    sums = [F.count_if(F.col("probability") >= p).alias(name) for name, p in levels.items()]
+    counts = candidates.groupBy("cluster").agg(F.count("*").alias("n_candidates"), *sums)
+    return {row["cluster"]: row.asDict() for row in counts.collect()}
+
+
+def cluster_rows(
+    inputs: RunInputs,
+    n_cone: Mapping[int, int],
+    characterised: Mapping[int, Mapping[str, Any]],
+    models: Mapping[int, ClusterModel],
+    counts: Mapping[str, Mapping[str, int]],
+) -> pd.DataFrame:
+    """Return the `CLUSTERS` table as pandas, in the cluster table's order.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+    n_cone : mapping
+        cluster_key to kept sources in its cone.
+    characterised : mapping
+        cluster_key to its row of the `MODELS` table, also of those skipped there.
+    models : mapping
+        cluster_key to the model of each cluster that is done.
+    counts : mapping
+        Cluster name to counts of candidates.
+    """
+    cones = inputs.cones.table.set_index("cluster_key")
+    listed, levels = inputs.n_listed(), inputs.levels
+    seen = inputs.seen_by_network()
+    rows = []
+    for cluster in inputs.clusters.table.to_dict("records"):
+        key = cluster["cluster_key"]
+        found = characterised.get(key, {})
+        level = found.get("training_probability", levels[-1])
+        row: dict[str, Any] = {
+            "cluster": cluster["cluster"],
+            "n_listed": int(listed.at[key, level]),
+            "n_training_members": int(found.get("n_training_members", 0)),
+            "training_probability": level,
+            "model_saw_cluster": normalise_name(cluster["cluster"]) in seen,
+            **{name: cluster[name] for name in ("distance", "log_age", "a0")},
+        }
+        if key in cones.index:
+            row["radius_deg"] = cones.at[key, "radius_deg"]
+            row["radius_bounded"] = bool(cones.at[key, "radius_bounded"])
+            row["n_cone"] = n_cone.get(key, 0)
+        if key in models:
+            row |= _done(models[key], inputs, counts.get(cluster["cluster"], {}))
+        else:
+            row |= {"status": "skipped", "reason": _reason(key, row, found, inputs)}
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=[f.name for f in CLUSTERS])
+    return table
+
+
+def _done(model: ClusterModel, inputs: RunInputs, counts: Mapping[str, int]) -> dict[str, Any]:
+    wanted = inputs.settings.membership.support_size
+    return {
+        "status": "done",
+        "n_support": len(model.support_id),
+        "support_size": min(wanted, len(model.support_id)),
+        **{name: getattr(model, name) for name in _OF_MODEL},
+        **{name: counts.get(name, 0) for name in ("n_candidates", "n_p10", "n_p50", "n_p90")},
+    }
+
+
+def _reason(key: int, row: Mapping[str, Any], found: Mapping[str, Any], inputs: RunInputs) -> str:
+    if key in inputs.skipped:
+        return inputs.skipped[key]
+    if not row["n_cone"]:
+        return "no sources in the cone"
+    if found.get("reason"):
+        return str(found["reason"])
+    needed = inputs.settings.members.min_members
+    return too_few(0, row["n_listed"], row["training_probability"], needed)
+
+
+def to_spark(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    """Return the clusters table as a one-partition DataFrame with the `CLUSTERS` schema."""
+    schema = struct(CLUSTERS)
+    arrow_schema = to_arrow_schema(schema)
+    columns = {
+        field.name: pa.array(
+            [None if pd.isna(v) else v for v in rows[field.name].tolist()], field.type
+        )
+        for field in arrow_schema
+    }
+    return spark.createDataFrame(pa.table(columns), schema).coalesce(1)

@@ -1,0 +1,150 @@
+"""Units: a group of mirror files or a step, done once its manifest is there (never before)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.mirror.layout import CheckedFile
+
+Manifest = dict[str, Any]
+
+
+def group_files(files: Sequence[CheckedFile], rows_per_unit: int) -> list[list[CheckedFile]]:
+    """Cut a mirror's files, in their order, into units of about `rows_per_unit` rows."""
+    units: list[list[CheckedFile]] = []
+    rows = 0
+    for file in files:
+        if not units or rows + file.rows > rows_per_unit:
+            units.append([])
+            rows = 0
+        units[-1].append(file)
+        rows += file.rows
+    return units
+
+
+class RunDirectory:
+    """The directory of one run.
+
+    Tables are flat folders of Parquet files named after the unit that wrote them; ``_units`` has
+    the manifests, ``_staging`` what is not landed yet.
+
+    Parameters
+    ----------
+    root : str
+        ``<output.path>/<run_id>``.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, *parts: str) -> str:
+        """Return a path below the run directory."""
+        return storage.join(self.root, *parts)
+
+    def manifest(self, unit: str) -> Manifest | None:
+        """Return the manifest of a unit that is done, its files still as they were written."""
+        path = self.path("_units", f"{unit}.json")
+        if not storage.exists(path):
+            return None
+        manifest: Manifest = json.loads(storage.read_text(path))
+        for file in manifest["files"]:
+            target = self.path(file["name"])
+            if not storage.exists(target):
+                return None
+            if storage.size_and_sha256(target) != (file["bytes"], file["sha256"]):
+                return None
+        return manifest
+
+    def land(
+        self,
+        unit: str,
+        make: Callable[[str], Mapping[str, DataFrame]],
+        facts: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """Do a unit, unless its manifest says that it is done.
+
+        Parameters
+        ----------
+        unit : str
+            Its name, which its files carry.
+        make : callable
+            Given a scratch path, returns the DataFrames to write, by table.
+        facts : mapping, optional
+            More to record in the manifest.
+
+        Returns
+        -------
+        dict
+            The manifest: unit, tables with row counts, files with bytes and SHA-256, seconds,
+            and ``reused``.
+        """
+        done = self.manifest(unit)
+        if done is not None:
+            return {**done, "reused": True}
+        started = time.monotonic()
+        staging = self.path("_staging", unit)
+        storage.remove_directory(staging)
+        tables, files = {}, []
+        try:
+            for table, frame in make(storage.join(staging, "scratch")).items():
+                staged = storage.join(staging, table)
+                frame.write.mode("overwrite").parquet(staged)
+                landed = self._move(unit, table, staged)
+                tables[table] = sum(file["rows"] for file in landed)
+                files += landed
+        except PySparkException as error:
+            raise _readable(error) from error
+        manifest = {
+            "unit": unit,
+            "tables": tables,
+            "files": files,
+            "seconds": round(time.monotonic() - started, 3),
+            **(facts or {}),
+        }
+        storage.make_directory(self.path("_units"))
+        storage.write_text(self.path("_units", f"{unit}.json"), json.dumps(manifest, indent=1))
+        storage.remove_directory(staging)
+        return {**manifest, "reused": False}
+
+    def _move(self, unit: str, table: str, staged: str) -> list[dict[str, Any]]:
+        """Move staged Parquet files into the table's folder, in place of an earlier attempt's."""
+        folder = self.path(table)
+        storage.make_directory(folder)
+        for old in storage.list_files(folder):
+            if old.rsplit("/", 1)[1].startswith(f"{unit}-"):
+                storage.remove_file(old)
+        landed = []
+        parts = [f for f in storage.list_files(staged) if f.endswith(".parquet")]
+        for number, part in enumerate(parts):
+            name = f"{table}/{unit}-{number:05d}.parquet"
+            size, digest = storage.size_and_sha256(part)
+            rows = pq.read_metadata(
+                storage.resolve(part)[1], filesystem=storage.resolve(part)[0]
+            ).num_rows
+            storage.move_file(part, self.path(name))
+            landed.append({"name": name, "rows": rows, "bytes": size, "sha256": digest})
+        return landed
+
+    def read_arrow(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        """Return a small table of the run, read on the driver without Spark."""
+        filesystem, inner = storage.resolve(self.path(table))
+        return pq.read_table(inner, filesystem=filesystem, columns=columns)
+
+
+def _readable(error: PySparkException) -> Exception:
+    """Return an `InputError` if Spark could not read a file, else the error itself."""
+    text = str(error)
+    if "FAILED_READ_FILE" in text:
+        file = text.split("FAILED_READ_FILE", 1)[1].split("file ", 1)[-1].split()[0].rstrip(".")
+        return InputError(f"mirror.path: {file}: cannot be read; expected a whole Parquet file")
+    return error

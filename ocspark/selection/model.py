@@ -1,0 +1,93 @@
+"""What a characterised cluster is: the numbers and arrays that pass 2 needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+
+@dataclass(frozen=True)
+class ClusterModel:
+    """A cluster as its training members describe it (method §4–7).
+
+    Attributes
+    ----------
+    cluster_key : int
+    cluster : str
+    ra, dec : float
+        Mean direction of the training members [deg].
+    pmra, pmdec, parallax : float
+        Inverse-variance weighted means [mas/yr, mas].
+    distance, log_age, a0 : float
+        The catalogue's [pc, dex, mag].
+    delta_pm : float
+        Δμ, Eq. 4 [mas/yr].
+    delta_plx_plus, delta_plx_minus : float
+        Δϖ for stars farther and nearer than the cluster, Eq. 7 [mas].
+    delta_c, delta_g : float
+        Δ_C, Δ_G, Eqs. 9 and 10 [mag].
+    curve : array, shape (n, 2)
+        Apparent isochrone points (C, G) [mag].
+    training_id : array of int64, shape (t,)
+        All training members, sorted.
+    training_probability : float
+        Lowest probability of the list among them.
+    support_id : array of int64, shape (s,)
+        Training members that pass all candidate conditions, sorted.
+    support_features : array, shape (s, 5)
+        Their f_R, f_μ, f_ϖ, f_C, f_G in the paper's signs.
+    isochrone_log_age, isochrone_age_offset : float
+        Age of the isochrone and its offset from the catalogue's [dex].
+    """
+
+    cluster_key: int
+    cluster: str
+    ra: float
+    dec: float
+    pmra: float
+    pmdec: float
+    parallax: float
+    distance: float
+    log_age: float
+    a0: float
+    delta_pm: float
+    delta_plx_plus: float
+    delta_plx_minus: float
+    delta_c: float
+    delta_g: float
+    curve: NDArray[np.float64]
+    training_id: NDArray[np.int64]
+    training_probability: float
+    support_id: NDArray[np.int64]
+    support_features: NDArray[np.float64]
+    isochrone_log_age: float
+    isochrone_age_offset: float
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.curve / self._scale)
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array([self.delta_c, self.delta_g])
+
+    def isochrone_vector(
+        self, colour: NDArray[np.floating], g_mag: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return f_C = C − C_ic and f_G = G − G_ic [mag] (paper §3.1.4).
+
+        The isochrone point is the listed one nearest in (ΔC/Δ_C, ΔG/Δ_G), Eq. 15.
+
+        Parameters
+        ----------
+        colour, g_mag : arrays, shape (n,)
+            G − G_RP and G [mag].
+        """
+        points = np.stack((colour, g_mag), axis=-1)
+        _, nearest = self._tree.query(points / self._scale)
+        vector = points - self.curve[nearest]
+        return vector[..., 0], vector[..., 1]

@@ -1,0 +1,214 @@
+"""Pass 1 and the barrier: listed members found in the cones, then each cluster characterised (Spark)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark.physics.isochrone import apparent_isochrone, nearest_age
+from ocspark.release import ExtinctionSource
+from ocspark.selection.arrow import columns_of, to_batch
+from ocspark.selection.calibrate import Calibration, calibrate
+from ocspark.selection.candidates import FEATURES, features
+from ocspark.selection.characterise import characterise
+from ocspark.selection.model import ClusterModel
+from ocspark.session import ship
+from ocspark.tables import MODELS, SEARCH, TRAINING_MEMBERS, struct
+
+#: Lowest list probability that `relax_probability` goes down to, and its step.
+RELAX_FLOOR, RELAX_STEP = 0.5, 0.1
+_TOLERANCE = 1e-9  # probabilities come in decimal steps
+
+
+def probability_levels(min_probability: float, relax: bool) -> list[float]:
+    """Return the levels of list probability to try, highest first."""
+    if not relax:
+        return [min_probability]
+    n_steps = int(np.floor((min_probability - RELAX_FLOOR) / RELAX_STEP + _TOLERANCE))
+    return [round(min_probability - RELAX_STEP * i, 10) for i in range(max(n_steps, 0) + 1)]
+
+
+def mark_listed(cone: DataFrame, listed: DataFrame) -> DataFrame:
+    """Add list_probability to sources in cones (null where the list does not name them)."""
+    return cone.join(F.broadcast(listed), ["cluster_key", "source_id"], "left")
+
+
+def find_training_members(marked: DataFrame) -> DataFrame:
+    """Keep the listed stars and count the others: a `SEARCH` table, a few rows a task.
+
+    Counts have n_cone and no source_id; stars have no n_cone.
+    """
+    schema = struct(SEARCH)
+    names = [f.name for f in SEARCH if f.name != "n_cone"]
+
+    def keep_and_count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts: dict[int, int] = {}
+        for batch in batches:
+            for pair in pc.value_counts(batch["cluster_key"]).to_pylist():
+                counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
+            stars = batch.filter(pc.is_valid(batch["list_probability"]))
+            if stars.num_rows:
+                yield to_batch(columns_of(stars, names), SEARCH)
+        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
+        yield to_batch({k: np.array(v, dtype=np.int64) for k, v in tally.items()}, SEARCH)
+
+    return marked.select(*names).mapInArrow(keep_and_count, schema)
+
+
+@dataclass(frozen=True)
+class TrainingRules:
+    """What the barrier needs besides the stars; it is shipped to the workers.
+
+    Attributes
+    ----------
+    clusters : dict
+        cluster_key to name, distance [pc], log_age [dex], a0 [mag] and n_listed, the number of
+        listed members at each of `levels`.
+    levels : list of float
+        List probabilities to try, highest first.
+    min_members : int
+    calibration : Calibration
+    isochrones : dict
+        log age to that isochrone's points.
+    extinction : ExtinctionSource
+    """
+
+    clusters: Mapping[int, Mapping[str, Any]]
+    levels: list[float]
+    min_members: int
+    calibration: Calibration
+    isochrones: Mapping[float, pd.DataFrame]
+    extinction: ExtinctionSource
+
+
+def characterise_clusters(spark: SparkSession, stars: DataFrame, rules: TrainingRules) -> DataFrame:
+    """Characterise every cluster that has listed stars: a `MODELS` table, one row a cluster."""
+    shipped = ship(spark, rules)
+
+    def one_cluster(found: pa.Table) -> pa.Table:
+        row = _characterise_one(found.to_pandas(), shipped())
+        return pa.Table.from_pylist([row], schema=to_arrow_schema(schema))
+
+    schema = struct(MODELS)
+    return stars.groupBy("cluster_key").applyInArrow(one_cluster, schema)
+
+
+def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
+    key = int(found["cluster_key"].iloc[0])
+    cluster = rules.clusters[key]
+    for tried, level in enumerate(rules.levels):
+        members = found[found["list_probability"] >= level - _TOLERANCE]
+        if len(members) >= rules.min_members:
+            break
+    row: dict[str, Any] = {
+        "cluster_key": key,
+        "n_training_members": len(members),
+        "training_probability": level,
+        "reason": None,
+    }
+    if len(members) < rules.min_members:
+        row["reason"] = too_few(len(members), cluster["n_listed"][tried], level, rules.min_members)
+        return row
+    members = members.sort_values("source_id")
+    log_age = nearest_age(np.array(sorted(rules.isochrones)), cluster["log_age"])
+    curve = apparent_isochrone(
+        rules.isochrones[log_age],
+        cluster["distance"],
+        cluster["a0"],
+        rules.extinction.law,
+        rules.extinction.passbands,
+    )
+    stars = calibrate({c: members[c].to_numpy() for c in members}, rules.calibration)
+    model = characterise(
+        stars,
+        curve,
+        cluster_key=key,
+        cluster=cluster["cluster"],
+        distance=cluster["distance"],
+        log_age=cluster["log_age"],
+        a0=cluster["a0"],
+        training_probability=level,
+        isochrone_log_age=log_age,
+    )
+    if len(model.support_id) < 2:
+        row["reason"] = (
+            f"{len(model.support_id)} of {len(members)} training members pass the candidate "
+            "conditions; a support set needs 2"
+        )
+        return row
+    values = {f.name: getattr(model, f.name) for f in fields(ClusterModel)}
+    values["curve"] = model.curve.ravel()
+    values["support_features"] = model.support_features.ravel()
+    return {**values, **row}
+
+
+def too_few(n_found: int, n_listed: int, level: float, needed: int) -> str:
+    """Return the reason of a cluster with too few training members, with both numbers."""
+    return (
+        f"{n_found} training members in the cone, of {n_listed} listed with p >= {level:g}; "
+        f"needs {needed}"
+    )
+
+
+def model_from_row(row: Mapping[str, Any], cluster: str) -> ClusterModel:
+    """Return the `ClusterModel` of a row of a `MODELS` table."""
+    values = {f.name: row[f.name] for f in fields(ClusterModel) if f.name != "cluster"}
+    values["curve"] = np.array(row["curve"], dtype=float).reshape(-1, 2)
+    values["support_features"] = np.array(row["support_features"], dtype=float).reshape(-1, 5)
+    for name in ("training_id", "support_id"):
+        values[name] = np.array(row[name], dtype=np.int64)
+    return ClusterModel(cluster=cluster, **values)
+
+
+def training_members(
+    spark: SparkSession,
+    stars: DataFrame,
+    models: Mapping[int, ClusterModel],
+    calibration: Calibration,
+) -> DataFrame:
+    """Return the `TRAINING_MEMBERS` table: the support members of the characterised clusters."""
+    shipped = ship(spark, (dict(models), calibration))
+
+    def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        known, how = shipped()
+        for batch in batches:
+            for model, part in split_by_cluster(batch, known):
+                part = calibrate(part, how)
+                keep = np.isin(part["source_id"], model.support_id)
+                part = {name: column[keep] for name, column in part.items()}
+                yield to_batch(describe_stars(part, model), TRAINING_MEMBERS)
+
+    names = [f.name for f in SEARCH if f.name != "n_cone"]
+    return stars.select(*names).mapInArrow(describe, struct(TRAINING_MEMBERS))
+
+
+def split_by_cluster(
+    batch: pa.RecordBatch, models: Mapping[int, ClusterModel]
+) -> Iterator[tuple[ClusterModel, dict[str, NDArray]]]:
+    """Yield the rows of each known cluster of a batch, as columns."""
+    columns = columns_of(batch, batch.schema.names)
+    keys = columns["cluster_key"]
+    order = np.argsort(keys, kind="stable")
+    edges = np.flatnonzero(np.diff(keys[order])) + 1
+    for rows in np.split(order, edges):
+        if len(rows) and int(keys[rows[0]]) in models:
+            part = {name: column[rows] for name, column in columns.items()}
+            yield models[int(keys[rows[0]])], part
+
+
+def describe_stars(stars: Mapping[str, NDArray], model: ClusterModel) -> dict[str, NDArray]:
+    """Add the cluster's name and the five features to calibrated stars."""
+    columns = dict(stars)
+    columns["cluster"] = np.full(len(stars["source_id"]), model.cluster, dtype=object)
+    columns.update(zip(FEATURES, features(stars, model).T, strict=True))
+    return columns

@@ -1,0 +1,186 @@
+"""Typed settings of a run: YAML file, then ``--set key=value``, then defaults; unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ocspark.errors import InputError
+
+
+def conf_path(*parts: str) -> Path:
+    """Return a file of ``conf/``: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    for root in (package / "conf", package.parent / "conf"):
+        if root.is_dir():
+            return root.joinpath(*parts)
+    raise InputError("conf: the folder conf/ of ocspark is missing; install the package again")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class MirrorSettings(_Section):
+    """The Gaia mirror."""
+
+    path: str
+
+
+class ClusterSettings(_Section):
+    """The cluster table; `columns` maps canonical names to the file's."""
+
+    path: str
+    names: list[str] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class MemberSettings(_Section):
+    """The member list the training members come from (method §3)."""
+
+    path: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    min_probability: float = Field(1.0, ge=0.0, le=1.0)
+    min_members: int = Field(15, ge=2)
+    relax_probability: bool = False
+    neighbourhood: str | None = None
+
+
+class IsochroneSettings(_Section):
+    """The isochrone table; `max_age_offset` in dex."""
+
+    path: str | None = None
+    metallicity: float | None = Field(None, gt=0.0)
+    max_age_offset: float = Field(0.1, ge=0.0)
+
+
+class MembershipSettings(_Section):
+    """The Monte Carlo (method §10)."""
+
+    n_samples: int = Field(100, gt=0, le=1_000_000)
+    support_size: int = Field(10, gt=0, le=1000)
+    seed: int = Field(42, ge=0, lt=2**63)
+    leave_one_out: bool = True
+    adaptive: bool = False
+
+
+class SearchSettings(_Section):
+    """The cone search (method §1)."""
+
+    radius_pc: float = Field(50.0, gt=0.0)
+    sigmas: float = Field(10.0, gt=0.0)
+    max_radius_deg: float = Field(30.0, gt=0.0, le=90.0)
+
+
+class OutputSettings(_Section):
+    """Where tables go: ``<path>/<run_id>/``."""
+
+    path: str = "runs"
+    run_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    non_members: bool = False
+
+
+class SparkSettings(_Section):
+    """How the work is cut up; none of it changes a result."""
+
+    rows_per_unit: int = Field(5_000_000, gt=0)
+    config: dict[str, str] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """All settings of the main job. See ``conf/default.yaml`` for their meaning."""
+
+    release: str = "dr3"
+    mirror: MirrorSettings
+    clusters: ClusterSettings
+    members: MemberSettings
+    isochrones: IsochroneSettings = IsochroneSettings()
+    model: str = "DS10_v02"
+    membership: MembershipSettings = MembershipSettings()
+    search: SearchSettings = SearchSettings()
+    output: OutputSettings = OutputSettings()
+    spark: SparkSettings = SparkSettings()
+
+
+def load_settings(config: str | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """Read ``conf/default.yaml``, lay the file `config` and then the overrides over it.
+
+    Parameters
+    ----------
+    config : str, optional
+        A YAML file.
+    overrides : sequence of str
+        ``key=value`` with a dotted key and a YAML value; the last wins.
+
+    Raises
+    ------
+    InputError
+        For an unreadable file, an unknown key or a value out of range, naming it.
+    """
+    tree = _read_yaml(conf_path("default.yaml"))
+    where = "settings"
+    if config is not None:
+        _merge(tree, _read_yaml(Path(config)))
+        where = str(config)
+    for override in overrides:
+        _merge(tree, _parse_override(override))
+    return make_settings(tree, where)
+
+
+def make_settings(tree: Mapping[str, Any], where: str = "settings") -> Settings:
+    """Validate a settings tree; an `InputError` names the key and what was expected."""
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{where}: {key}: unknown setting") from None
+        given = first.get("input")
+        shown = "nothing" if given is None or isinstance(given, dict) else repr(given)
+        raise InputError(f"{where}: {key}: {first['msg']}, got {shown}") from None
+    if settings.membership.adaptive:
+        raise InputError(
+            f"{where}: membership.adaptive: expected false; adaptive sampling is not built yet"
+        )
+    return settings
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {error}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: expected a YAML mapping of settings")
+    return tree
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text}: expected key=value")
+    try:
+        tree: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {key}: {value!r} is not a YAML value") from None
+    for part in reversed(key.strip().split(".")):
+        tree = {part: tree}
+    return dict(tree)
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        # a whole mapping (columns, config) is laid over, not replaced, as one would expect of --set
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value

@@ -1,0 +1,1 @@
+"""Geometry on the sphere and HEALPix covers of cones: numpy, no Spark."""

@@ -1,0 +1,34 @@
+"""Angles on the sphere, right at the poles and across RA 0/360."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]:
+    """Return Cartesian unit vectors, shape (n, 3), of directions given in degrees."""
+    ra, dec = np.radians(np.asarray(ra_deg, float)), np.radians(np.asarray(dec_deg, float))
+    return np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=-1)
+
+
+def separation_rad(
+    ra1_deg: ArrayLike, dec1_deg: ArrayLike, ra2_deg: ArrayLike, dec2_deg: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the angular separation [rad], broadcasting its arguments [deg].
+
+    Haversine form of the paper's Eq. 12 (which misprints a sign), exact for small angles; the
+    Spark expression in `ocspark.selection.cone` is the same.
+    """
+    ra1, dec1 = np.radians(np.asarray(ra1_deg, float)), np.radians(np.asarray(dec1_deg, float))
+    ra2, dec2 = np.radians(np.asarray(ra2_deg, float)), np.radians(np.asarray(dec2_deg, float))
+    sin_dec, sin_ra = np.sin((dec2 - dec1) / 2), np.sin((ra2 - ra1) / 2)
+    chord = sin_dec**2 + np.cos(dec1) * np.cos(dec2) * sin_ra**2
+    return np.asarray(2.0 * np.arcsin(np.sqrt(np.minimum(chord, 1.0))))
+
+
+def mean_direction(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[float, float]:
+    """Return (ra, dec) [deg] of the mean unit vector, ra in [0, 360)."""
+    x, y, z = unit_vectors(ra_deg, dec_deg).mean(axis=0)
+    ra = float(np.degrees(np.arctan2(y, x)) % 360.0)
+    return (0.0 if ra >= 360.0 else ra), float(np.degrees(np.arctan2(z, np.hypot(x, y))))

@@ -1,0 +1,108 @@
+"""Files by path or URI through pyarrow.fs: local disks, S3, GCS and the like, one way for all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from pyarrow import fs
+
+
+def resolve(path: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system of a path or URI, and the path on it (absolute on a local disk)."""
+    if "://" in path:
+        filesystem, inner = fs.FileSystem.from_uri(path)
+        return filesystem, inner
+    import os
+
+    return fs.LocalFileSystem(), os.path.abspath(path)
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or directory at `path`."""
+    filesystem, inner = resolve(path)
+    return bool(filesystem.get_file_info(inner).type != fs.FileType.NotFound)
+
+
+def is_directory(path: str) -> bool:
+    """Whether there is a directory at `path`."""
+    filesystem, inner = resolve(path)
+    return bool(filesystem.get_file_info(inner).type == fs.FileType.Directory)
+
+
+def read_text(path: str) -> str:
+    """Return a file's text (UTF-8)."""
+    filesystem, inner = resolve(path)
+    with filesystem.open_input_stream(inner) as stream:
+        return bytes(stream.read()).decode("utf-8")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a small file so that a reader sees the whole of it or nothing.
+
+    Object stores publish an object when its writing ends; on a local disk it is written beside
+    and renamed.
+    """
+    filesystem, inner = resolve(path)
+    local = isinstance(filesystem, fs.LocalFileSystem)
+    target = f"{inner}.part" if local else inner
+    with filesystem.open_output_stream(target) as stream:
+        stream.write(text.encode("utf-8"))
+    if local:
+        filesystem.move(target, inner)
+
+
+def make_directory(path: str) -> None:
+    """Make a directory and its parents (nothing to do on object stores)."""
+    filesystem, inner = resolve(path)
+    filesystem.create_dir(inner, recursive=True)
+
+
+def list_files(path: str, recursive: bool = False) -> list[str]:
+    """Return the files below a directory, sorted, as paths that `resolve` understands."""
+    filesystem, inner = resolve(path)
+    selector = fs.FileSelector(inner, recursive=recursive, allow_not_found=True)
+    found = [info.path for info in filesystem.get_file_info(selector) if info.is_file]
+    prefix = path.split("://", 1)[0] + "://" if "://" in path else ""
+    return sorted(prefix + name for name in found)
+
+
+def remove_directory(path: str) -> None:
+    """Remove a directory and everything in it, if it is there."""
+    filesystem, inner = resolve(path)
+    if filesystem.get_file_info(inner).type == fs.FileType.Directory:
+        filesystem.delete_dir(inner)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file, if it is there."""
+    filesystem, inner = resolve(path)
+    if filesystem.get_file_info(inner).type == fs.FileType.File:
+        filesystem.delete_file(inner)
+
+
+def move_file(source: str, target: str) -> None:
+    """Move a file within one file system, replacing what is at `target`."""
+    filesystem, inner = resolve(source)
+    filesystem.move(inner, resolve(target)[1])
+
+
+def size_and_sha256(path: str) -> tuple[int, str]:
+    """Return a file's length in bytes and the SHA-256 of its content."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(path):
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()
+
+
+def _chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
+    filesystem, inner = resolve(path)
+    with filesystem.open_input_stream(inner) as stream:
+        while chunk := stream.read(length):
+            yield chunk
+
+
+def join(root: str, *parts: str) -> str:
+    """Join path parts with ``/``."""
+    return "/".join([root.rstrip("/"), *parts])
