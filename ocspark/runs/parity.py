@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from ocspark.sky.sphere import separation_rad
 
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 #: The reference's f_C and f_G are isochrone − star.
@@ -19,9 +22,16 @@ CHI2_RANGE = (0.8, 1.25)
 
 @dataclass(frozen=True)
 class ClusterParity:
-    """How one cluster compares; ``failures`` names what falls short of method §12."""
+    """How one cluster compares; ``failures`` names what falls short of method §12.
+
+    ``n_absent`` counts sources of the reference that the Gaia input itself lacks; they are left
+    out of every comparison.
+    """
 
     cluster: str
+    n_absent: int
+    n_training_absent: int
+    n_found_differing: int
     n_training_reference: int
     n_training_differing: int
     n_candidates: int
@@ -45,6 +55,9 @@ def compare_cluster(
     ours: dict[str, pd.DataFrame],
     reference: dict[str, pd.DataFrame],
     feature_std: np.ndarray,
+    listed: pd.Index,
+    available: pd.Index,
+    centre: Mapping[str, float],
 ) -> tuple[ClusterParity, np.ndarray]:
     """Compare one cluster with the reference.
 
@@ -57,6 +70,14 @@ def compare_cluster(
         smaller than the method's.
     feature_std : array, shape (5,)
         Standard deviations stored with the model.
+    listed : Index
+        source_id of the list's members with p = 1.
+    available : Index
+        source_id of every row of the Gaia input.
+    centre : mapping
+        The reference's ra, dec [deg], pmra, pmdec [mas/yr], parallax [mas] and dist [pc]. Where
+        the input lacks training members of the reference, its centre cannot come out the same;
+        there, f_R, f_μ and f_ϖ are compared about the reference's centre.
 
     Returns
     -------
@@ -64,15 +85,26 @@ def compare_cluster(
     array
         chi² of every source with 0 < p < 1, for the pool.
     """
+    ids = [table.index for table in reference.values()]
+    n_absent = len(ids[0].union(ids[1]).union(ids[2]).difference(available))
+    n_training_absent = len(reference["training_members"].index.difference(available))
+    reference = {name: t[t.index.isin(available)] for name, t in reference.items()}
     cone = reference["candidates"].index.union(reference["non_members"].index)
     own = ours["candidates"]
     inside = own[own.index.isin(cone)]
     both = inside.index.intersection(reference["candidates"].index)
     union = len(inside.index.union(reference["candidates"].index))
-    training, training_reference = ours["training_members"].index, reference["training_members"].index
+    found = inside.index[inside["is_training_member"]]
+    n_found_differing = len(found.symmetric_difference(cone.intersection(listed)))
+    training, training_reference = (
+        ours["training_members"].index,
+        reference["training_members"].index,
+    )
     n_differing = len(training.symmetric_difference(training_reference))
 
     a, b = inside.loc[both], reference["candidates"].loc[both]
+    if n_training_absent:
+        a = _about(a, centre)
     deviation = np.abs(
         a[list(FEATURES)].to_numpy() - b[list(FEATURES)].to_numpy() * _REFERENCE_SIGNS
     ) / np.asarray(feature_std)
@@ -86,6 +118,9 @@ def compare_cluster(
 
     result = ClusterParity(
         cluster=name,
+        n_absent=n_absent,
+        n_training_absent=n_training_absent,
+        n_found_differing=n_found_differing,
         n_training_reference=len(training_reference),
         n_training_differing=n_differing,
         n_candidates=len(inside),
@@ -102,8 +137,19 @@ def compare_cluster(
     return result, chi2
 
 
+def _about(stars: pd.DataFrame, centre: Mapping[str, float]) -> pd.DataFrame:
+    """Return the stars with f_R, f_μ and f_ϖ taken about another centre."""
+    theta = separation_rad(stars["ra"], stars["dec"], centre["ra"], centre["dec"])
+    motion = np.hypot(stars["pmra"] - centre["pmra"], stars["pmdec"] - centre["pmdec"])
+    return stars.assign(
+        f_r=centre["dist"] * theta, f_pm=motion, f_plx=stars["parallax"] - centre["parallax"]
+    )
+
+
 def _failures(r: ClusterParity) -> list[str]:
     failures = []
+    if r.n_found_differing:
+        failures.append(f"{r.n_found_differing} stars with p = 1 found in the cone differ")
     if r.n_training_differing > max(1.0, 0.005 * r.n_training_reference):
         failures.append(f"{r.n_training_differing} training members differ")
     if r.jaccard < 0.98:
