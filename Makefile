@@ -103,7 +103,7 @@ run: setup
 	$(SPARK_SUBMIT) jobs/make_mock.py --output runs/mock \
 	    --sources $(MOCK_SOURCES) --clusters $(MOCK_CLUSTERS) --seed $(MOCK_SEED)
 	$(SPARK_SUBMIT) jobs/full_catalogue.py --config conf/mock.yaml
-	$(SPARK_SUBMIT) jobs/summarise_mock.py --mock runs/mock --runs runs
+	$(SPARK_SUBMIT) jobs/summarise_mock.py --mock runs/mock --runs runs/full_catalogue
 
 lint: setup
 	$(PY) -m ruff check .

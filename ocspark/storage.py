@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator
 
 from pyarrow import fs
@@ -13,9 +15,19 @@ def resolve(path: str) -> tuple[fs.FileSystem, str]:
     if "://" in path:
         filesystem, inner = fs.FileSystem.from_uri(path)
         return filesystem, inner
-    import os
-
     return fs.LocalFileSystem(), os.path.abspath(path)
+
+
+def for_spark(path: str) -> str:
+    """Return the path as Spark must be given it.
+
+    A local path gets its scheme, since Spark's default file system may be another; Databricks
+    volumes are known to Spark by their bare path, and its S3 client by ``s3a``.
+    """
+    if "://" in path:
+        return re.sub(r"^s3://", "s3a://", path)
+    local = os.path.abspath(path)
+    return local if local.startswith("/Volumes/") else f"file://{local}"
 
 
 def exists(path: str) -> bool:

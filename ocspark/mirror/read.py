@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_type
 
+from ocspark import storage
 from ocspark.mirror.layout import INTEGERS, CheckedFile
 
 #: Canonical name of the order-29 nested HEALPix index.
@@ -50,7 +51,7 @@ def read_sources(
     """
     types = files[0].types
     schema = T.StructType([T.StructField(c, _spark_type(kind)) for c, kind in types.items()])
-    rows = spark.read.schema(schema).parquet(*[f.file.path for f in files])
+    rows = spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
     picked = []
     for name, column in columns.items():
         value = F.col(f"`{column}`")

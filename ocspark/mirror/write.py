@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,15 +16,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ocspark.errors import InputError
 
 #: NESTED pixel at order 29 of every source; the files are sorted by it.
 HEALPIX_COLUMN, HEALPIX_ORDER = "_healpix_29", 29
-#: Directory levels of HATS; Spark's partition columns, so not columns inside the files.
-PARTITION_COLUMNS = ("Norder", "Dir", "Npix")
+#: Directory levels below ``Norder=k``; Spark's partition columns, so not columns inside the files.
+PARTITION_COLUMNS = ("Dir", "Npix")
 PIXELS_PER_DIR = 10_000
 #: Stands in the catalogue's root from before the first file until the properties are there.
 UNFINISHED = "_ocspark_unfinished"
@@ -43,6 +43,7 @@ class Location:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Location:
+        """Return the location of a path or URI."""
         text = os.fspath(path)
         if "://" in text:
             # PyArrow says s3, Hadoop says s3a for the same store
@@ -51,6 +52,11 @@ class Location:
         root = os.path.abspath(text)
         # the scheme keeps Spark from looking on its default file system instead
         return cls(pafs.LocalFileSystem(), root, f"file://{root}")
+
+    def holds_something(self) -> bool:
+        """Whether the root is a folder that is not empty."""
+        selector = pafs.FileSelector(self.root, allow_not_found=True)
+        return bool(self.filesystem.get_file_info(selector))
 
     def read(self, name: str) -> str | None:
         """Return the text of a file under the root, None where there is none."""
@@ -61,10 +67,12 @@ class Location:
             return bytes(stream.read()).decode(errors="replace")
 
     def write(self, name: str, text: str) -> None:
+        """Write a text file under the root."""
         with self.filesystem.open_output_stream(f"{self.root}/{name}") as stream:
             stream.write(text.encode())
 
     def files(self, folder: str) -> list[pafs.FileInfo]:
+        """Return all files under a folder of the root, sorted by path; none if it is missing."""
         selector = pafs.FileSelector(f"{self.root}/{folder}", recursive=True, allow_not_found=True)
         found = self.filesystem.get_file_info(selector)
         return sorted((f for f in found if f.type == pafs.FileType.File), key=lambda f: f.path)
@@ -120,8 +128,7 @@ def write_hats(
         df = df.withColumn(HEALPIX_COLUMN, _healpix_udf()(F.col(ra_column), F.col(dec_column)))
     pixel = F.shiftright(HEALPIX_COLUMN, 2 * (HEALPIX_ORDER - order))
     df = (
-        df.withColumn("Norder", F.lit(order))
-        .withColumn("Dir", pixel - pixel % PIXELS_PER_DIR)
+        df.withColumn("Dir", pixel - pixel % PIXELS_PER_DIR)
         .withColumn("Npix", pixel)
         # all rows of a pixel in one task: one file each
         .repartition(F.col("Npix"))
@@ -156,8 +163,8 @@ def write_partitioned_hats(
     Parameters
     ----------
     df : DataFrame
-        As for `write_hats`, with ``_healpix_29``, ``Norder``, ``Dir`` and ``Npix``. Rows of a
-        pixel spread over several Spark partitions would give it several files.
+        As for `write_hats`, with ``_healpix_29``, ``Dir`` and ``Npix``. Rows of a pixel spread
+        over several Spark partitions would give it several files.
 
     Returns
     -------
@@ -168,7 +175,8 @@ def write_partitioned_hats(
     _claim(location)
     (
         # Spark would sort by the partition columns anyway, and its sort is not stable; rows that
-        # arrive sorted cost one comparison each
+        # arrive sorted cost one comparison each. Norder is no partition column: the optimizer
+        # drops a constant from the sort, finds the partition columns unsorted and sorts again
         df.sortWithinPartitions(*PARTITION_COLUMNS, HEALPIX_COLUMN)
         .write.partitionBy(*PARTITION_COLUMNS)
         .option("compression", compression)
@@ -176,13 +184,13 @@ def write_partitioned_hats(
         # measured on Gaia columns: without dictionaries files are smaller and scans faster
         .option("parquet.enable.dictionary", "false")
         .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
-        .parquet(f"{location.spark_uri}/dataset")
+        .parquet(f"{location.spark_uri}/dataset/Norder={order}")
     )
     return _finish(location, order, catalogue_name, ra_column, dec_column, provenance or {})
 
 
-def _healpix_udf():  # type: ignore[no-untyped-def]
-    @F.pandas_udf("bigint")
+def _healpix_udf() -> Callable[[Column, Column], Column]:
+    @F.pandas_udf("bigint")  # type: ignore[call-overload]
     def healpix_29(ra: pd.Series, dec: pd.Series) -> pd.Series:
         import healpy
 
@@ -201,7 +209,7 @@ def _claim(location: Location) -> None:
     info = filesystem.get_file_info(root)
     if info.type == pafs.FileType.File:
         raise InputError(f"{root}: is a file; expected a folder for a HATS catalogue")
-    if info.type == pafs.FileType.Directory and filesystem.get_file_info(pafs.FileSelector(root)):
+    if info.type == pafs.FileType.Directory and location.holds_something():
         builder = re.search(r"^hats_builder=ocspark", location.read(PROPERTIES[1]) or "", re.M)
         if not builder and location.read(UNFINISHED) is None:
             raise InputError(

@@ -173,7 +173,7 @@ class _Job:
         return record
 
     def _read(self, table: str, schema: Any) -> DataFrame:
-        return self._spark.read.schema(schema).parquet(self._run.path(table))
+        return self._spark.read.schema(schema).parquet(storage.for_spark(self._run.path(table)))
 
     def _cone(self, files: Sequence[CheckedFile], cones: Cones) -> DataFrame:
         columns = self._inputs.release.columns

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from ocspark import storage
@@ -96,14 +96,19 @@ class RunDirectory:
         storage.remove_directory(staging)
         tables, files = {}, []
         try:
-            for table, frame in make(storage.join(staging, "scratch")).items():
+            for table, frame in make(storage.for_spark(storage.join(staging, "scratch"))).items():
                 staged = storage.join(staging, table)
-                frame.write.mode("overwrite").parquet(staged)
+                frame.write.mode("overwrite").parquet(storage.for_spark(staged))
                 landed = self._move(unit, table, staged)
                 tables[table] = sum(file["rows"] for file in landed)
                 files += landed
-        except PySparkException as error:
-            raise _readable(error) from error
+        except Exception as error:  # Spark raises classes of its own on classic and on Connect
+            file = _unreadable_file(str(error))
+            if file is None:
+                raise
+            raise InputError(
+                f"mirror.path: {file}: cannot be read; expected a whole Parquet file"
+            ) from error
         manifest = {
             "unit": unit,
             "tables": tables,
@@ -141,10 +146,7 @@ class RunDirectory:
         return pq.read_table(inner, filesystem=filesystem, columns=columns)
 
 
-def _readable(error: PySparkException) -> Exception:
-    """Return an `InputError` if Spark could not read a file, else the error itself."""
-    text = str(error)
-    if "FAILED_READ_FILE" in text:
-        file = text.split("FAILED_READ_FILE", 1)[1].split("file ", 1)[-1].split()[0].rstrip(".")
-        return InputError(f"mirror.path: {file}: cannot be read; expected a whole Parquet file")
-    return error
+def _unreadable_file(message: str) -> str | None:
+    """Return the file that Spark could not read, where an error's message says so."""
+    found = re.search(r"FAILED_READ_FILE.*?reading file (\S+?)\.?\s", message, re.DOTALL)
+    return found and found.group(1)

@@ -59,7 +59,7 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
     session = spark or get_session("ocspark: validate")
     mirror = storage.join(work, "mirror")
     storage.remove_directory(mirror)
-    sources = session.read.parquet(str((root / GAIA).resolve())).drop("cone")
+    sources = session.read.parquet(storage.for_spark(str(root / GAIA))).drop("cone")
     write_hats(sources, mirror, order=_MIRROR_ORDER, catalogue_name="edr3_cones")
     parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
     settings = validation_settings(root, mirror, work, list(parameters.index))

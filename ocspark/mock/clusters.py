@@ -1,0 +1,182 @@
+"""Planted clusters: where they are and move, and the stars of any one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import healpy
+import numpy as np
+import pandas as pd
+
+from ocspark.mock import frame
+from ocspark.mock.dust import ExtinctionGrid, dust_a0
+from ocspark.mock.frame import Array, Columns
+from ocspark.mock.galaxy import G_LIMIT, HEALPIX_ORDER
+from ocspark.mock.rng import keyed_generator
+from ocspark.mock.stars import Track
+
+DISTANCE_PC = (150.0, 4000.0)
+#: Exponent of the spread of distances: 0 would be uniform in log d, 1 uniform in d.
+DISTANCE_EXPONENT = 0.7
+LOG_AGE = (7.0, 9.6)
+MAX_A0 = 2.2
+#: No star lies farther from its cluster's centre [pc].
+MAX_RADIUS_PC = 18.0
+#: Faintest member in literature lists [mag], and how many members brighter than it a cluster has.
+LIST_LIMIT, N_BRIGHT = 18.0, (60.0, 250.0)
+MAX_STARS = 4000
+BINARY_FRACTION = 0.35
+#: Field stars near the cluster in everything, for the member list to mistake; per bright member.
+INTERLOPER_FRACTION = 0.06
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One planted cluster.
+
+    Attributes
+    ----------
+    index : int
+        Number in the catalogue, from 0.
+    xyz_pc, velocity_kms : array, shape (3,)
+        Heliocentric Galactic position [pc] and velocity [km/s].
+    log_age : float
+        Of an isochrone that is listed [dex].
+    a0 : float
+        [mag]
+    scale_pc : float
+        Plummer radius, which half the stars on the sky lie within [pc].
+    dispersion_kms : float
+        Velocity dispersion in one dimension.
+    n_bright : float
+        Expected members brighter than `LIST_LIMIT`.
+    """
+
+    index: int
+    xyz_pc: Array
+    velocity_kms: Array
+    log_age: float
+    a0: float
+    scale_pc: float
+    dispersion_kms: float
+    n_bright: float
+
+    @property
+    def name(self) -> str:
+        """Name in the cluster table."""
+        return f"Mock_{self.index + 1:04d}"
+
+    @property
+    def distance_pc(self) -> float:
+        """Distance from the Sun [pc]."""
+        return float(np.linalg.norm(self.xyz_pc))
+
+    @property
+    def radius_rad(self) -> float:
+        """Angle that holds every star."""
+        return float(np.arcsin(MAX_RADIUS_PC / self.distance_pc)) * 1.001
+
+
+def plant_clusters(n_clusters: int, seed: int, log_ages: Array) -> list[Cluster]:
+    """Place clusters in the disc; distances and ages are spread evenly over their ranges.
+
+    Parameters
+    ----------
+    n_clusters : int
+    seed : int
+    log_ages : array
+        Ages that have an isochrone [dex]; each cluster gets one of them.
+    """
+    strata = keyed_generator(seed, "strata", n_clusters)
+    share = np.arange(n_clusters) / max(n_clusters - 1, 1)
+    near, far = (d**DISTANCE_EXPONENT for d in DISTANCE_PC)
+    distances = (near + strata.permutation(share) * (far - near)) ** (1.0 / DISTANCE_EXPONENT)
+    ages = LOG_AGE[0] + strata.permutation(share) * (LOG_AGE[1] - LOG_AGE[0])
+    log_ages = log_ages[(log_ages >= LOG_AGE[0]) & (log_ages <= LOG_AGE[1])]
+    nearest = log_ages[np.argmin(np.abs(log_ages[:, None] - ages), axis=0)]
+    return [_plant(i, seed, float(distances[i]), float(nearest[i])) for i in range(n_clusters)]
+
+
+def _plant(index: int, seed: int, distance: float, log_age: float) -> Cluster:
+    rng = keyed_generator(seed, "cluster", index)
+    longitude = rng.uniform(0.0, 2.0 * np.pi)
+    # old clusters have been scattered away from the plane
+    height = rng.laplace(0.0, 40.0 + 60.0 * (log_age - LOG_AGE[0]))
+    sine = float(np.clip((height - frame.SUN_HEIGHT_PC) / distance, -0.85, 0.85))
+    cosine = np.sqrt(1.0 - sine**2)
+    xyz = distance * np.array([cosine * np.cos(longitude), cosine * np.sin(longitude), sine])
+    a0 = float(dust_a0(np.array(sine), np.array(distance))) * np.exp(0.3 * rng.standard_normal())
+    peculiar = rng.standard_normal(3) * (9.0, 7.0, 5.0)
+    return Cluster(
+        index=index,
+        xyz_pc=xyz,
+        velocity_kms=frame.circular_velocity(xyz) + peculiar,
+        log_age=log_age,
+        a0=round(float(min(a0, MAX_A0)), 3),
+        scale_pc=float(np.exp(rng.uniform(np.log(1.0), np.log(3.0)))),
+        dispersion_kms=float(rng.uniform(0.4, 0.9)),
+        n_bright=float(np.exp(rng.uniform(*np.log(N_BRIGHT)))),
+    )
+
+
+def draw_stars(
+    cluster: Cluster, isochrone: pd.DataFrame, extinction: ExtinctionGrid, rng: np.random.Generator
+) -> Columns:
+    """Draw a cluster's stars, and after them the interlopers of its field.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    isochrone : DataFrame
+        Points of the cluster's age (`ocspark.inputs.isochrones`).
+    extinction : ExtinctionGrid
+    rng : Generator
+
+    Returns
+    -------
+    dict of arrays, shape (n,)
+        healpix_29; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec [mas/yr]; g, bp,
+        rp [mag]; initial_mass, companion_mass [M_sun]; radius [pc] from the centre; is_member.
+    """
+    track = Track.apparent(isochrone, cluster.distance_pc, cluster.a0, G_LIMIT, extinction)
+    bright = max(track.fraction_brighter(LIST_LIMIT), 1e-3)
+    n_stars = min(rng.poisson(cluster.n_bright / bright), MAX_STARS)
+    n_others = rng.poisson(INTERLOPER_FRACTION * cluster.n_bright)
+    n = n_stars + n_others
+    is_member = np.arange(n) < n_stars
+
+    star = track.draw(n, BINARY_FRACTION, rng)
+    offset = _plummer(n, cluster.scale_pc, rng)
+    kick = cluster.dispersion_kms * rng.standard_normal((n, 3))
+    stretch, blur = rng.standard_normal(n), rng.standard_normal((3, n))
+    # others: within the cone, at other depths, velocities and colours
+    stretch = np.where(is_member, 1.0, np.exp(0.15 * stretch))
+    kick[~is_member] = 8.0 * kick[~is_member] / cluster.dispersion_kms
+    xyz = (cluster.xyz_pc + offset) * stretch[:, None]
+    for band, scatter in zip(("g", "bp", "rp"), (0.5, 0.55, 0.5), strict=True):
+        star[band] = star[band] + np.where(is_member, 0.0, scatter * blur[0] + 0.08 * blur[2])
+
+    ra, dec, distance = frame.sky_position(xyz)
+    # the cluster is not in orbit within itself: one velocity, seen under each star's own angle
+    pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms + kick)
+    return {
+        "healpix_29": healpy.ang2pix(1 << HEALPIX_ORDER, ra, dec, nest=True, lonlat=True),
+        "ra": ra,
+        "dec": dec,
+        "distance": distance,
+        "parallax": 1000.0 / distance,
+        "pmra": pmra,
+        "pmdec": pmdec,
+        **star,
+        "radius": np.linalg.norm(offset, axis=1),
+        "is_member": is_member,
+    }
+
+
+def _plummer(n: int, scale_pc: float, rng: np.random.Generator) -> Array:
+    """Draw positions [pc], shape (n, 3), of a Plummer (1911) sphere cut at `MAX_RADIUS_PC`."""
+    inside = (1.0 + (scale_pc / MAX_RADIUS_PC) ** 2) ** -1.5
+    mass = np.maximum(rng.random(n), 1e-12) * inside
+    radius = scale_pc / np.sqrt(mass ** (-2.0 / 3.0) - 1.0)
+    direction = rng.standard_normal((n, 3))
+    return direction * (radius / np.linalg.norm(direction, axis=1))[:, None]

@@ -1,0 +1,292 @@
+"""The Spark face of the mock: cells and clusters are generated on the workers and written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs as pafs
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark.errors import InputError
+from ocspark.inputs.isochrones import default_isochrones
+from ocspark.mirror.write import PIXELS_PER_DIR, Location, write_partitioned_hats
+from ocspark.mock.catalogue import MAX_CLUSTERS, MockCatalogue, PlantedCluster
+from ocspark.mock.isochrone_table import isochrone_table
+from ocspark.mock.observe import SOURCE_TYPES
+from ocspark.physics.photometry import MagnitudeErrorModel
+from ocspark.release import load_release
+from ocspark.session import ship
+
+log = logging.getLogger(__name__)
+
+#: Rises whenever the same parameters give other stars.
+GENERATOR_VERSION = 1
+#: Completion marker, and what stands there until then.
+MARKER, UNFINISHED = "mock.json", "mock.unfinished"
+PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")
+_STAGING = "_staging"
+_MAX_SOURCES = 10**10
+_BATCH_ROWS = 50_000
+
+_SQL = {"int64": "bigint", "float64": "double", "float32": "float", "int16": "smallint"}
+_SOURCE_SCHEMA = ", ".join(f"{n} {_SQL[np.dtype(t).name]}" for n, t in SOURCE_TYPES.items())
+_MIRROR_SCHEMA = f"{_SOURCE_SCHEMA}, Dir bigint, Npix bigint"
+#: The cluster table: canonical columns and units.
+_ROW_TYPE = pa.struct(
+    [("cluster", pa.string())]
+    + [
+        (name, pa.float64())
+        for name in "ra dec pmra pmdec pmra_dispersion pmdec_dispersion parallax "
+        "parallax_dispersion log_age a0 distance".split()
+    ]
+)
+#: True values, without errors or zero point: [pc], [mas], [mas/yr], [mag], [M_sun].
+_TRUTH_SCHEMA = (
+    "source_id bigint, cluster string, distance double, parallax double, pmra double, "
+    "pmdec double, phot_g_mean_mag double, phot_bp_mean_mag double, phot_rp_mean_mag double, "
+    "initial_mass double, companion_mass double, is_binary boolean, radius double"
+)
+#: One pass over the clusters makes all their tables; `row` is null but in a cluster's first star.
+_STARS_SCHEMA = (
+    f"{_TRUTH_SCHEMA}, is_member boolean, probability double, row struct<"
+    + ", ".join(f"{f.name}: {'string' if f.name == 'cluster' else 'double'}" for f in _ROW_TYPE)
+    + ">"
+)
+
+
+@dataclass(frozen=True)
+class MockParameters:
+    """What a mock depends on: expected field stars, planted clusters, seed."""
+
+    sources: int
+    clusters: int
+    seed: int
+    generator: int = GENERATOR_VERSION
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.sources <= _MAX_SOURCES:
+            raise InputError(f"--sources {self.sources}: expected 1 to {_MAX_SOURCES}")
+        if not 1 <= self.clusters <= MAX_CLUSTERS:
+            raise InputError(f"--clusters {self.clusters}: expected 1 to {MAX_CLUSTERS}")
+
+
+def build_catalogue(parameters: MockParameters, release: str = "dr3") -> MockCatalogue:
+    """Return the catalogue of these parameters, with the photometric errors of a Gaia release."""
+    chosen = load_release(release)
+    source = chosen.magnitude_errors
+    errors = MagnitudeErrorModel.from_csv(
+        str(chosen.magnitude_errors_path), source.base_n_obs, source.mag_range
+    )
+    return MockCatalogue.build(
+        parameters.sources, parameters.clusters, parameters.seed, default_isochrones(), errors
+    )
+
+
+def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | None:
+    """Return the marker of a finished mock of the same parameters, None if it has to be made."""
+    location = Location.of(output)
+    try:
+        marker = json.loads(location.read(MARKER) or "{}")
+    except ValueError:
+        return None
+    if marker.get("parameters") != asdict(parameters):
+        return None
+    infos = location.filesystem.get_file_info([f"{location.root}/{part}" for part in PARTS])
+    missing = [info.path for info in infos if info.type == pafs.FileType.NotFound]
+    return None if missing else dict(marker)
+
+
+def make_mock(
+    spark: SparkSession, output: str, parameters: MockParameters, n_tasks: int | None = None
+) -> dict[str, Any]:
+    """Write a mock: mirror, cluster table, member list, truth, isochrones and, last, the marker.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    output : str
+        Folder, new or empty or an earlier mock, which is replaced.
+    parameters : MockParameters
+    n_tasks : int, optional
+        Spark tasks over the sky. They change no row.
+
+    Returns
+    -------
+    dict
+        The marker: parameters, counts, seconds.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    started = time.monotonic()
+    check_output(output)
+    location = Location.of(output)
+    _claim(location)
+    catalogue = build_catalogue(parameters)
+    fetch = ship(spark, catalogue)
+
+    n_rows = write_partitioned_hats(
+        # the plane is rich and the poles poor: several tasks a core, each costs a tenth of a second
+        _mirror_frame(spark, catalogue, fetch, n_tasks or max(12, parameters.sources // 300_000)),
+        f"{output}/mirror",
+        order=catalogue.mirror_order,
+        catalogue_name="ocspark_mock",
+        provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
+    )
+    seconds = time.monotonic() - started
+    log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
+    counts = _write_tables(spark, fetch, parameters.clusters, location)
+    name, content = isochrone_table()
+    location.filesystem.create_dir(f"{location.root}/isochrones", recursive=True)
+    path = f"{location.root}/isochrones/{name}"
+    # no compression by file name: the content is gzipped already
+    with location.filesystem.open_output_stream(path, compression=None) as stream:
+        stream.write(content)
+
+    marker = {
+        "parameters": asdict(parameters),
+        "rows": {"mirror": n_rows, **counts},
+        "mirror_order": catalogue.mirror_order,
+        "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
+    }
+    location.write(MARKER, json.dumps(marker, indent=1) + "\n")
+    location.filesystem.delete_file(f"{location.root}/{UNFINISHED}")
+    return marker
+
+
+def check_output(output: str) -> None:
+    """Refuse a folder that holds something else than a mock; needs no Spark.
+
+    Raises
+    ------
+    InputError
+        If `output` is a file, or a folder with other things in it.
+    """
+    location = Location.of(output)
+    info = location.filesystem.get_file_info(location.root)
+    if info.type == pafs.FileType.File:
+        raise InputError(f"--output {location.root}: is a file; expected a folder")
+    ours = location.read(MARKER) is not None or location.read(UNFINISHED) is not None
+    if not ours and location.holds_something():
+        raise InputError(
+            f"--output {location.root}: is not empty and not a mock; expected a new or empty "
+            f"folder, or an earlier mock (with {MARKER}) to replace"
+        )
+
+
+def _claim(location: Location) -> None:
+    """Mark the folder as an unfinished mock and clear what an earlier one left."""
+    location.filesystem.create_dir(location.root, recursive=True)
+    location.write(UNFINISHED, "")
+    # the mirror goes through its writer's own check
+    for part in (MARKER, *PARTS[1:], _STAGING):
+        _delete(location.filesystem, f"{location.root}/{part}")
+
+
+def _delete(filesystem: pafs.FileSystem, path: str) -> None:
+    kind = filesystem.get_file_info(path).type
+    if kind == pafs.FileType.Directory:
+        filesystem.delete_dir(path)
+    elif kind == pafs.FileType.File:
+        filesystem.delete_file(path)
+
+
+def _mirror_frame(
+    spark: SparkSession,
+    catalogue: MockCatalogue,
+    fetch: Callable[[], MockCatalogue],
+    n_tasks: int,
+) -> DataFrame:
+    """Return the sources of the whole sky, each mirror pixel within one Spark partition."""
+    n_pixels = 12 * 4**catalogue.mirror_order
+    pixels = spark.range(0, n_pixels, 1, min(n_pixels, n_tasks))
+    return pixels.mapInArrow(_pixel_batches(fetch), _MIRROR_SCHEMA)
+
+
+def _pixel_batches(
+    fetch: Callable[[], MockCatalogue],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def generate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue = fetch()
+        for batch in batches:
+            for pixel in batch.column(0).to_pylist():
+                for columns in catalogue.pixel(pixel):
+                    n = len(columns["source_id"])
+                    arrays = [pa.array(columns[name], from_pandas=True) for name in SOURCE_TYPES]
+                    for value in (pixel - pixel % PIXELS_PER_DIR, pixel):
+                        arrays.append(pa.array(np.full(n, value, dtype=np.int64)))
+                    names = [*SOURCE_TYPES, "Dir", "Npix"]
+                    whole = pa.RecordBatch.from_arrays(arrays, names=names)
+                    for start in range(0, n, _BATCH_ROWS):
+                        yield whole.slice(start, _BATCH_ROWS)
+
+    return generate
+
+
+def _cluster_batches(
+    fetch: Callable[[], MockCatalogue],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def generate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue = fetch()
+        for batch in batches:
+            for index in batch.column(0).to_pylist():
+                yield _star_batch(catalogue.cluster(index))
+
+    return generate
+
+
+def _star_batch(planted: PlantedCluster) -> pa.RecordBatch:
+    true, n = planted.true, len(planted.probability)
+    columns = {
+        "source_id": planted.sources["source_id"],
+        "cluster": pa.array([planted.row["cluster"]] * n, pa.string()),
+        **{name: true[name] for name in ("distance", "parallax", "pmra", "pmdec")},
+        **{f"phot_{band}_mean_mag": true[band] for band in ("g", "bp", "rp")},
+        **{name: true[name] for name in ("initial_mass", "companion_mass")},
+        "is_binary": true["companion_mass"] > 0,
+        "radius": true["radius"],
+        "is_member": true["is_member"],
+        "probability": planted.probability,
+        "row": pa.array([planted.row] + [None] * (n - 1), _ROW_TYPE)[:n],
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _write_tables(
+    spark: SparkSession, fetch: Callable[[], MockCatalogue], n_clusters: int, location: Location
+) -> dict[str, int]:
+    """Write clusters, members and truth, one Parquet file each; return their rows."""
+    tasks = int(np.clip(n_clusters // 250, 2, 1000))
+    staged = f"{location.spark_uri}/{_STAGING}/stars"
+    drawn = spark.range(0, n_clusters, 1, tasks).mapInArrow(_cluster_batches(fetch), _STARS_SCHEMA)
+    drawn.write.parquet(staged)
+    stars = spark.read.schema(_STARS_SCHEMA).parquet(staged)
+    truth_names = [part.split()[0] for part in _TRUTH_SCHEMA.split(", ")]
+    tables = {
+        "clusters": stars.filter("row is not null").select("row.*"),
+        "members": stars.filter("probability > 0").select("cluster", "source_id", "probability"),
+        "truth": stars.filter("is_member").select(*truth_names),
+    }
+    rows = {}
+    for table, frame in tables.items():
+        by = [F.col(name) for name in ("cluster", "source_id") if name in frame.columns]
+        one_file = frame.repartition(1).sortWithinPartitions(*by)
+        one_file.write.parquet(f"{location.spark_uri}/{_STAGING}/{table}")
+        parts = location.files(f"{_STAGING}/{table}")
+        part = next(file.path for file in parts if file.path.endswith(".parquet"))
+        target = f"{location.root}/{table}.parquet"
+        location.filesystem.move(part, target)
+        rows[table] = int(pq.read_metadata(target, filesystem=location.filesystem).num_rows)
+    location.filesystem.delete_dir(f"{location.root}/{_STAGING}")
+    return rows

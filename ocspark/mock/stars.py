@@ -1,0 +1,165 @@
+"""Stars from PARSEC isochrones: a luminosity function for the field, a track for a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ocspark.mock.dust import ExtinctionGrid
+from ocspark.mock.frame import Array
+from ocspark.physics.isochrone import LAST_STAGE, MAX_TEFF
+
+#: Pieces that the gap between two listed points is divided into, so that masses are continuous.
+_PIECES = 8
+#: Last stage of the isochrone whose brightness rises with mass (PARSEC: main sequence).
+_MAIN_SEQUENCE = 1
+_NO_LIGHT = 60.0  # magnitude of a companion below the lowest listed mass
+
+
+def kroupa_cumulative(mass: Array) -> Array:
+    """Return the number of stars below a mass [M_sun] (Kroupa 2001), up to a constant factor."""
+    low = np.minimum(mass, 0.5) ** -0.3 / -0.3
+    high = 0.5 * (np.maximum(mass, 0.5) ** -1.3 - 0.5**-1.3) / -1.3
+    return low + high
+
+
+def add_magnitudes(first: Array, second: Array) -> Array:
+    """Return the magnitude of two unresolved stars together."""
+    return first - 2.5 * np.log10(1.0 + 10.0 ** (-0.4 * (second - first)))
+
+
+@dataclass(frozen=True)
+class LuminosityFunction:
+    """Stars of a few ages, brightest first, to be drawn down to a limit that differs by distance.
+
+    Attributes
+    ----------
+    magnitude : array, shape (3, n)
+        Absolute G, BP, RP [mag], sorted by G.
+    teff_index : array, shape (n,)
+        Column of `ExtinctionGrid`.
+    cumulative : array, shape (n,)
+        Fraction of all stars as bright as this or brighter.
+    """
+
+    magnitude: NDArray[np.float64]
+    teff_index: NDArray[np.int64]
+    cumulative: NDArray[np.float64]
+
+    @classmethod
+    def from_isochrones(
+        cls, isochrones: pd.DataFrame, log_age_range: tuple[float, float]
+    ) -> LuminosityFunction:
+        """Mix the listed ages in a range [dex] at a constant rate of star formation."""
+        rows = []
+        for log_age in np.unique(isochrones["log_age"].to_numpy(dtype=float)):
+            if not log_age_range[0] <= log_age <= log_age_range[1]:
+                continue
+            points = isochrones[
+                (isochrones["log_age"] == log_age) & (isochrones["label"] <= LAST_STAGE)
+            ]
+            values = points[["initial_mass", "log_teff", "g_mag", "bp_mag", "rp_mag"]].to_numpy()
+            fine = _subdivide(values)
+            number = np.diff(kroupa_cumulative(fine[:, 0]), append=np.nan)
+            # log ages are listed evenly, so each stands for a span of years as long as its age
+            weight = np.maximum(np.nan_to_num(number), 0.0) * 10.0**log_age
+            rows.append(np.column_stack((fine[:, 1:], weight)))
+        table = np.concatenate(rows)
+        table = table[np.argsort(table[:, 1], kind="stable")]
+        cumulative = np.cumsum(table[:, 4])
+        return cls(
+            magnitude=np.ascontiguousarray(table[:, 1:4].T),
+            teff_index=ExtinctionGrid.teff_index(table[:, 0]),
+            cumulative=cumulative / cumulative[-1],
+        )
+
+    def fraction_brighter(self, limit_mag: Array) -> Array:
+        """Return the fraction of stars with absolute G at most `limit_mag`."""
+        return np.interp(limit_mag, self.magnitude[0], self.cumulative, left=0.0, right=1.0)
+
+    def draw(self, limit_mag: Array, uniform: Array) -> NDArray[np.int64]:
+        """Return an index for each star, absolute G at most its own `limit_mag` [mag]."""
+        last = np.searchsorted(self.magnitude[0], limit_mag, side="right") - 1
+        last = np.maximum(last, 0)
+        index = np.searchsorted(self.cumulative, uniform * self.cumulative[last])
+        return np.minimum(index, last)
+
+
+@dataclass(frozen=True)
+class Track:
+    """A cluster's apparent isochrone as the pipeline sees it, with the IMF along it.
+
+    Attributes
+    ----------
+    points : array, shape (n, 4)
+        Initial mass [M_sun] and apparent G, BP, RP [mag].
+    number : array, shape (n,)
+        Relative number of stars from each point to the next; 0 where fainter than the limit.
+    """
+
+    points: NDArray[np.float64]
+    number: NDArray[np.float64]
+    main_sequence: NDArray[np.float64]
+
+    @classmethod
+    def apparent(
+        cls,
+        isochrone: pd.DataFrame,
+        distance_pc: float,
+        a0: float,
+        limit_mag: float,
+        extinction: ExtinctionGrid,
+    ) -> Track:
+        """Redden and shift one isochrone; extinction acts on listed points, as in method §5."""
+        listed = isochrone[isochrone["label"] <= LAST_STAGE]
+        if a0 != 0:
+            listed = listed[10.0 ** listed["log_teff"] <= MAX_TEFF]
+        values = listed[["initial_mass", "g_mag", "bp_mag", "rp_mag"]].to_numpy(dtype=float)
+        if a0 != 0:
+            values[:, 1:] += extinction.of_isochrone(listed["log_teff"].to_numpy(dtype=float), a0).T
+        values[:, 1:] += 5.0 * np.log10(distance_pc) - 5.0
+        fine = _subdivide(values)
+        number = np.maximum(np.diff(kroupa_cumulative(fine[:, 0]), append=-np.inf), 0.0)
+        number[fine[:, 1] > limit_mag] = 0.0
+        return cls(fine, number, values[listed["label"].to_numpy() <= _MAIN_SEQUENCE])
+
+    def fraction_brighter(self, g_mag: float) -> float:
+        """Return the share of the stars within the limit that are brighter than `g_mag` [mag]."""
+        return float(self.number[self.points[:, 1] <= g_mag].sum() / self.number.sum())
+
+    def draw(self, n: int, binary_fraction: float, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw stars.
+
+        Returns
+        -------
+        dict of arrays, shape (n,)
+            initial_mass and companion_mass (0 for single stars) [M_sun], g, bp, rp [mag].
+        """
+        cumulative = np.cumsum(self.number)
+        index = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
+        index = np.minimum(index, len(self.points) - 2)
+        along = rng.random(n)[:, None]
+        star = self.points[index] * (1.0 - along) + self.points[index + 1] * along
+        binary = rng.random(n) < binary_fraction
+        companion = star[:, 0] * rng.uniform(0.2, 1.0, n) * binary
+        magnitudes = []
+        for band in (1, 2, 3):
+            faint = np.interp(
+                companion, self.main_sequence[:, 0], self.main_sequence[:, band], left=_NO_LIGHT
+            )
+            magnitudes.append(add_magnitudes(star[:, band], faint))
+        return {
+            "initial_mass": star[:, 0],
+            "companion_mass": companion,
+            **dict(zip(("g", "bp", "rp"), magnitudes, strict=True)),
+        }
+
+
+def _subdivide(points: Array) -> Array:
+    """Insert evenly spaced points between listed ones, shape (n, k) → (m, k)."""
+    at = np.arange((len(points) - 1) * _PIECES + 1) / _PIECES
+    listed = np.arange(len(points))
+    return np.stack([np.interp(at, listed, column) for column in points.T], axis=1)

@@ -1,0 +1,288 @@
+"""Member lists: formats, duplicates, ids of an older release, and everything malformed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from ocspark.errors import InputError
+from ocspark.inputs.members import read_members
+from ocspark.inputs.names import cluster_key
+
+DATA = Path(__file__).parents[2] / "../shared/data/members"
+BIG = 6917528997577384321  # a Gaia id that no float holds
+FORMATS = ["csv", "csv.gz", "parquet", "ecsv", "fits", "vot"]
+MEMBERS = pd.DataFrame(
+    {
+        "cluster": ["NGC_1", "NGC_1", "NGC 1", "Blanco 1", "Unknown_7"],
+        "source_id": np.array([BIG, 12, 11, BIG, 5], dtype=np.int64),
+        "probability": [1.0, 0.7, 0.9, 0.5, 1.0],
+    }
+)
+KNOWN = frozenset({cluster_key("NGC_1"), cluster_key("Blanco_1"), cluster_key("Empty_1")})
+
+
+def write(table: pd.DataFrame, folder: Path, kind: str = "csv", name: str = "members") -> str:
+    path = folder / f"{name}.{kind}"
+    if kind.startswith("csv"):
+        table.to_csv(path, index=False)
+    elif kind == "parquet":
+        table.to_parquet(path, index=False)
+    else:
+        formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable"}
+        Table.from_pandas(table).write(path, format=formats[kind])
+    return str(path)
+
+
+def list_of(*rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["cluster", "source_id", "probability"])
+
+
+def refused(table: pd.DataFrame | str, folder: Path, *words: str, columns=None, kind="csv") -> None:
+    path = table if isinstance(table, str) else write(table, folder, kind)
+    with pytest.raises(InputError) as caught:
+        read_members(path, columns or {}, KNOWN)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_gives_the_same_sorted_list(tmp_path, kind):
+    got = read_members(write(MEMBERS, tmp_path, kind), {}, KNOWN)
+    ngc, blanco = cluster_key("NGC_1"), cluster_key("Blanco_1")
+    expected = sorted([(ngc, 11, 0.9), (ngc, 12, 0.7), (ngc, BIG, 1.0), (blanco, BIG, 0.5)])
+    assert [tuple(row) for row in got.table.itertuples(index=False)] == expected
+    assert got.table["source_id"].dtype == np.int64
+    assert got.unknown_clusters == ["Unknown_7"]
+    assert got.counts["rows"] == 5
+    assert got.counts["clusters"] == 3
+    assert got.counts["clusters_not_in_table"] == 1
+    assert got.counts["identical_duplicates"] == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_column_map_works_in_every_format(tmp_path, kind):
+    names = {"cluster": "Cluster", "source_id": "GaiaDR3", "probability": "Proba"}
+    got = read_members(write(MEMBERS.rename(columns=names), tmp_path, kind), names, KNOWN)
+    assert len(got.table) == 4
+
+
+def test_ids_as_text_keep_every_digit(tmp_path):
+    table = MEMBERS.astype({"source_id": str})
+    got = read_members(write(table, tmp_path, "vot"), {}, KNOWN)
+    assert got.table["source_id"].max() == BIG
+
+
+def test_the_same_row_again_is_dropped_and_counted_under_any_spelling(tmp_path):
+    table = list_of(("NGC_1", 1, 1.0), ("NGC 1", 1, 1.0), ("NGC_1", 2, 1.0), ("NGC_1", 1, 1.0))
+    got = read_members(write(table, tmp_path), {}, KNOWN)
+    assert got.table["source_id"].tolist() == [1, 2]
+    assert got.counts["identical_duplicates"] == 2
+
+
+def test_a_star_twice_with_other_probabilities_is_refused(tmp_path):
+    table = list_of(("NGC_1", 1, 1.0), ("NGC_1", BIG, 1.0), ("NGC 1", BIG, 0.9))
+    refused(table, tmp_path, "members.csv", "NGC", str(BIG), "twice")
+
+
+def test_a_star_may_be_listed_for_two_clusters(tmp_path):
+    table = list_of(("NGC_1", 1, 1.0), ("Blanco_1", 1, 0.3))
+    assert len(read_members(write(table, tmp_path), {}, KNOWN).table) == 2
+
+
+def test_a_list_for_unknown_clusters_only_leaves_an_empty_table(tmp_path):
+    got = read_members(write(list_of(("X", 1, 1.0), ("Y", 2, 1.0)), tmp_path), {}, KNOWN)
+    assert got.table.empty
+    assert got.unknown_clusters == ["X", "Y"]
+
+
+@pytest.mark.parametrize("column", ["cluster", "source_id", "probability"])
+def test_a_missing_column_is_named(tmp_path, column):
+    refused(MEMBERS.drop(columns=column), tmp_path, "members.csv", column, "missing")
+
+
+def test_an_empty_list_is_refused(tmp_path):
+    refused(MEMBERS.iloc[:0], tmp_path, "members.csv", "empty")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_ids_in_floating_point_are_refused(tmp_path, kind):
+    table = MEMBERS.astype({"source_id": np.float64})
+    refused(table, tmp_path, f"members.{kind}", "source_id", "64-bit integers", kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_missing_id_is_refused(tmp_path, kind):
+    table = MEMBERS.astype({"source_id": "Int64"})
+    table.loc[2, "source_id"] = pd.NA
+    refused(table, tmp_path, "source_id", "row 3", kind=kind)
+
+
+@pytest.mark.parametrize("value", ["Gaia DR3 12", "1.5", "1e18", "99999999999999999999999"])
+def test_an_id_that_is_no_integer_is_refused(tmp_path, value):
+    table = MEMBERS.astype({"source_id": object})
+    table.loc[1, "source_id"] = value
+    refused(
+        table.astype({"source_id": str}), tmp_path, "source_id", "64-bit integers", kind="parquet"
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_id_beyond_63_bits_is_refused(tmp_path, kind):
+    table = MEMBERS.assign(source_id=np.array([1, 2, 3, 4, 2**63 + 5], dtype=np.uint64))
+    refused(table, tmp_path, "source_id", "64-bit integers", kind=kind)
+
+
+@pytest.mark.parametrize("value", [1.01, -0.1, 90.0, np.nan, np.inf])
+def test_a_probability_outside_0_to_1_is_refused(tmp_path, value):
+    table = MEMBERS.copy()
+    table.loc[3, "probability"] = value
+    refused(table, tmp_path, "members.csv", "probability", "row 4")
+
+
+def test_a_probability_that_is_no_number_is_refused(tmp_path):
+    table = MEMBERS.astype({"probability": object})
+    table.loc[0, "probability"] = "high"
+    refused(table, tmp_path, "members.csv", "probability", "row 1", "high")
+
+
+def test_a_row_without_a_cluster_is_refused(tmp_path):
+    table = MEMBERS.astype({"cluster": object})
+    table.loc[0, "cluster"] = None
+    refused(table, tmp_path, "members.csv", "cluster")
+
+
+def test_a_file_that_is_missing_cut_or_foreign_is_named(tmp_path):
+    refused(str(tmp_path / "no.csv"), tmp_path, "members.path", "no.csv")
+    path = Path(write(pd.concat([MEMBERS] * 500), tmp_path, "parquet"))
+    path.write_bytes(path.read_bytes()[:-20])
+    refused(str(path), tmp_path, "members.path", "members.parquet")
+    (tmp_path / "members.fits").write_text("cluster,source_id\n")
+    refused(str(tmp_path / "members.fits"), tmp_path, "members.path", "members.fits")
+
+
+# --- ids of an older release (method §3) -------------------------------------------------------
+
+
+def neighbourhood(*rows: tuple, columns=("dr2_source_id", "dr3_source_id")) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*columns, "angular_distance", "magnitude_difference"])
+
+
+def brought(folder: Path, members: pd.DataFrame, table: pd.DataFrame, kind: str = "csv"):
+    path = write(table, folder, kind, "neighbourhood")
+    return read_members(write(members, folder), {}, KNOWN, path)
+
+
+def ids(got) -> list[int]:
+    return got.table["source_id"].tolist()
+
+
+def test_an_old_id_becomes_the_new_one_and_keeps_its_probability(tmp_path):
+    table = neighbourhood((1, BIG, 5.0, 0.0), (2, 22, 1.0, 0.0), (3, 33, 1.0, 0.0))
+    got = brought(tmp_path, list_of(("NGC_1", 1, 0.8), ("NGC_1", 2, 1.0)), table, "parquet")
+    rows = got.table[["source_id", "probability"]].itertuples(index=False)
+    assert [tuple(row) for row in rows] == [(22, 1.0), (BIG, 0.8)]
+    assert got.counts["ids_lost"] == 0
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_nearest_neighbour_is_taken_whatever_the_order(tmp_path, turn):
+    table = neighbourhood((1, 10, 90.0, 0.0), (1, 11, 20.0, 3.0), (1, 12, 50.0, 0.1))[::turn]
+    got = brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)
+    assert ids(got) == [11]
+    assert got.counts["ids_with_several_neighbours"] == 1
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_equally_near_ones_the_smallest_magnitude_difference_is_taken_without_its_sign(
+    tmp_path, turn
+):
+    table = neighbourhood((1, 10, 20.0, -0.5), (1, 11, 20.0, 0.2), (1, 12, 20.0, -0.1))[::turn]
+    assert ids(brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)) == [12]
+
+
+def test_an_unknown_magnitude_difference_comes_last(tmp_path):
+    table = neighbourhood((1, 10, 20.0, np.nan), (1, 11, 20.0, 4.0))
+    assert ids(brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)) == [11]
+
+
+def test_repeated_pairs_count_once(tmp_path):
+    table = neighbourhood((1, 10, 20.0, 0.1), (1, 10, 20.0, 0.1), (1, 10, 20.0, 0.1))
+    got = brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)
+    assert ids(got) == [10]
+    assert got.counts["ids_with_several_neighbours"] == 0
+    assert got.counts["ids_merged"] == 0
+
+
+def test_ids_without_a_neighbour_are_lost_and_counted(tmp_path):
+    members = list_of(("NGC_1", 1, 1.0), ("NGC_1", 2, 1.0), ("Blanco_1", 2, 1.0), ("NGC_1", 3, 1.0))
+    got = brought(tmp_path, members, neighbourhood((1, 10, 1.0, 0.0), (9, 90, 1.0, 0.0)))
+    assert ids(got) == [10]
+    assert got.counts["ids_lost"] == 2  # stars, not rows
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_two_old_ids_of_one_new_star_merge_into_the_nearer_one(tmp_path, turn):
+    members = list_of(("NGC_1", 1, 0.4), ("NGC_1", 2, 0.9))
+    table = neighbourhood((1, 10, 30.0, 0.0), (2, 10, 10.0, 0.0))[::turn]
+    got = brought(tmp_path, members[::turn], table)
+    assert ids(got) == [10]
+    assert got.table["probability"].tolist() == [0.9]
+    assert got.counts["ids_merged"] == 1
+
+
+def test_a_star_of_two_clusters_is_brought_forward_in_both(tmp_path):
+    members = list_of(("NGC_1", 1, 0.4), ("Blanco_1", 1, 0.9))
+    got = brought(tmp_path, members, neighbourhood((1, 10, 1.0, 0.0)))
+    assert ids(got) == [10, 10]
+    assert got.table["cluster_key"].nunique() == 2
+    assert got.counts["ids_merged"] == 0
+
+
+@pytest.mark.parametrize(
+    "columns", [("dr3_source_id", "dr4_source_id"), ("dr2_source_id", "source_id")]
+)
+def test_the_older_release_is_the_first_of_the_two_id_columns(tmp_path, columns):
+    table = neighbourhood((1, 10, 1.0, 0.0), (10, 1, 1.0, 0.0), (2, 20, 1.0, 0.0), columns=columns)
+    assert ids(brought(tmp_path, list_of(("NGC_1", 1, 1.0), ("NGC_1", 2, 1.0)), table)) == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "column", ["dr2_source_id", "dr3_source_id", "angular_distance", "magnitude_difference"]
+)
+def test_a_neighbourhood_table_that_lacks_a_column_is_refused(tmp_path, column):
+    table = neighbourhood((1, 10, 1.0, 0.0)).drop(columns=column)
+    with pytest.raises(InputError, match=r"members\.neighbourhood.*expected two"):
+        brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)
+
+
+def test_a_neighbourhood_table_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"members\.neighbourhood.*nowhere\.parquet"):
+        read_members(write(MEMBERS, tmp_path), {}, KNOWN, str(tmp_path / "nowhere.parquet"))
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data/members")
+def test_the_dr2_list_comes_forward_through_the_sample_neighbourhood():
+    raw = pd.read_parquet(DATA / "cg18_dr2.parquet")
+    pairs = pd.read_parquet(DATA / "dr2_neighbourhood_sample.parquet")
+    known = frozenset(cluster_key(n) for n in raw["cluster"].unique())
+    got = read_members(
+        str(DATA / "cg18_dr2.parquet"),
+        {},
+        known,
+        str(DATA / "dr2_neighbourhood_sample.parquet"),
+    )
+    listed = set(raw["source_id"])
+    old, new = pairs["dr2_source_id"], pairs["dr3_source_id"]
+    assert got.counts["ids_lost"] == len(listed - set(old))
+    assert set(got.table["source_id"]) <= set(new)
+    # a star that is listed and has one neighbour only must have it
+    single = pairs[~old.duplicated(keep=False) & ~new.duplicated(keep=False) & old.isin(listed)]
+    assert len(single) > 1000
+    assert set(single["dr3_source_id"]) <= set(got.table["source_id"])

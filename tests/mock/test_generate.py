@@ -1,0 +1,118 @@
+"""The Spark job: the same rows under any partitioning, and tables that agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.make_mock import main
+from ocspark.errors import InputError
+from ocspark.inputs.isochrones import default_isochrones, read_isochrones
+from ocspark.mock.generate import MockParameters, finished_mock, make_mock
+
+PARAMETERS = MockParameters(sources=20_000, clusters=24, seed=7)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((folder / "mirror/dataset").rglob("*.parquet"))
+
+
+def _mirror(folder: Path) -> pd.DataFrame:
+    table = pd.concat([pq.ParquetFile(f).read().to_pandas() for f in _files(folder)])
+    return table.sort_values("source_id", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def mock(spark, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mock") / "one"
+    make_mock(spark, str(folder), PARAMETERS, n_tasks=8)
+    return folder
+
+
+def test_partitioning_changes_no_row(spark, mock: Path, tmp_path: Path):
+    make_mock(spark, str(tmp_path / "two"), PARAMETERS, n_tasks=3)
+    pd.testing.assert_frame_equal(_mirror(mock), _mirror(tmp_path / "two"), check_exact=True)
+    for name in ("clusters", "members", "truth"):
+        first, second = (pd.read_parquet(f / f"{name}.parquet") for f in (mock, tmp_path / "two"))
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_mirror_is_what_the_kernel_gives(mock: Path, catalogue):
+    mirror = _mirror(mock).set_index("source_id")
+    cell = catalogue.cell(100)
+    rows = mirror.loc[cell["source_id"]]
+    for name in ("ra", "parallax", "pmra_error", "phot_bp_mean_mag"):
+        assert np.array_equal(rows[name].to_numpy(), cell[name], equal_nan=True)
+
+
+def test_each_pixel_has_one_sorted_file(mock: Path):
+    files = _files(mock)
+    assert len({f.parent for f in files}) == len(files)
+    for file in files:
+        table = pq.ParquetFile(file).read(["_healpix_29"])["_healpix_29"].to_numpy()
+        assert np.all(np.diff(table) >= 0)
+        assert np.all(table >> 2 * (29 - 1) == int(file.parent.name.removeprefix("Npix=")))
+
+
+def test_missing_values_are_nulls_not_nan(mock: Path):
+    n_null = 0
+    for file in _files(mock):
+        column = pq.ParquetFile(file).read(["parallax"])["parallax"]
+        n_null += column.null_count
+        assert not np.isnan(column.drop_null().to_numpy()).any()
+    assert n_null > 0
+
+
+def test_tables_agree_with_the_mirror(mock: Path):
+    ids = set(_mirror(mock)["source_id"])
+    truth = pd.read_parquet(mock / "truth.parquet")
+    members = pd.read_parquet(mock / "members.parquet")
+    clusters = pd.read_parquet(mock / "clusters.parquet")
+    assert truth["source_id"].is_unique and set(truth["source_id"]) <= ids
+    assert set(members["source_id"]) <= ids
+    assert list(clusters["cluster"]) == [f"Mock_{i:04d}" for i in range(1, 25)]
+    assert set(truth["cluster"]) == set(members["cluster"]) == set(clusters["cluster"])
+    assert clusters.notna().all(axis=None)
+
+
+def test_isochrones_read_back_as_they_were_used(mock: Path):
+    table = read_isochrones(str(mock / "isochrones"), None)
+    pd.testing.assert_frame_equal(table, default_isochrones(), check_exact=True)
+
+
+def test_finished_mock_is_not_made_again(mock: Path, capsys):
+    marker = json.loads((mock / "mock.json").read_text())
+    assert finished_mock(str(mock), PARAMETERS) == marker
+    assert finished_mock(str(mock), MockParameters(20_000, 24, 8)) is None
+    arguments = f"--output {mock} --sources 20000 --clusters 24 --seed 7".split()
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith("[ocspark] ")
+
+
+def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not empty and not a mock"):
+        make_mock(spark, str(tmp_path), PARAMETERS)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "--output x --sources 0",
+        "--output x --clusters -3",
+        "--output x --sources many",
+        "--output x --nope",
+    ],
+)
+def test_bad_arguments_give_one_line_and_exit_code_2(arguments: str, capsys):
+    assert main(arguments.split()) == 2
+    printed = capsys.readouterr()
+    lines = (printed.out + printed.err).strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("ocspark: ")

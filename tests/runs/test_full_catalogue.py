@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from pyspark.sql import SparkSession
+from zero_point import zpt
+
+from ocspark.runs.full_catalogue import RunResult
+from tests.toy import CLUSTERS, Toy
+from tests.toyrun import candidates_of, run_toy
+
+CONTRACT = {
+    "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error pmdec_error "
+    "phot_g_mean_mag g_rp phot_g_mean_mag_error g_rp_error f_r f_pm f_plx f_c f_g probability "
+    "n_samples is_training_member",
+    "training_members": "cluster source_id f_r f_pm f_plx f_c f_g",
+    "non_members": "cluster source_id f_r f_pm f_plx f_c f_g",
+    "clusters": "cluster status reason radius_deg n_cone n_training_members training_probability "
+    "n_candidates n_p10 n_p50 n_p90 ra dec pmra pmdec parallax delta_pm delta_plx_plus "
+    "delta_plx_minus delta_c delta_g isochrone_log_age isochrone_age_offset",
+}
+
+
+def clusters_of(run: RunResult) -> pd.DataFrame:
+    return pd.read_parquet(f"{run.path}/clusters").set_index("cluster")
+
+
+def in_cone(toy: Toy, name: str) -> pd.DataFrame:
+    """The cone and cuts of method §1, by astropy."""
+    c = toy.clusters.set_index("cluster").loc[name]
+    s = toy.sources
+    separation = SkyCoord(s["ra"].values, s["dec"].values, unit="deg").separation(
+        SkyCoord(c["ra"], c["dec"], unit="deg")
+    )
+    keep = separation <= (50 / c["distance"]) * u.rad
+    keep &= np.abs(s["parallax"] - c["parallax"]) <= 10 * c["parallax_dispersion"]
+    limit = 10 * np.sqrt((c["pmra_dispersion"] ** 2 + c["pmdec_dispersion"] ** 2) / 2)
+    keep &= np.hypot(s["pmra"] - c["pmra"], s["pmdec"] - c["pmdec"]) <= limit
+    return s[keep]
+
+
+def test_every_input_cluster_has_its_row_and_the_skipped_ones_a_reason(finished: RunResult) -> None:
+    clusters = clusters_of(finished)
+    assert list(clusters.index) == list(CLUSTERS)
+    assert clusters["status"].to_dict() == {
+        name: "done" if name in ("Wrap 1", "Wrap_2", "Pole_1") else "skipped" for name in CLUSTERS
+    }
+    reasons = clusters["reason"]
+    assert "5 training members" in reasons["Poor_1"] and "needs 15" in reasons["Poor_1"]
+    assert "no sources" in reasons["Empty_1"]
+    assert "log_age" in reasons["Ageless_1"]
+    assert "0.40 dex" in reasons["Ancient_1"]
+    assert clusters.loc[clusters["status"] == "done", "reason"].isna().all()
+
+
+def test_cones_hold_the_sources_that_astropy_finds(toy: Toy, finished: RunResult) -> None:
+    clusters = clusters_of(finished)
+    candidates, others = (
+        pd.read_parquet(f"{finished.path}/{t}") for t in ("candidates", "non_members")
+    )
+    for name in ("Wrap 1", "Wrap_2", "Pole_1", "Poor_1", "Empty_1"):
+        expected = set(in_cone(toy, name)["source_id"])
+        assert clusters.at[name, "n_cone"] == len(expected)
+        if clusters.at[name, "status"] == "done":
+            found = [set(t.loc[t["cluster"] == name, "source_id"]) for t in (candidates, others)]
+            assert found[0] | found[1] == expected
+            assert not found[0] & found[1]
+
+
+def test_overlapping_cones_keep_a_row_per_cluster(finished: RunResult) -> None:
+    candidates = candidates_of(finished.path)
+    assert not candidates.duplicated(["cluster", "source_id"]).any()
+    assert candidates.duplicated("source_id").sum() > 50
+
+
+def test_parallaxes_are_zero_point_corrected(toy: Toy, finished: RunResult) -> None:
+    zpt.load_tables()
+    raw = toy.sources.set_index("source_id").loc[candidates_of(finished.path)["source_id"]]
+    columns = ["phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat"]
+    offset = zpt.get_zpt(
+        *(raw[c].to_numpy(float) for c in columns),
+        raw["astrometric_params_solved"].to_numpy(),
+        _warnings=False,
+    )
+    expected = raw["parallax"].to_numpy() - np.nan_to_num(offset)
+    np.testing.assert_allclose(
+        candidates_of(finished.path)["parallax"], expected, rtol=0, atol=1e-12
+    )
+
+
+def test_planted_members_are_found_and_training_members_flagged(
+    toy: Toy, finished: RunResult
+) -> None:
+    candidates = candidates_of(finished.path)
+    listed = toy.members[toy.members["probability"] == 1.0]
+    for name in ("Wrap 1", "Pole_1"):
+        own = candidates[candidates["cluster"] == name]
+        flagged = set(own.loc[own["is_training_member"], "source_id"])
+        assert flagged == set(listed.loc[listed["cluster"] == name, "source_id"])
+        planted = toy.members.loc[toy.members["cluster"] == name, "source_id"]
+        found = own.set_index("source_id")["probability"].reindex(planted).fillna(0)
+        assert (found >= 0.5).mean() > 0.8
+
+
+def test_counts_in_the_cluster_table_are_those_of_the_candidates(finished: RunResult) -> None:
+    candidates, clusters = candidates_of(finished.path), clusters_of(finished)
+    for name, own in candidates.groupby("cluster"):
+        for column, level in {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}.items():
+            assert clusters.at[name, column] == (own["probability"] >= level).sum()
+        assert clusters.at[name, "n_candidates"] == len(own)
+
+
+def test_tables_have_the_columns_of_the_contract_and_folders_only_parquet(
+    finished: RunResult,
+) -> None:
+    for table, columns in CONTRACT.items():
+        files = list(Path(finished.path, table).iterdir())
+        assert files and all(f.suffix == ".parquet" or f.name.startswith("_") for f in files)
+        assert set(columns.split()) <= set(pq.read_schema(files[0]).names)
+    assert (
+        pq.read_schema(next(Path(finished.path, "candidates").iterdir())).field("probability").type
+        == "double"
+    )
+
+
+def test_run_json_tells_what_the_run_was_made_of(finished: RunResult) -> None:
+    record = json.loads(Path(finished.path, "run.json").read_text())
+    assert record["seed"] == 42 and record["release"] == "dr3"
+    assert record["model"]["name"] == "DS10_v02" and len(record["model"]["sha256"]) == 64
+    assert {"settings", "inputs", "environment", "units"} <= set(record)
+    assert record["environment"]["packages"]["torch"] and record["environment"]["instruction_set"]
+    files = {f["name"]: f for unit in record["units"] for f in unit["files"]}
+    rows = sum(f["rows"] for name, f in files.items() if name.startswith("candidates/"))
+    assert rows == len(candidates_of(finished.path))
+    latest = Path(finished.path).parent / "latest"
+    assert latest.read_text().strip() == record["run_id"]
+
+
+def test_the_same_settings_again_find_the_run_finished(
+    toy: Toy, spark: SparkSession, finished: RunResult
+) -> None:
+    before = Path(finished.path, "run.json").stat().st_mtime_ns
+    again = run_toy(toy, spark, output={"non_members": True})
+    assert again.already_finished and again.path == finished.path
+    assert Path(finished.path, "run.json").stat().st_mtime_ns == before
+
+
+def test_relaxed_probability_reaches_clusters_with_too_few(toy: Toy, spark: SparkSession) -> None:
+    run = run_toy(
+        toy,
+        spark,
+        members={"min_members": 6, "relax_probability": True},
+        clusters={"names": ["Poor 1"]},
+    )
+    row = clusters_of(run).loc["Poor_1"]
+    assert (row["status"], row["n_training_members"], row["training_probability"]) == (
+        "done",
+        6,
+        0.7,
+    )
+    assert row["support_size"] == row["n_support"] <= 6

@@ -1,0 +1,50 @@
+"""Runs on the toy sky, and how two are compared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.settings import make_settings
+from tests.toy import Toy
+
+ROOT = Path(__file__).parents[1]
+
+
+def candidates_of(path: str) -> pd.DataFrame:
+    """All columns of a run's candidates, in an order that does not depend on how they landed."""
+    table = pd.read_parquet(f"{path}/candidates")
+    return table.sort_values(["cluster", "source_id"], ignore_index=True)
+
+
+def run_toy(toy: Toy, session: SparkSession, /, **changes: Any) -> RunResult:
+    return run_full_catalogue(make_settings(toy.settings(**changes)), session)
+
+
+def assert_same_bits(one: str, two: str) -> None:
+    a, b = candidates_of(one), candidates_of(two)
+    assert len(a) > 100
+    pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+def submit(master: str, settings: Path) -> subprocess.CompletedProcess[str]:
+    """Run the main job by spark-submit; standard error is in standard output."""
+    command = [str(Path(sys.executable).parent / "spark-submit"), "--master", master]
+    command += ["--conf", "spark.ui.enabled=false", "jobs/full_catalogue.py"]
+    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    return subprocess.run(
+        [*command, "--config", str(settings)],
+        cwd=ROOT,
+        env={**os.environ, **python},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
