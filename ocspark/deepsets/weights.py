@@ -108,6 +108,7 @@ def load_model(name: str) -> TrainedModel:
         )
         expected, conventions = str(card["weights_sha256"]), card["conventions"]
         sign, radius = int(conventions["isochrone_sign"]), str(conventions["radius"])
+        str(card["name"])  # needed further on
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"model: {card_path}: not a model card: {error!r}") from None
     if sign not in (-1, 1) or radius not in ("angle", "sine"):
@@ -166,7 +167,7 @@ def _assemble(
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         build(state, width)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip() or repr(error)
         raise InputError(
             f"model: {weights_path}: not weights of a Deep Sets network of width {width} with 13 "
             f"inputs: {reason}"

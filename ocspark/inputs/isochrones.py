@@ -77,11 +77,7 @@ def read_isochrones(path: str | None, metallicity: float | None) -> pd.DataFrame
     root = Path(path)
     if not root.exists():
         raise InputError(f"isochrones.path: {root}: no such file or directory")
-    files = (
-        sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
-        if (root.is_dir())
-        else [root]
-    )
+    files = _tables_in(root)
     if not files:
         raise InputError(f"isochrones.path: {root}: the directory is empty; expected CMD tables")
     table = pd.concat([_read_cmd_table(file) for file in files], ignore_index=True)
@@ -173,7 +169,10 @@ def source_files(path: str | None) -> list[str]:
     """Return the files that `read_isochrones` reads, for the run's fingerprint."""
     if path is None:
         return [str(default_isochrones_path())]
-    root = Path(path)
-    if root.is_dir():
-        return sorted(os.fspath(p) for p in root.iterdir() if p.is_file())
-    return [str(root)]
+    return [os.fspath(file) for file in _tables_in(Path(path))]
+
+
+def _tables_in(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return [root]
+    return sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith((".", "_")))

@@ -88,10 +88,10 @@ def read_members(
     counts["identical_duplicates"] = counts["rows"] - len(table)
     twice = table.duplicated(["cluster_key", "source_id"])
     if twice.any():
-        row = table[twice].iloc[0]
-        name = next(n for n, k in keys.items() if k == row["cluster_key"])
+        key, star = (int(table.loc[twice, c].iloc[0]) for c in ("cluster_key", "source_id"))
+        name = next(n for n, k in keys.items() if k == key)
         raise InputError(
-            f"members: {path}: cluster {name!r} has source_id {int(row['source_id'])} twice with "
+            f"members: {path}: cluster {name!r} has source_id {star} twice with "
             "different probabilities"
         )
     unknown = sorted(name for name, key in keys.items() if key not in known_keys)
@@ -111,7 +111,8 @@ def _ids(column: pd.Series, path: str) -> pd.Series:
     if pd.api.types.is_float_dtype(column):
         raise InputError(f"{expected}, got floating point, which cannot hold a Gaia id")
     try:
-        return column.astype(np.int64)
+        ids = [int(value) for value in column]  # exact, where astype would wrap round silently
+        return pd.Series(np.array(ids, dtype=np.int64), index=column.index)
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{expected}, got {column.iloc[0]!r}") from None
 
@@ -146,17 +147,18 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
             f"members.neighbourhood: {path}: expected two …_source_id columns, angular_distance and "
             f"magnitude_difference; the file has {', '.join(map(str, pairs.columns))}"
         )
-    old, new = ids
-    pairs = pairs[[old, new, distance, magnitude]].drop_duplicates([old, new])
-    pairs = pairs[pairs[old].isin(members["source_id"])]
-    pairs = pairs.assign(_size=pairs[magnitude].abs().fillna(np.inf))
-    several = int((pairs[old].value_counts() > 1).sum())
-    pairs = pairs.sort_values([distance, "_size", new]).drop_duplicates(old)
-    moved = members.merge(pairs, left_on="source_id", right_on=old)
+    pairs = pairs[[*ids, distance, magnitude]].set_axis(["old", "new", "distance", "size"], axis=1)
+    pairs = pairs.drop_duplicates(["old", "new"])
+    pairs = pairs[pairs["old"].isin(members["source_id"])]
+    pairs = pairs.assign(size=pairs["size"].abs().fillna(np.inf))
+    several = int((pairs["old"].value_counts() > 1).sum())
+    pairs = pairs.sort_values(["distance", "size", "new"]).drop_duplicates("old")
+    moved = members.merge(pairs, left_on="source_id", right_on="old")
     lost = members["source_id"].nunique() - moved["source_id"].nunique()
     found = len(moved)
-    moved = moved.sort_values([distance, "_size", old]).drop_duplicates(["cluster_key", new])
-    moved = moved.assign(source_id=moved[new].astype(np.int64))[list(members.columns)]
+    moved = moved.sort_values(["distance", "size", "old"])
+    moved = moved.drop_duplicates(["cluster_key", "new"])
+    moved = moved.assign(source_id=moved["new"].astype(np.int64))[list(members.columns)]
     counts = {
         "ids_lost": int(lost),
         "ids_with_several_neighbours": several,

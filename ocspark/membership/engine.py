@@ -6,6 +6,8 @@ are keyed, and the network sees blocks whose row counts are multiples of 64.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,7 +113,7 @@ class Engine:
             star = np.concatenate((star, np.zeros((padded - m, 8), np.float32)))
             support = np.concatenate((support, np.zeros((padded - m, size, 5), np.float32)))
         out = np.empty((padded, 2), np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             for i in range(0, padded, BLOCK):
                 stars, supports = (torch.from_numpy(a[i : i + BLOCK]) for a in (star, support))
                 out[i : i + BLOCK] = self._block(stars, supports).numpy()
@@ -197,12 +199,23 @@ class Engine:
         return chosen
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: where its threads cut an array changes last bits of ELU."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def draw(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return sampled ϖ, pmra, pmdec, G and C of each star from its covariance.
 
     The three Gaia correlations join ϖ, pmra and pmdec; G and C are drawn on their own, as the
-    paper's code does. A covariance that is not positive definite is drawn from its nearest
-    degenerate neighbour (negative pivots become 0), never as NaN.
+    paper's code does. Where the correlations are not positive definite the Cholesky factor is cut
+    so that every quantity keeps its own error; nothing becomes NaN.
 
     Parameters
     ----------
@@ -221,6 +234,8 @@ def draw(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.floa
     # Cholesky factor of the 3×3 correlation matrix
     l22 = np.sqrt(np.maximum(1.0 - c21**2, 0.0))
     l32 = np.divide(c32 - c21 * c31, l22, out=np.zeros_like(l22), where=l22 > 0)
+    rest = np.sqrt(np.maximum(1.0 - c31**2, 0.0))
+    l32 = np.clip(l32, -rest, rest)
     l33 = np.sqrt(np.maximum(1.0 - c31**2 - l32**2, 0.0))
     z = np.moveaxis(normal, -1, 0)
     scatter = {

@@ -50,7 +50,7 @@ def uniforms(
     Returns
     -------
     array, shape (n, s, d)
-        Multiples of 2⁻⁵³, moved by half a step so that 0 and 1 do not occur.
+        Odd multiples of 2⁻⁵³, so that 0 and 1 do not occur.
     """
     counter = (samples[:, None] << _DRAWS_PER_SAMPLE_LOG2) + draws[None, :]
     with np.errstate(over="ignore"):

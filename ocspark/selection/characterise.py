@@ -53,10 +53,9 @@ def parallax_deltas(
     """
     r_max = r90_pc + RADIUS_MARGIN_PC
     distance = 1000.0 / parallax if parallax > 0 else catalogue_distance_pc
-    centre = 1000.0 / distance
     margin = 3.0 * parallax_error + 3.0 * ZERO_POINT_SIGMA
-    plus = abs(centre - 1000.0 / (distance + r_max)) + margin
-    minus = math.inf if distance <= r_max else abs(centre - 1000.0 / (distance - r_max)) + margin
+    plus = abs(parallax - 1000.0 / (distance + r_max)) + margin
+    minus = math.inf if distance <= r_max else abs(parallax - 1000.0 / (distance - r_max)) + margin
     return plus, minus
 
 

@@ -81,8 +81,9 @@ def test_delta_minus_is_finite_just_beyond_r_max():
 @pytest.mark.parametrize("parallax", [0.0, -0.03])
 def test_a_mean_parallax_that_is_not_positive_gives_way_to_the_catalogues_distance(parallax):
     plus, minus = parallax_deltas(parallax, 0.01, 25.0, 8000.0)
-    assert plus == pytest.approx(1000 / 8000 - 1000 / 8040 + 0.075, rel=1e-12)
-    assert minus == pytest.approx(1000 / 7960 - 1000 / 8000 + 0.075, rel=1e-12)
+    # |ϖ_c − 1000 / (d ± R_max)|: ϖ_c itself stays, the distance is the catalogue's
+    assert plus == pytest.approx(1000 / 8040 - parallax + 0.075, rel=1e-12)
+    assert minus == pytest.approx(1000 / 7960 - parallax + 0.075, rel=1e-12)
 
 
 @given(st.floats(0.05, 50.0), st.floats(0.0, 1.0), st.floats(0.0, 40.0))
