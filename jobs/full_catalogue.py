@@ -1,4 +1,4 @@
-"""Membership probabilities for all clusters: ``spark-submit jobs/full_catalogue.py --config FILE``."""
+"""Membership probabilities for all clusters of a table, from a Gaia mirror."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between Gaia releases, read from ``conf/releases/*.yaml``; nothing else may ask which it is."""
+"""What differs between Gaia releases, read from ``conf/releases/*.yaml``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class MagnitudeErrorSource(_Part):
-    """A spline table inside an installed package, its base numbers of observations and range [mag]."""
+    """A spline table in an installed package, its base numbers of observations, range [mag]."""
 
     package: str
     file: str

@@ -1,4 +1,4 @@
-"""Typed settings of a run: YAML file, then ``--set key=value``, then defaults; unknown keys refused."""
+"""Typed settings of a run: defaults, a YAML file over them, ``--set key=value`` over both."""
 
 from __future__ import annotations
 

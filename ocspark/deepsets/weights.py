@@ -1,4 +1,4 @@
-"""A trained model: weights, standardisation and the conventions it was trained with (method §7–8)."""
+"""A trained model: weights, standardisation and the conventions it was trained with."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TrainedModel:
 
 
 def load_model(name: str) -> TrainedModel:
-    """Return the model called `name` (a card in ``conf/models``), or the one whose card is at a path.
+    """Return the model of that name in ``conf/models``, or the one whose card is at that path.
 
     Raises
     ------
@@ -113,7 +113,8 @@ def load_model(name: str) -> TrainedModel:
         raise InputError(f"model: {card_path}: not a model card: {error!r}") from None
     if sign not in (-1, 1) or radius not in ("angle", "sine"):
         raise InputError(
-            f"model: {card_path}: conventions: expected isochrone_sign 1 or -1 and radius angle or sine"
+            f"model: {card_path}: conventions: expected isochrone_sign 1 or -1 and "
+            "radius angle or sine"
         )
     payload = weights_path.read_bytes()
     digest = hashlib.sha256(payload).hexdigest()

@@ -91,8 +91,8 @@ def read_clusters(
         table[name] = numeric_column(raw, name, path, "clusters")
         if name in _RANGES:
             _check_range(table, name, path)
-    ra = np.mod(table["ra"], 360.0)
-    table["ra"] = ra.where(ra != 360.0, 0.0)  # what a tiny negative angle is rounded to
+    ra = np.mod(table["ra"].to_numpy(), 360.0)
+    table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
     table["cluster_key"] = np.array([cluster_key(c) for c in table["cluster"]], dtype=np.int64)
     before = len(table)
     same = table.assign(cluster=table["cluster"].map(normalise_name)).duplicated()

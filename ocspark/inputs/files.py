@@ -133,6 +133,7 @@ def numeric_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Se
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"{key}: {path}: column {name}, row {row + 1}: expected a number, got {column.iloc[row]!r}"
+            f"{key}: {path}: column {name}, row {row + 1}: expected a number, "
+            f"got {column.iloc[row]!r}"
         )
     return numbers

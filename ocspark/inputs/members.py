@@ -1,4 +1,4 @@
-"""Member lists of any catalogue become the canonical list; ids of older releases are brought forward."""
+"""Member lists of any catalogue become the canonical list; older ids are brought forward."""
 
 from __future__ import annotations
 
@@ -144,8 +144,9 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
     magnitude = next((c for c in pairs.columns if str(c).startswith("magnitude_difference")), None)
     if len(ids) != 2 or distance is None or magnitude is None:
         raise InputError(
-            f"members.neighbourhood: {path}: expected two …_source_id columns, angular_distance and "
-            f"magnitude_difference; the file has {', '.join(map(str, pairs.columns))}"
+            f"members.neighbourhood: {path}: expected two …_source_id columns, "
+            f"angular_distance and magnitude_difference; the file has "
+            f"{', '.join(map(str, pairs.columns))}"
         )
     pairs = pairs[[*ids, distance, magnitude]].set_axis(["old", "new", "distance", "size"], axis=1)
     pairs = pairs.drop_duplicates(["old", "new"])

@@ -6,12 +6,12 @@ import hashlib
 
 
 def normalise_name(name: str) -> str:
-    """Return the name with blanks and underscores alike: ``" NGC  2682"`` becomes ``"NGC_2682"``."""
+    """Return the name with underscores for blanks: ``" NGC  2682"`` becomes ``"NGC_2682"``."""
     return "_".join(str(name).replace("_", " ").split())
 
 
 def cluster_key(name: str) -> int:
-    """Return the signed 64-bit key of a cluster: the first 8 bytes of BLAKE2b of its normalised name.
+    """Return the signed 64-bit key of a cluster: 8 bytes of BLAKE2b of its normalised name.
 
     It is the same in every run, table and release, whatever the row order.
     """

@@ -1,4 +1,4 @@
-"""The Monte Carlo engine: candidates, a cluster model and a network give probabilities (paper §3.4).
+"""The Monte Carlo engine: candidates, a cluster and a network give probabilities (paper §3.4).
 
 No Spark here. Results are the same bits whatever the batch, order or neighbours of a star: draws
 are keyed, and the network sees blocks whose row counts are multiples of 64.

@@ -134,7 +134,7 @@ def _evaluate_stars(
 
 
 def _passes_proper_motion() -> Column:
-    """The same expression as `ocspark.selection.candidates.passes_proper_motion`, bit for bit."""
+    """Return Eq. 1 as `ocspark.selection.candidates.passes_proper_motion` has it, bit for bit."""
     x = (F.col("pmra") - F.col("c_pmra")) / (
         ERROR_WEIGHT * F.col("pmra_error") + F.col("c_delta_pm")
     )

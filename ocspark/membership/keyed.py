@@ -1,4 +1,4 @@
-"""Random draws that depend only on (seed, cluster, source_id, sample), never on who computes them when.
+"""Random draws that depend on (seed, cluster, source_id, sample) and nothing else.
 
 SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2714064.2660195) as a counter-based generator:
 the key of a star is a hash of seed, cluster and source_id; draw number j of sample s is the
@@ -61,7 +61,7 @@ def uniforms(
 def normals(
     keys: NDArray[np.uint64], samples: NDArray[np.int64], n_draws: int
 ) -> NDArray[np.float64]:
-    """Return standard normal deviates, shape (n, s, n_draws), by inversion of draws 0, 1, …"""
+    """Return standard normal deviates, shape (n, s, n_draws), by inversion of the first draws."""
     return np.asarray(ndtri(uniforms(keys, samples, np.arange(n_draws, dtype=np.int64))))
 
 

@@ -34,7 +34,7 @@ class MirrorFile:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file whose footer has been read: rows, SHA-256 of the footer, and the types of its columns."""
+    """A file whose footer has been read: its rows, the footer's SHA-256, types of columns."""
 
     file: MirrorFile
     rows: int
@@ -175,7 +175,7 @@ def check_files(
                 raise InputError(f"mirror.path: {file.path}: column {column} is missing")
             types[column] = schema.field(column).type
             _check_type(name, column, types[column], file.path)
-        if healpix_column in schema.names:
+        if healpix_column is not None and healpix_column in schema.names:
             types[healpix_column] = schema.field(healpix_column).type
         return CheckedFile(file, metadata.num_rows, hashlib.sha256(footer).hexdigest(), types)
 
@@ -185,8 +185,8 @@ def check_files(
         for column, kind in checked[0].types.items():
             if other.types.get(column) != kind:
                 raise InputError(
-                    f"mirror.path: {other.file.path}: column {column} is {other.types.get(column)}; "
-                    f"expected {kind} as in {checked[0].file.path}"
+                    f"mirror.path: {other.file.path}: column {column} is "
+                    f"{other.types.get(column)}; expected {kind} as in {checked[0].file.path}"
                 )
     return checked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -84,8 +84,8 @@ def _spark_type(kind: pa.DataType) -> T.DataType:
     return from_arrow_type(kind)
 
 
-def _healpix_29() -> object:
-    @F.pandas_udf("bigint")
+def _healpix_29() -> Callable[..., Column]:
+    @F.pandas_udf("bigint")  # type: ignore[call-overload]
     def healpix_29(ra: pd.Series, dec: pd.Series) -> pd.Series:
         import healpy
 
@@ -93,4 +93,5 @@ def _healpix_29() -> object:
             healpy.ang2pix(2**29, ra.to_numpy(), dec.to_numpy(), nest=True, lonlat=True)
         )
 
-    return healpix_29
+    udf: Callable[..., Column] = healpix_29
+    return udf

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: Polynomial of Fouesneau et al. (2022) that the paper used: Fitzpatrick (1999) law, Kurucz atmospheres.
+#: Fouesneau et al. (2022) as the paper used it: Fitzpatrick (1999) law, Kurucz atmospheres.
 DEFAULT_LAW = "gaia_kurucz_f99_a0_teff"
 DEFAULT_PASSBANDS = ("GAIA_GAIA3.G", "GAIA_GAIA3.Gbp", "GAIA_GAIA3.Grp")
 

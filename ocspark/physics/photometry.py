@@ -1,4 +1,4 @@
-"""Magnitude uncertainties from DPAC's (E)DR3 splines (GAIA-C5-TN-UB-JMC-031, Riello et al. 2021)."""
+"""Magnitude uncertainties from DPAC's (E)DR3 splines (GAIA-C5-TN-UB-JMC-031)."""
 
 from __future__ import annotations
 

@@ -37,14 +37,14 @@ from ocspark.selection.training import (
 )
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.tables import CANDIDATES, NON_MEMBERS, SEARCH, TRAINING_MEMBERS, struct
+from ocspark.tables import CANDIDATES, NON_MEMBERS, SEARCH, TRAINING_MEMBERS, Field, struct
 
 log = logging.getLogger("ocspark")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its directory, the content of run.json, and whether it was finished before."""
+    """A finished run: directory, content of run.json, whether it was finished before."""
 
     path: str
     record: dict[str, Any]
@@ -112,7 +112,7 @@ def _claim(run: RunDirectory, fingerprint: Mapping[str, Any]) -> None:
 def _log_inputs(inputs: RunInputs) -> None:
     clusters, members = inputs.clusters, inputs.members
     log.info(
-        "%d clusters (%d identical duplicate rows dropped), %d cannot be processed; %d listed members",
+        "%d clusters (%d identical rows dropped), %d cannot be processed; %d listed members",
         len(clusters.table),
         clusters.n_identical,
         len(inputs.skipped),
@@ -202,7 +202,7 @@ class _Job:
         return manifests
 
     def _characterise(self, found: DataFrame) -> tuple[list[Manifest], dict[int, ClusterModel]]:
-        """The barrier: cluster models and training members."""
+        """Pass the barrier: cluster models and training members."""
         first = self._run.land(
             "models",
             lambda _: {
@@ -271,6 +271,10 @@ class _Job:
             "non_members": stars.where(outside).select([f.name for f in NON_MEMBERS]),
         }
 
+    def _land_empty(self, table: str, fields: list[Field]) -> None:
+        nothing = self._spark.createDataFrame([], struct(fields))
+        self._run.land(f"empty-{table}", lambda _: {table: nothing})
+
     def _summarise(self, models: Mapping[int, ClusterModel]) -> Any:
         """Write the clusters table from what has landed, and tables that got no rows at all."""
         empty = {"candidates": CANDIDATES, "training_members": TRAINING_MEMBERS}
@@ -278,8 +282,7 @@ class _Job:
             empty["non_members"] = NON_MEMBERS
         for table, fields in empty.items():
             if not storage.list_files(self._run.path(table)):
-                nothing = self._spark.createDataFrame([], struct(fields))
-                self._run.land(f"empty-{table}", lambda _, t=table, n=nothing: {t: n})
+                self._land_empty(table, fields)
         rows = cluster_rows(
             self._inputs,
             count_cones(self._read("_search", struct(SEARCH))),

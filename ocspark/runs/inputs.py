@@ -92,21 +92,26 @@ class RunInputs:
     def training_rules(self) -> TrainingRules:
         """Return what the barrier ships to the workers."""
         listed = self.n_listed()
-        table = self.clusters.table.set_index("cluster_key")
+        table = self.clusters.table
+        table = table[table["cluster_key"].isin(self.cones.table["cluster_key"])]
+        table = table[["cluster_key", "cluster", "distance", "log_age", "a0"]]
         clusters = {
-            key: {
-                "cluster": str(table.at[key, "cluster"]),
-                "n_listed": [int(n) for n in listed.loc[key]],
-                **{name: float(table.at[key, name]) for name in ("distance", "log_age", "a0")},
+            int(key): {
+                "cluster": str(cluster),
+                "distance": float(distance),
+                "log_age": float(log_age),
+                "a0": float(a0),
+                "n_listed": listed.loc[[key]].to_numpy()[0].tolist(),
             }
-            for key in self.cones.table["cluster_key"].tolist()
+            for key, cluster, distance, log_age, a0 in table.itertuples(index=False)
         }
+        by_age = self.isochrones.groupby("log_age")
         return TrainingRules(
             clusters=clusters,
             levels=self.levels,
             min_members=self.settings.members.min_members,
             calibration=self.calibration,
-            isochrones={float(a): points for a, points in self.isochrones.groupby("log_age")},
+            isochrones={a: by_age.get_group(a) for a in np.unique(self.isochrones["log_age"])},
             extinction=self.release.extinction,
         )
 
@@ -140,8 +145,8 @@ def read_inputs(settings: Settings) -> RunInputs:
     searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
     if searchable.empty:
         raise InputError(
-            f"clusters: {settings.clusters.path}: no cluster can be processed; the first one's reason: "
-            f"{next(iter(skipped.values()))}"
+            f"clusters: {settings.clusters.path}: no cluster can be processed; the first "
+            f"one's reason: {next(iter(skipped.values()))}"
         )
     cones = make_cones(searchable, settings.search)
     touched = mirror.touched_by(cones.cell, cones.order)
@@ -178,7 +183,7 @@ def _skipped(clusters: pd.DataFrame, isochrones: pd.DataFrame, max_offset: float
             )
     if len(skipped) == len(clusters) and not (clusters["missing"] != "").all():
         raise InputError(
-            f"isochrones: no usable age: the table has log age {ages.min():g} to {ages.max():g}, none "
-            f"within {max_offset:g} dex of any cluster's"
+            f"isochrones: no usable age: the table has log age {ages.min():g} to {ages.max():g}, "
+            f"none within {max_offset:g} dex of any cluster's"
         )
     return skipped

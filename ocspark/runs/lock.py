@@ -32,8 +32,8 @@ def hold_lock(path: str) -> Iterator[None]:
         holder = _holder(path)
         if holder is not None and not _is_dead(holder):
             raise InputError(
-                f"output: {path}: held by process {holder.get('pid')} on {holder.get('host')}; expected "
-                "no other run into this directory (remove the file if that process is gone)"
+                f"output: {path}: held by process {holder.get('pid')} on {holder.get('host')}; "
+                "expected no other run into this directory (remove the file if it is gone)"
             )
         storage.remove_file(path)
     try:

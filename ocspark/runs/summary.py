@@ -70,7 +70,7 @@ def cluster_rows(
         level = found.get("training_probability", levels[-1])
         row: dict[str, Any] = {
             "cluster": cluster["cluster"],
-            "n_listed": int(listed.at[key, level]),
+            "n_listed": int(listed[level].loc[key]),
             "n_training_members": int(found.get("n_training_members", 0)),
             "training_probability": level,
             "model_saw_cluster": normalise_name(cluster["cluster"]) in seen,

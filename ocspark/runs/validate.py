@@ -118,7 +118,7 @@ def compare_run(root: Path, run: str, model: str) -> dict[str, Any]:
             std,
             _of(members, str(name)).index,
             available,
-            centre[["ra", "dec", "pmra", "pmdec", "parallax", "dist"]].astype(float).to_dict(),
+            {c: float(centre[c]) for c in ("ra", "dec", "pmra", "pmdec", "parallax", "dist")},
         )
         results.append(result)
         chi2.append(values)
@@ -139,29 +139,30 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     )
     lines = [header]
     for c in report["clusters"]:
+        failures = "  FAILS: " + "; ".join(c["failures"]) if c["failures"] else ""
         lines.append(
             f"{c['cluster']:<16}{c['n_training_reference']:>9}{c['n_training_differing']:>7}"
             f"{c['n_candidates']:>8}{c['jaccard']:>9.4f}"
             f"{max(c['feature_deviation_p99'].values()):>9.4f}{c['n_between']:>7}{c['chi2']:>7.3f}"
-            f"{c['mean_difference']:>+9.4f}{'  FAILS: ' + '; '.join(c['failures']) if c['failures'] else ''}"
+            f"{c['mean_difference']:>+9.4f}{failures}"
         )
     p = report["pool"]
     lines.append(
-        f"all {p['clusters']} clusters: {p['candidates']} candidates ({p['candidates_reference']} in the "
-        f"reference), Jaccard {p['jaccard']:.4f}, chi2 {p['chi2']:.4f} over {p['sources_between']} sources; "
-        f"{p['clusters_failing']} fail"
+        f"all {p['clusters']} clusters: {p['candidates']} candidates "
+        f"({p['candidates_reference']} in the reference), Jaccard {p['jaccard']:.4f}, "
+        f"chi2 {p['chi2']:.4f} over {p['sources_between']} sources; {p['clusters_failing']} fail"
     )
     lines += [f"all clusters FAIL: {failure}" for failure in p["failures"]]
     for c in report["clusters"]:
         if c["n_absent"]:
             lines.append(
-                f"{c['cluster']}: {c['n_absent']} sources of the reference ({c['n_training_absent']} training "
-                "members) are not in the Gaia input and are left out; features are compared about the "
-                "reference's centre"
+                f"{c['cluster']}: {c['n_absent']} sources of the reference "
+                f"({c['n_training_absent']} training members) are not in the Gaia input and are "
+                "left out; features are compared about the reference's centre"
             )
     lines.append(
-        "other differences: exact Δ_C and R90 in place of the published steps (candidates, training "
-        "members), another random generator (p)"
+        "other differences: exact Δ_C and R90 in place of the published steps (candidates, "
+        "training members), another random generator (p)"
     )
     return lines
 

@@ -1,1 +1,1 @@
-"""Cone search, cluster characterisation, candidates and features; the Spark faces are cone.py and passes.py."""
+"""Cone search, characterisation, candidates, features; cone.py and training.py face Spark."""

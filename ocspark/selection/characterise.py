@@ -1,4 +1,4 @@
-"""Means and maximum separations Δ of a cluster from its training members (paper §2.3.1, method §4)."""
+"""Means and maximum separations Δ of a cluster from its training members (paper §2.3.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAGNITUDE_PER_COLOUR = 8.0
 
 
 def weighted_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the inverse-variance weighted mean and its error 1/√(Σ 1/σ²) (Eq. 5 lacks the square)."""
+    """Return the weighted mean and its error 1/√(Σ 1/σ²) (Eq. 5 lacks the square)."""
     weights = 1.0 / errors**2
     total = np.sum(weights)
     return float(np.sum(values * weights) / total), float(1.0 / np.sqrt(total))

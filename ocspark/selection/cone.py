@@ -139,7 +139,7 @@ def _motion_separation() -> Column:
 
 
 def _separation_rad() -> Column:
-    """The haversine of `ocspark.sky.sphere.separation_rad`."""
+    """Return the haversine of `ocspark.sky.sphere.separation_rad`."""
     ra, dec = F.radians("ra"), F.radians("dec")
     sin_dec = F.sin((dec - F.col("cone_dec")) / 2)
     sin_ra = F.sin((ra - F.col("cone_ra")) / 2)

@@ -1,4 +1,4 @@
-"""Pass 1 and the barrier: listed members found in the cones, then each cluster characterised (Spark)."""
+"""Pass 1 and the barrier: listed members found, then each cluster characterised (Spark)."""
 
 from __future__ import annotations
 
@@ -108,6 +108,7 @@ def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, An
     cluster = rules.clusters[key]
     for tried, level in enumerate(rules.levels):
         members = found[found["list_probability"] >= level - _TOLERANCE]
+        n_listed = cluster["n_listed"][tried]
         if len(members) >= rules.min_members:
             break
     row: dict[str, Any] = {
@@ -117,7 +118,7 @@ def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, An
         "reason": None,
     }
     if len(members) < rules.min_members:
-        row["reason"] = too_few(len(members), cluster["n_listed"][tried], level, rules.min_members)
+        row["reason"] = too_few(len(members), n_listed, level, rules.min_members)
         return row
     members = members.sort_values("source_id")
     log_age = nearest_age(np.array(sorted(rules.isochrones)), cluster["log_age"])
@@ -128,7 +129,7 @@ def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, An
         rules.extinction.law,
         rules.extinction.passbands,
     )
-    stars = calibrate({c: members[c].to_numpy() for c in members}, rules.calibration)
+    stars = calibrate({str(c): members[c].to_numpy() for c in members}, rules.calibration)
     model = characterise(
         stars,
         curve,

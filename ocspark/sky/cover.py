@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 MAX_ORDER = 29
 #: Rows of the cell table aimed at; it is broadcast, 16 bytes a row.
 MAX_COVER_CELLS = 600_000
-#: Added to each radius so that rounding at a cell's edge loses no source [deg]; the exact cut follows.
+#: Added to each radius, so that rounding at a cell's edge loses no source [deg].
 PADDING_DEG = 1e-6
 
 

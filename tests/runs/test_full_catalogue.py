@@ -16,9 +16,9 @@ from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of, run_toy
 
 CONTRACT = {
-    "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error pmdec_error "
-    "phot_g_mean_mag g_rp phot_g_mean_mag_error g_rp_error f_r f_pm f_plx f_c f_g probability "
-    "n_samples is_training_member",
+    "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error "
+    "pmdec_error phot_g_mean_mag g_rp phot_g_mean_mag_error g_rp_error f_r f_pm f_plx f_c f_g "
+    "probability n_samples is_training_member",
     "training_members": "cluster source_id f_r f_pm f_plx f_c f_g",
     "non_members": "cluster source_id f_r f_pm f_plx f_c f_g",
     "clusters": "cluster status reason radius_deg n_cone n_training_members training_probability "
