@@ -24,7 +24,7 @@ def run_job(main: Callable[[], int]) -> NoReturn:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("[ocspark] %(message)s"))
     logger = logging.getLogger("ocspark")
-    logger.addHandler(handler)
+    logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     try:
         code = main()

@@ -7,14 +7,15 @@ import os
 import re
 from collections.abc import Iterator
 
+import pyarrow.parquet as pq
 from pyarrow import fs
 
 
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the file system of a path or URI, and the path on it (absolute on a local disk)."""
     if "://" in path:
-        filesystem, inner = fs.FileSystem.from_uri(path)
-        return filesystem, inner
+        filesystem, inner = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", path))
+        return filesystem, inner.rstrip("/")
     return fs.LocalFileSystem(), os.path.abspath(path)
 
 
@@ -49,7 +50,7 @@ def read_text(path: str) -> str:
         return bytes(stream.read()).decode("utf-8")
 
 
-def write_text(path: str, text: str) -> None:
+def write_file(path: str, text: str | bytes) -> None:
     """Write a small file so that a reader sees the whole of it or nothing.
 
     Object stores publish an object when its writing ends; on a local disk it is written beside
@@ -58,8 +59,9 @@ def write_text(path: str, text: str) -> None:
     filesystem, inner = resolve(path)
     local = isinstance(filesystem, fs.LocalFileSystem)
     target = f"{inner}.part" if local else inner
-    with filesystem.open_output_stream(target) as stream:
-        stream.write(text.encode("utf-8"))
+    # no compression by file name: what is written is what is meant
+    with filesystem.open_output_stream(target, compression=None) as stream:
+        stream.write(text if isinstance(text, bytes) else text.encode("utf-8"))
     if local:
         filesystem.move(target, inner)
 
@@ -77,6 +79,31 @@ def list_files(path: str, recursive: bool = False) -> list[str]:
     found = [info.path for info in filesystem.get_file_info(selector) if info.is_file]
     prefix = path.split("://", 1)[0] + "://" if "://" in path else ""
     return sorted(prefix + name for name in found)
+
+
+def is_empty(path: str) -> bool:
+    """Whether there is nothing at `path`, or a directory with nothing in it."""
+    filesystem, inner = resolve(path)
+    selector = fs.FileSelector(inner, allow_not_found=True)
+    return not is_file(path) and not filesystem.get_file_info(selector)
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a file at `path`."""
+    filesystem, inner = resolve(path)
+    return bool(filesystem.get_file_info(inner).type == fs.FileType.File)
+
+
+def file_size(path: str) -> int:
+    """Return a file's length in bytes."""
+    filesystem, inner = resolve(path)
+    return int(filesystem.get_file_info(inner).size)
+
+
+def parquet_rows(path: str) -> int:
+    """Return the number of rows that a Parquet file's footer tells."""
+    filesystem, inner = resolve(path)
+    return int(pq.read_metadata(inner, filesystem=filesystem).num_rows)
 
 
 def remove_directory(path: str) -> None:

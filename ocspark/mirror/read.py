@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -12,6 +11,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_type
 
 from ocspark import storage
+from ocspark.mirror.healpix import healpix_29
 from ocspark.mirror.layout import INTEGERS, CheckedFile
 
 #: Canonical name of the order-29 nested HEALPix index.
@@ -69,7 +69,7 @@ def read_sources(
     sources = rows.select(*picked)
     sources = sources.where(_is_kept())
     if not extra:
-        sources = sources.withColumn(HEALPIX, _healpix_29()("ra", "dec"))
+        sources = sources.withColumn(HEALPIX, healpix_29()(F.col("ra"), F.col("dec")))
     return sources
 
 
@@ -82,16 +82,3 @@ def _is_kept() -> Column:
 
 def _spark_type(kind: pa.DataType) -> T.DataType:
     return from_arrow_type(kind)
-
-
-def _healpix_29() -> Callable[..., Column]:
-    @F.pandas_udf("bigint")  # type: ignore[call-overload]
-    def healpix_29(ra: pd.Series, dec: pd.Series) -> pd.Series:
-        import healpy
-
-        return pd.Series(
-            healpy.ang2pix(2**29, ra.to_numpy(), dec.to_numpy(), nest=True, lonlat=True)
-        )
-
-    udf: Callable[..., Column] = healpix_29
-    return udf

@@ -6,23 +6,20 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs as pafs
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, healpix_29
 
-#: NESTED pixel at order 29 of every source; the files are sorted by it.
-HEALPIX_COLUMN, HEALPIX_ORDER = "_healpix_29", 29
 #: Directory levels below ``Norder=k``; Spark's partition columns, so not columns inside the files.
 PARTITION_COLUMNS = ("Dir", "Npix")
 PIXELS_PER_DIR = 10_000
@@ -31,51 +28,6 @@ UNFINISHED = "_ocspark_unfinished"
 PROPERTIES = ("properties", "hats.properties")
 _PIXEL = re.compile(r"/Norder=(\d+)/Dir=\d+/Npix=(\d+)/[^/]+$")
 _STRAY = re.compile(r"(^|/)(\.[^/]*|_SUCCESS|[^/]*\.crc)$")
-
-
-@dataclass(frozen=True)
-class Location:
-    """A folder as PyArrow and as Spark name it."""
-
-    filesystem: pafs.FileSystem
-    root: str
-    spark_uri: str
-
-    @classmethod
-    def of(cls, path: str | os.PathLike[str]) -> Location:
-        """Return the location of a path or URI."""
-        text = os.fspath(path)
-        if "://" in text:
-            # PyArrow says s3, Hadoop says s3a for the same store
-            filesystem, root = pafs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", text))
-            return cls(filesystem, root.rstrip("/"), text.rstrip("/"))
-        root = os.path.abspath(text)
-        # the scheme keeps Spark from looking on its default file system instead
-        return cls(pafs.LocalFileSystem(), root, f"file://{root}")
-
-    def holds_something(self) -> bool:
-        """Whether the root is a folder that is not empty."""
-        selector = pafs.FileSelector(self.root, allow_not_found=True)
-        return bool(self.filesystem.get_file_info(selector))
-
-    def read(self, name: str) -> str | None:
-        """Return the text of a file under the root, None where there is none."""
-        info = self.filesystem.get_file_info(f"{self.root}/{name}")
-        if info.type != pafs.FileType.File:
-            return None
-        with self.filesystem.open_input_file(info.path) as stream:
-            return bytes(stream.read()).decode(errors="replace")
-
-    def write(self, name: str, text: str) -> None:
-        """Write a text file under the root."""
-        with self.filesystem.open_output_stream(f"{self.root}/{name}") as stream:
-            stream.write(text.encode())
-
-    def files(self, folder: str) -> list[pafs.FileInfo]:
-        """Return all files under a folder of the root, sorted by path; none if it is missing."""
-        selector = pafs.FileSelector(f"{self.root}/{folder}", recursive=True, allow_not_found=True)
-        found = self.filesystem.get_file_info(selector)
-        return sorted((f for f in found if f.type == pafs.FileType.File), key=lambda f: f.path)
 
 
 def write_hats(
@@ -125,7 +77,7 @@ def write_hats(
     if not 0 <= order <= HEALPIX_ORDER:
         raise InputError(f"mirror order {order}: expected 0 to {HEALPIX_ORDER}")
     if HEALPIX_COLUMN not in df.columns:
-        df = df.withColumn(HEALPIX_COLUMN, _healpix_udf()(F.col(ra_column), F.col(dec_column)))
+        df = df.withColumn(HEALPIX_COLUMN, healpix_29()(F.col(ra_column), F.col(dec_column)))
     pixel = F.shiftright(HEALPIX_COLUMN, 2 * (HEALPIX_ORDER - order))
     df = (
         df.withColumn("Dir", pixel - pixel % PIXELS_PER_DIR)
@@ -171,8 +123,8 @@ def write_partitioned_hats(
     int
         Number of rows written.
     """
-    location = Location.of(path)
-    _claim(location)
+    path = os.fspath(path)
+    _claim(path)
     (
         # Spark would sort by the partition columns anyway, and its sort is not stable; rows that
         # arrive sorted cost one comparison each. Norder is no partition column: the optimizer
@@ -184,45 +136,30 @@ def write_partitioned_hats(
         # measured on Gaia columns: without dictionaries files are smaller and scans faster
         .option("parquet.enable.dictionary", "false")
         .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
-        .parquet(f"{location.spark_uri}/dataset/Norder={order}")
+        .parquet(storage.for_spark(storage.join(path, "dataset", f"Norder={order}")))
     )
-    return _finish(location, order, catalogue_name, ra_column, dec_column, provenance or {})
+    return _finish(path, order, catalogue_name, ra_column, dec_column, provenance or {})
 
 
-def _healpix_udf() -> Callable[[Column, Column], Column]:
-    @F.pandas_udf("bigint")  # type: ignore[call-overload]
-    def healpix_29(ra: pd.Series, dec: pd.Series) -> pd.Series:
-        import healpy
-
-        return pd.Series(
-            healpy.ang2pix(
-                1 << HEALPIX_ORDER, ra.to_numpy(), dec.to_numpy(), nest=True, lonlat=True
-            )
-        )
-
-    return healpix_29
-
-
-def _claim(location: Location) -> None:
+def _claim(path: str) -> None:
     """Empty the folder if it is ours or new, and mark it as unfinished; refuse anything else."""
-    filesystem, root = location.filesystem, location.root
-    info = filesystem.get_file_info(root)
-    if info.type == pafs.FileType.File:
-        raise InputError(f"{root}: is a file; expected a folder for a HATS catalogue")
-    if info.type == pafs.FileType.Directory and location.holds_something():
-        builder = re.search(r"^hats_builder=ocspark", location.read(PROPERTIES[1]) or "", re.M)
-        if not builder and location.read(UNFINISHED) is None:
+    if storage.is_file(path):
+        raise InputError(f"{path}: is a file; expected a folder for a HATS catalogue")
+    properties = storage.join(path, PROPERTIES[1])
+    if not storage.is_empty(path) and not storage.exists(storage.join(path, UNFINISHED)):
+        text = storage.read_text(properties) if storage.exists(properties) else ""
+        if not re.search(r"^hats_builder=ocspark", text, re.M):
             raise InputError(
-                f"{root}: is not empty and not a HATS catalogue that ocspark wrote; it is not "
+                f"{path}: is not empty and not a HATS catalogue that ocspark wrote; it is not "
                 "overwritten, expected a new or empty folder"
             )
-        filesystem.delete_dir_contents(root)
-    filesystem.create_dir(root, recursive=True)
-    location.write(UNFINISHED, "")
+    storage.remove_directory(path)
+    storage.make_directory(path)
+    storage.write_file(storage.join(path, UNFINISHED), "")
 
 
 def _finish(
-    location: Location,
+    path: str,
     order: int,
     catalogue_name: str,
     ra_column: str,
@@ -230,30 +167,34 @@ def _finish(
     provenance: Mapping[str, str],
 ) -> int:
     """Write partition_info.csv, the common schema and, last, the properties."""
-    filesystem = location.filesystem
-    data: list[tuple[int, pafs.FileInfo]] = []
-    for info in location.files("dataset"):
-        match = _PIXEL.search(info.path)
-        if _STRAY.search(info.path):
-            filesystem.delete_file(info.path)  # would break the readers of HATS metadata
+    data: list[tuple[int, str]] = []
+    for file in storage.list_files(storage.join(path, "dataset"), recursive=True):
+        match = _PIXEL.search(file)
+        if _STRAY.search(file):
+            storage.remove_file(file)  # would break the readers of HATS metadata
         elif match:
-            data.append((int(match.group(2)), info))
+            data.append((int(match.group(2)), file))
     if not data:
-        raise InputError(f"{location.root}: no sources to write; expected at least one row")
+        raise InputError(f"{path}: no sources to write; expected at least one row")
     with ThreadPoolExecutor(8) as pool:  # footers, not Spark's counts: what has really landed
-        rows = list(pool.map(lambda item: _n_rows(filesystem, item[1].path), data))
+        rows = list(pool.map(storage.parquet_rows, (file for _, file in data)))
+        n_bytes = sum(pool.map(storage.file_size, (file for _, file in data)))
     rows_of: dict[int, int] = {}
     for (pixel, _), n in zip(data, rows, strict=True):
         rows_of[pixel] = rows_of.get(pixel, 0) + n
 
-    schema = pq.read_schema(data[0][1].path, filesystem=filesystem).remove_metadata()
-    with filesystem.open_output_stream(f"{location.root}/dataset/_common_metadata") as stream:
-        pq.write_metadata(schema, stream)
+    filesystem, first = storage.resolve(data[0][1])
+    schema = pq.read_schema(first, filesystem=filesystem).remove_metadata()
+    metadata = pa.BufferOutputStream()
+    pq.write_metadata(schema, metadata)
+    storage.write_file(
+        storage.join(path, "dataset", "_common_metadata"), metadata.getvalue().to_pybytes()
+    )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("Norder", "Npix", "num_rows"))
     writer.writerows((order, pixel, rows_of[pixel]) for pixel in sorted(rows_of))
-    location.write("partition_info.csv", table.getvalue())
+    storage.write_file(storage.join(path, "partition_info.csv"), table.getvalue())
 
     properties = {
         "obs_collection": catalogue_name,
@@ -270,19 +211,15 @@ def _finish(
         "hats_max_rows": max(rows_of.values()),
         "hats_builder": f"ocspark {_version()}",
         "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
-        "hats_estsize": sum(info.size for _, info in data) // 1024,  # KiB
+        "hats_estsize": n_bytes // 1024,  # KiB
         "moc_sky_fraction": f"{len(rows_of) / (12 * 4**order):.10g}",
         **provenance,
     }
     text = "".join(f"{key}={value}\n" for key, value in properties.items())
     for name in PROPERTIES:
-        location.write(name, text)
-    filesystem.delete_file(f"{location.root}/{UNFINISHED}")
+        storage.write_file(storage.join(path, name), text)
+    storage.remove_file(storage.join(path, UNFINISHED))
     return sum(rows)
-
-
-def _n_rows(filesystem: pafs.FileSystem, path: str) -> int:
-    return int(pq.read_metadata(path, filesystem=filesystem).num_rows)
 
 
 def _public_columns(schema: pa.Schema) -> list[str]:

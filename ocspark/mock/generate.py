@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import fs as pafs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones
-from ocspark.mirror.write import PIXELS_PER_DIR, Location, write_partitioned_hats
+from ocspark.mirror.write import PIXELS_PER_DIR, write_partitioned_hats
 from ocspark.mock.catalogue import MAX_CLUSTERS, MockCatalogue, PlantedCluster
 from ocspark.mock.isochrone_table import isochrone_table
 from ocspark.mock.observe import SOURCE_TYPES
@@ -93,16 +92,15 @@ def build_catalogue(parameters: MockParameters, release: str = "dr3") -> MockCat
 
 def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | None:
     """Return the marker of a finished mock of the same parameters, None if it has to be made."""
-    location = Location.of(output)
+    path = storage.join(output, MARKER)
     try:
-        marker = json.loads(location.read(MARKER) or "{}")
+        marker = json.loads(storage.read_text(path)) if storage.exists(path) else {}
     except ValueError:
         return None
     if marker.get("parameters") != asdict(parameters):
         return None
-    infos = location.filesystem.get_file_info([f"{location.root}/{part}" for part in PARTS])
-    missing = [info.path for info in infos if info.type == pafs.FileType.NotFound]
-    return None if missing else dict(marker)
+    whole = all(storage.exists(storage.join(output, part)) for part in PARTS)
+    return dict(marker) if whole else None
 
 
 def make_mock(
@@ -131,28 +129,24 @@ def make_mock(
     """
     started = time.monotonic()
     check_output(output)
-    location = Location.of(output)
-    _claim(location)
+    _claim(output)
     catalogue = build_catalogue(parameters)
     fetch = ship(spark, catalogue)
 
     n_rows = write_partitioned_hats(
         # the plane is rich and the poles poor: several tasks a core, each costs a tenth of a second
         _mirror_frame(spark, catalogue, fetch, n_tasks or max(12, parameters.sources // 300_000)),
-        f"{output}/mirror",
+        storage.join(output, "mirror"),
         order=catalogue.mirror_order,
         catalogue_name="ocspark_mock",
         provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
     )
     seconds = time.monotonic() - started
     log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
-    counts = _write_tables(spark, fetch, parameters.clusters, location)
+    counts = _write_tables(spark, fetch, parameters.clusters, output)
     name, content = isochrone_table()
-    location.filesystem.create_dir(f"{location.root}/isochrones", recursive=True)
-    path = f"{location.root}/isochrones/{name}"
-    # no compression by file name: the content is gzipped already
-    with location.filesystem.open_output_stream(path, compression=None) as stream:
-        stream.write(content)
+    storage.make_directory(storage.join(output, "isochrones"))
+    storage.write_file(storage.join(output, "isochrones", name), content)
 
     marker = {
         "parameters": asdict(parameters),
@@ -160,8 +154,8 @@ def make_mock(
         "mirror_order": catalogue.mirror_order,
         "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
     }
-    location.write(MARKER, json.dumps(marker, indent=1) + "\n")
-    location.filesystem.delete_file(f"{location.root}/{UNFINISHED}")
+    storage.write_file(storage.join(output, MARKER), json.dumps(marker, indent=1) + "\n")
+    storage.remove_file(storage.join(output, UNFINISHED))
     return marker
 
 
@@ -173,33 +167,24 @@ def check_output(output: str) -> None:
     InputError
         If `output` is a file, or a folder with other things in it.
     """
-    location = Location.of(output)
-    info = location.filesystem.get_file_info(location.root)
-    if info.type == pafs.FileType.File:
-        raise InputError(f"--output {location.root}: is a file; expected a folder")
-    ours = location.read(MARKER) is not None or location.read(UNFINISHED) is not None
-    if not ours and location.holds_something():
+    if storage.is_file(output):
+        raise InputError(f"--output {output}: is a file; expected a folder")
+    ours = any(storage.exists(storage.join(output, name)) for name in (MARKER, UNFINISHED))
+    if not ours and not storage.is_empty(output):
         raise InputError(
-            f"--output {location.root}: is not empty and not a mock; expected a new or empty "
+            f"--output {output}: is not empty and not a mock; expected a new or empty "
             f"folder, or an earlier mock (with {MARKER}) to replace"
         )
 
 
-def _claim(location: Location) -> None:
+def _claim(output: str) -> None:
     """Mark the folder as an unfinished mock and clear what an earlier one left."""
-    location.filesystem.create_dir(location.root, recursive=True)
-    location.write(UNFINISHED, "")
+    storage.make_directory(output)
+    storage.write_file(storage.join(output, UNFINISHED), "")
     # the mirror goes through its writer's own check
     for part in (MARKER, *PARTS[1:], _STAGING):
-        _delete(location.filesystem, f"{location.root}/{part}")
-
-
-def _delete(filesystem: pafs.FileSystem, path: str) -> None:
-    kind = filesystem.get_file_info(path).type
-    if kind == pafs.FileType.Directory:
-        filesystem.delete_dir(path)
-    elif kind == pafs.FileType.File:
-        filesystem.delete_file(path)
+        storage.remove_file(storage.join(output, part))
+        storage.remove_directory(storage.join(output, part))
 
 
 def _mirror_frame(
@@ -264,11 +249,12 @@ def _star_batch(planted: PlantedCluster) -> pa.RecordBatch:
 
 
 def _write_tables(
-    spark: SparkSession, fetch: Callable[[], MockCatalogue], n_clusters: int, location: Location
+    spark: SparkSession, fetch: Callable[[], MockCatalogue], n_clusters: int, output: str
 ) -> dict[str, int]:
     """Write clusters, members and truth, one Parquet file each; return their rows."""
     tasks = int(np.clip(n_clusters // 250, 2, 1000))
-    staged = f"{location.spark_uri}/{_STAGING}/stars"
+    staging = storage.join(output, _STAGING)
+    staged = storage.for_spark(storage.join(staging, "stars"))
     drawn = spark.range(0, n_clusters, 1, tasks).mapInArrow(_cluster_batches(fetch), _STARS_SCHEMA)
     drawn.write.parquet(staged)
     stars = spark.read.schema(_STARS_SCHEMA).parquet(staged)
@@ -282,11 +268,11 @@ def _write_tables(
     for table, frame in tables.items():
         by = [F.col(name) for name in ("cluster", "source_id") if name in frame.columns]
         one_file = frame.repartition(1).sortWithinPartitions(*by)
-        one_file.write.parquet(f"{location.spark_uri}/{_STAGING}/{table}")
-        parts = location.files(f"{_STAGING}/{table}")
-        part = next(file.path for file in parts if file.path.endswith(".parquet"))
-        target = f"{location.root}/{table}.parquet"
-        location.filesystem.move(part, target)
-        rows[table] = int(pq.read_metadata(target, filesystem=location.filesystem).num_rows)
-    location.filesystem.delete_dir(f"{location.root}/{_STAGING}")
+        folder = storage.join(staging, table)
+        one_file.write.parquet(storage.for_spark(folder))
+        part = next(file for file in storage.list_files(folder) if file.endswith(".parquet"))
+        target = storage.join(output, f"{table}.parquet")
+        storage.move_file(part, target)
+        rows[table] = storage.parquet_rows(target)
+    storage.remove_directory(staging)
     return rows

@@ -84,7 +84,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         _claim(run, fingerprint)
         session = spark or get_session("ocspark: full catalogue", settings.spark.config)
         record = _Job(inputs, run, session).execute(run_id, fingerprint)
-    storage.write_text(storage.join(settings.output.path, "latest"), run_id + "\n")
+    storage.write_file(storage.join(settings.output.path, "latest"), run_id + "\n")
     return RunResult(run.root, record, False)
 
 
@@ -106,7 +106,7 @@ def _finished(run: RunDirectory, fingerprint: Mapping[str, Any]) -> dict[str, An
 
 def _claim(run: RunDirectory, fingerprint: Mapping[str, Any]) -> None:
     if not storage.exists(run.path("_inputs.json")):
-        storage.write_text(run.path("_inputs.json"), json.dumps(fingerprint, indent=1))
+        storage.write_file(run.path("_inputs.json"), json.dumps(fingerprint, indent=1))
 
 
 def _log_inputs(inputs: RunInputs) -> None:
@@ -169,7 +169,7 @@ class _Job:
             "seconds": round(time.monotonic() - clock, 1),
         }
         storage.remove_directory(self._run.path("_staging"))
-        storage.write_text(self._run.path("run.json"), json.dumps(record, indent=1))
+        storage.write_file(self._run.path("run.json"), json.dumps(record, indent=1))
         return record
 
     def _read(self, table: str, schema: Any) -> DataFrame:

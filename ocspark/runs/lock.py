@@ -47,7 +47,7 @@ def _create(path: str, text: str) -> bool:
     if not isinstance(filesystem, fs.LocalFileSystem):
         if storage.exists(path):
             return False
-        storage.write_text(path, text)
+        storage.write_file(path, text)
         return True
     # written beside and linked into place, so that nobody ever reads half a lock
     part = Path(f"{inner}.{os.getpid()}")

@@ -117,7 +117,7 @@ class RunDirectory:
             **(facts or {}),
         }
         storage.make_directory(self.path("_units"))
-        storage.write_text(self.path("_units", f"{unit}.json"), json.dumps(manifest, indent=1))
+        storage.write_file(self.path("_units", f"{unit}.json"), json.dumps(manifest, indent=1))
         storage.remove_directory(staging)
         return {**manifest, "reused": False}
 
@@ -133,9 +133,7 @@ class RunDirectory:
         for number, part in enumerate(parts):
             name = f"{table}/{unit}-{number:05d}.parquet"
             size, digest = storage.size_and_sha256(part)
-            rows = pq.read_metadata(
-                storage.resolve(part)[1], filesystem=storage.resolve(part)[0]
-            ).num_rows
+            rows = storage.parquet_rows(part)
             storage.move_file(part, self.path(name))
             landed.append({"name": name, "rows": rows, "bytes": size, "sha256": digest})
         return landed

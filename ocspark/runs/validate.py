@@ -169,4 +169,4 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 def write_report(report: dict[str, Any], path: str) -> None:
     """Write the report as JSON."""
-    storage.write_text(path, json.dumps(report, indent=1))
+    storage.write_file(path, json.dumps(report, indent=1))

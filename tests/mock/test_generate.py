@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.make_mock import main
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones, read_isochrones
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock
+from tests.toyrun import ROOT
 
 PARAMETERS = MockParameters(sources=20_000, clusters=24, seed=7)
+
+
+def _run_job(arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["make_mock.py", *arguments.split()])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "jobs/make_mock.py"), run_name="__main__")
+    return int(stop.value.code or 0)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -85,12 +94,12 @@ def test_isochrones_read_back_as_they_were_used(mock: Path):
     pd.testing.assert_frame_equal(table, default_isochrones(), check_exact=True)
 
 
-def test_finished_mock_is_not_made_again(mock: Path, capsys):
+def test_finished_mock_is_not_made_again(mock: Path, capsys, monkeypatch):
     marker = json.loads((mock / "mock.json").read_text())
     assert finished_mock(str(mock), PARAMETERS) == marker
     assert finished_mock(str(mock), MockParameters(20_000, 24, 8)) is None
-    arguments = f"--output {mock} --sources 20000 --clusters 24 --seed 7".split()
-    assert main(arguments) == 0
+    arguments = f"--output {mock} --sources 20000 --clusters 24 --seed 7"
+    assert _run_job(arguments, monkeypatch) == 0
     assert capsys.readouterr().out.startswith("[ocspark] ")
 
 
@@ -111,8 +120,8 @@ def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
         "--output x --nope",
     ],
 )
-def test_bad_arguments_give_one_line_and_exit_code_2(arguments: str, capsys):
-    assert main(arguments.split()) == 2
+def test_bad_arguments_give_one_line_and_exit_code_2(arguments: str, capsys, monkeypatch):
+    assert _run_job(arguments, monkeypatch) == 2
     printed = capsys.readouterr()
     lines = (printed.out + printed.err).strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("ocspark: ")
