@@ -1,0 +1,1 @@
+"""Speeds of ocspark against named baselines; see `__main__`."""

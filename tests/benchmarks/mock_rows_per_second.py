@@ -1,0 +1,28 @@
+"""Sources a second of a whole mock through Spark, written, against its generator alone."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+
+from ocspark.mock.generate import MockParameters, build_catalogue, make_mock
+from tests.benchmarks.measure import Comparison, compare, spark_session
+
+_PARAMETERS = MockParameters(sources=50_000, clusters=8, seed=42)
+
+
+def run() -> Comparison:
+    """Compare `make_mock` with a loop over all cells in one process that writes nothing."""
+    catalogue = build_catalogue(_PARAMETERS)
+
+    def generator() -> float:
+        cells = range(12 * 4**catalogue.cell_order)
+        return sum(len(catalogue.cell(cell)["source_id"]) for cell in cells)
+
+    with spark_session() as spark, TemporaryDirectory() as folder:
+
+        def ours() -> float:
+            return make_mock(spark, f"{folder}/mock", _PARAMETERS)["rows"]["mirror"]
+
+        cores = spark.sparkContext.defaultParallelism
+        name = f"generator alone, 1 process, nothing written (ours {cores} cores)"
+        return compare(ours, generator, "sources/s", name)
