@@ -75,8 +75,11 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     fingerprint = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     run_id = settings.output.run_id or default_run_id(fingerprint)
     run = RunDirectory(storage.join(settings.output.path, run_id))
+    latest = storage.join(settings.output.path, "latest")
     finished = _finished(run, fingerprint)
     if finished is not None:
+        if not storage.exists(latest):  # stopped between run.json and this
+            storage.write_file(latest, run_id + "\n")
         return RunResult(run.root, finished, True)
     _log_inputs(inputs)
     storage.make_directory(run.root)
@@ -84,7 +87,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         _claim(run, fingerprint)
         session = spark or get_session("ocspark: full catalogue", settings.spark.config)
         record = _Job(inputs, run, session).execute(run_id, fingerprint)
-    storage.write_file(storage.join(settings.output.path, "latest"), run_id + "\n")
+    storage.write_file(latest, run_id + "\n")
     return RunResult(run.root, record, False)
 
 
