@@ -27,8 +27,8 @@ from ocspark.selection.model import ClusterModel
 BLOCK = 256
 #: Row counts of partial blocks are multiples of this.
 ROW_MULTIPLE = 64
-#: Candidates drawn at once; bounds memory whatever the batch.
-_STARS_AT_ONCE = 64
+#: Evaluations drawn at once, at least one star's; bounds memory whatever the batch.
+_EVALUATIONS_AT_ONCE = 6400
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,12 @@ class Engine:
         n, n_samples = len(stars["source_id"]), self._sampling.n_samples
         votes, total = np.empty(n, np.int64), np.empty(n)
         support = self._model.standardise(cluster.support_features, cluster.distance)
-        for i in range(0, n, _STARS_AT_ONCE):
-            part = {k: v[i : i + _STARS_AT_ONCE] for k, v in stars.items()}
+        step = max(1, _EVALUATIONS_AT_ONCE // n_samples)
+        for i in range(0, n, step):
+            part = {k: v[i : i + step] for k, v in stars.items()}
             margin = self._margins(part, cluster, support)
-            votes[i : i + _STARS_AT_ONCE] = (margin > 0).sum(axis=1)
-            total[i : i + _STARS_AT_ONCE] = margin.astype(np.float64).sum(axis=1)
+            votes[i : i + step] = (margin > 0).sum(axis=1)
+            total[i : i + step] = margin.astype(np.float64).sum(axis=1)
         return Membership(votes / n_samples, total / n_samples, np.full(n, n_samples, np.int32))
 
     def _margins(
