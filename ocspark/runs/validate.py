@@ -89,7 +89,6 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
                     "distance": "dist",
                 },
             },
-            # one reference cluster has 14 training members after the candidate cuts
             "members": {"path": str(root / MEMBERS)},
             "isochrones": {"path": str(root / REFERENCE / "isochrones_z0.0164.dat.gz")},
             "membership": {"leave_one_out": False},
