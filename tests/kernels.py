@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ocspark.deepsets.weights import TrainedModel
@@ -176,3 +177,8 @@ def forward_float64(state: dict[str, NDArray], x: NDArray[np.float64]) -> NDArra
     pooled = x.mean(axis=1)
     hidden = elu(pooled @ w["ro.1.weight"].T + w["ro.1.bias"])
     return hidden @ w["ro.4.weight"].T + w["ro.4.bias"]
+
+
+def to_tensor_state(arrays: dict) -> dict[str, torch.Tensor]:
+    """A state dict of tensors from one of numpy arrays."""
+    return {name: torch.as_tensor(value) for name, value in arrays.items()}

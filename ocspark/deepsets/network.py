@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -68,8 +67,3 @@ def build(state: dict[str, Tensor], width: int) -> DeepSets:
     network.load_state_dict(state)
     network.eval()
     return network.requires_grad_(False)
-
-
-def to_tensor_state(arrays: dict[str, object]) -> dict[str, Tensor]:
-    """Return a state dict of tensors from one of numpy arrays."""
-    return {name: torch.as_tensor(value) for name, value in arrays.items()}

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ocspark import storage
+
 LEVELS = (0.1, 0.5, 0.9)
 
 
@@ -50,12 +52,18 @@ def score_run(spark: SparkSession, run: str, truth: str) -> list[Score]:
     list of Score
         Per cluster and level, in order of name; then those of all clusters, named "all".
     """
-    done = spark.read.parquet(f"{run}/clusters").where("status = 'done'").select("cluster")
+    done = (
+        spark.read.parquet(storage.for_spark(f"{run}/clusters"))
+        .where("status = 'done'")
+        .select("cluster")
+    )
     planted = (
-        spark.read.parquet(truth).select("cluster", "source_id").join(F.broadcast(done), "cluster")
+        spark.read.parquet(storage.for_spark(truth))
+        .select("cluster", "source_id")
+        .join(F.broadcast(done), "cluster")
     )
     counts = planted.groupBy("cluster").agg(F.count("*").alias("n_planted"))
-    candidates = spark.read.parquet(f"{run}/candidates").select(
+    candidates = spark.read.parquet(storage.for_spark(f"{run}/candidates")).select(
         "cluster", "source_id", "probability"
     )
     found = candidates.join(planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ocspark.deepsets.network import DeepSets, PermutationEquivariant, build, to_tensor_state
+from ocspark.deepsets.network import DeepSets, PermutationEquivariant, build
 from ocspark.deepsets.weights import load_model
-from tests.kernels import forward_float64, random_state
+from tests.kernels import forward_float64, random_state, to_tensor_state
 from tests.published import published_module
 
 

@@ -14,11 +14,10 @@ import pytest
 import torch
 import yaml
 
-from ocspark.deepsets.network import to_tensor_state
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.release import package_file
-from tests.kernels import random_network, random_state
+from tests.kernels import random_network, random_state, to_tensor_state
 
 FOLDER = "candidate_evaluation/pretrained_models/DS10_v02"
 

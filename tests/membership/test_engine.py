@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ocspark.deepsets.network import build, to_tensor_state
+from ocspark.deepsets.network import build
 from ocspark.deepsets.weights import load_model
 from ocspark.membership.engine import Engine, Membership, Sampling, draw, sampled_features
 from ocspark.membership.keyed import normals, star_keys, subsets
@@ -20,6 +20,7 @@ from tests.kernels import (
     random_network,
     random_stars,
     take,
+    to_tensor_state,
 )
 
 ASTROMETRY = ("parallax", "pmra", "pmdec")

@@ -165,3 +165,13 @@ def test_relaxed_probability_reaches_clusters_with_too_few(toy: Toy, spark: Spar
         0.7,
     )
     assert row["support_size"] == row["n_support"] <= 6
+
+
+def test_a_run_that_finds_nothing_ends_with_whole_but_empty_tables(
+    toy: Toy, spark: SparkSession
+) -> None:
+    run = run_toy(toy, spark, clusters={"names": ["Empty_1", "Ageless_1"]})
+    assert clusters_of(run)["status"].tolist() == ["skipped", "skipped"]
+    for table in ("candidates", "training_members"):
+        empty = pd.read_parquet(f"{run.path}/{table}")
+        assert empty.empty and set(CONTRACT[table].split()) <= set(empty.columns)
