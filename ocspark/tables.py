@@ -131,10 +131,21 @@ CONE_COLUMNS = [
     Field("solution", _INT, "", "Code of the astrometric solution"),
 ]
 _CLUSTER_KEY = Field("cluster_key", _LONG, "", "Stable hash of the cluster's normalised name")
+#: Kept sources in cones, once for every cone.
+CONE = [_CLUSTER_KEY, *CONE_COLUMNS]
 _LISTED = Field("list_probability", _DOUBLE, "", "Probability in the member list")
 
 #: Pass 1: listed members found (n_cone null), and counts per task (source_id null).
-SEARCH = [_CLUSTER_KEY, Field("n_cone", _LONG, "", "Kept sources"), *CONE_COLUMNS, _LISTED]
+SEARCH = [*CONE, Field("n_cone", _LONG, "", "Kept sources"), _LISTED]
+
+#: Files that tasks have written for a unit (internal).
+STAGED_FILES = [
+    Field("table", _STRING, "", "Table of the run"),
+    Field("path", _STRING, "", "Where it is"),
+    Field("rows", _LONG, "", "Rows"),
+    Field("bytes", _LONG, "", "Size"),
+    Field("sha256", _STRING, "", "Checksum"),
+]
 
 _DOUBLES = T.ArrayType(_DOUBLE, False)
 _LONGS = T.ArrayType(_LONG, False)

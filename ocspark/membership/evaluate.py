@@ -8,19 +8,20 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.membership.engine import Engine, Sampling
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
-from ocspark.selection.candidates import ERROR_WEIGHT, passes_all
+from ocspark.selection.candidates import passes_all, passes_proper_motion
+from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import describe_stars, split_by_cluster
 from ocspark.session import ship
-from ocspark.tables import CANDIDATES, CONE_COLUMNS, struct
+from ocspark.tables import CANDIDATES, NON_MEMBERS
 
 
 @dataclass(frozen=True)
@@ -46,75 +47,45 @@ class Evaluation:
         """The engine, built once per worker process."""
         return Engine(self.network, self.sampling)
 
-    def training_table(self) -> pa.Table:
-        """Return (cluster_key, source_id) of all training members."""
-        keys = [np.full(len(m.training_id), k) for k, m in self.models.items()]
-        ids = [m.training_id for m in self.models.values()]
-        return pa.table({"cluster_key": np.concatenate(keys), "source_id": np.concatenate(ids)})
 
-    def motion_table(self) -> pa.Table:
-        """Return the proper-motion condition of every cluster (Eq. 1) [mas/yr]."""
-        models = list(self.models.values())
-        return pa.table(
-            {
-                "cluster_key": np.array([m.cluster_key for m in models], dtype=np.int64),
-                "c_pmra": np.array([m.pmra for m in models]),
-                "c_pmdec": np.array([m.pmdec for m in models]),
-                "c_delta_pm": np.array([m.delta_pm for m in models]),
-            }
-        )
-
-
-def evaluate_candidates(
-    spark: SparkSession, cone: DataFrame, evaluation: Evaluation, non_members: bool
-) -> DataFrame:
-    """Select candidates among sources in cones and give each its probability.
-
-    The proper-motion condition is a broadcast join in Spark SQL; parallax and isochrone
-    conditions, features and the Monte Carlo follow in the same stage. No shuffle.
+def evaluate_candidates(spark: SparkSession, evaluation: Evaluation, non_members: bool) -> Process:
+    """Return the process that selects candidates among sources in cones and evaluates each.
 
     Parameters
     ----------
     spark : SparkSession
-    cone : DataFrame
-        From `search_cones`.
     evaluation : Evaluation
     non_members : bool
-        Also return the other sources, with null probability.
+        Also give the other sources, with null probability.
 
     Returns
     -------
-    DataFrame
-        The columns of `CANDIDATES`.
+    callable
+        From record batches with the columns of `CONE` to those of `CANDIDATES`.
     """
     shipped = ship(spark, evaluation)
-    training = spark.createDataFrame(evaluation.training_table())
-    marked = training.withColumn("is_training_member", F.lit(True))
-    rows = cone.join(F.broadcast(marked), ["cluster_key", "source_id"], "left").withColumn(
-        "is_training_member", F.coalesce("is_training_member", F.lit(False))
-    )
-    motions = F.broadcast(spark.createDataFrame(evaluation.motion_table()))
-    rows = rows.join(motions, "cluster_key")
-    if not non_members:
-        rows = rows.where(_passes_proper_motion() | F.col("is_training_member"))
 
     def evaluate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context: Evaluation = shipped()
         for batch in batches:
             for model, stars in split_by_cluster(batch, context.models):
-                yield _evaluate_stars(stars, model, context, non_members)
+                result = _evaluate_stars(stars, model, context, non_members)
+                if result.num_rows:
+                    yield result
 
-    names = [f.name for f in CONE_COLUMNS]
-    return rows.select("cluster_key", *names, "is_training_member").mapInArrow(
-        evaluate, struct(CANDIDATES)
-    )
+    return evaluate
 
 
 def _evaluate_stars(
     stars: Mapping[str, NDArray], model: ClusterModel, context: Evaluation, non_members: bool
 ) -> pa.RecordBatch:
+    member = np.isin(stars["source_id"], model.training_id)
+    if not non_members:  # most stars fail here, at little cost
+        near = member | passes_proper_motion(stars, model.pmra, model.pmdec, model.delta_pm)
+        stars, member = {name: column[near] for name, column in stars.items()}, member[near]
     calibrated = calibrate(stars, context.calibration)
-    candidate = passes_all(calibrated, model) | stars["is_training_member"].astype(bool)
+    calibrated["is_training_member"] = member
+    candidate = passes_all(calibrated, model) | member
     some = {name: column[candidate] for name, column in calibrated.items()}
     result = context.engine.membership(some, model)
     if not non_members:
@@ -133,12 +104,11 @@ def _evaluate_stars(
     return to_batch(columns, CANDIDATES)
 
 
-def _passes_proper_motion() -> Column:
-    """Return Eq. 1 as `ocspark.selection.candidates.passes_proper_motion` has it, bit for bit."""
-    x = (F.col("pmra") - F.col("c_pmra")) / (
-        ERROR_WEIGHT * F.col("pmra_error") + F.col("c_delta_pm")
-    )
-    y = (F.col("pmdec") - F.col("c_pmdec")) / (
-        ERROR_WEIGHT * F.col("pmdec_error") + F.col("c_delta_pm")
-    )
-    return F.sqrt(x * x + y * y) < 1.0
+def split_candidates(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+    """Return the candidates and the non-members (null probability) of a batch, by table."""
+    evaluated = pc.is_valid(rows["probability"])
+    parts = {
+        "candidates": rows.filter(evaluated),
+        "non_members": rows.filter(pc.invert(evaluated)).select([f.name for f in NON_MEMBERS]),
+    }
+    return {table: part for table, part in parts.items() if part.num_rows}

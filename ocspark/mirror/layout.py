@@ -8,15 +8,15 @@ import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.sky.cover import overlapping
+from ocspark.sky.cover import Cover, pixel_ranges
 
 HEALPIX_COLUMN = "_healpix_29"
 #: Integer columns of a release; the others are floating point.
@@ -32,14 +32,36 @@ class MirrorFile:
     pixel: int | None
 
 
+class RowGroup(NamedTuple):
+    """Rows of a row group, its least and greatest order-29 index (None where not known)."""
+
+    rows: int
+    low: int | None
+    high: int | None
+
+
 @dataclass(frozen=True)
 class CheckedFile:
-    """A file whose footer has been read: its rows, the footer's SHA-256, types of columns."""
+    """A file whose footer has been read.
+
+    Attributes
+    ----------
+    file : MirrorFile
+    rows : int
+    footer_sha256 : str
+    types : mapping
+        Types of the needed columns, by the release's names.
+    groups : list of RowGroup
+    healpix_column : str or None
+        Column of the order-29 index, if the file has it.
+    """
 
     file: MirrorFile
     rows: int
     footer_sha256: str
     types: Mapping[str, pa.DataType]
+    groups: list[RowGroup]
+    healpix_column: str | None
 
 
 @dataclass(frozen=True)
@@ -59,13 +81,13 @@ class Mirror:
     files: list[MirrorFile]
     healpix_column: str | None
 
-    def touched_by(self, cells: NDArray[np.int64], order: int) -> list[MirrorFile]:
-        """Return the files whose pixels overlap the cells; all files of a plain directory."""
+    def touched_by(self, cover: Cover) -> list[MirrorFile]:
+        """Return the files whose pixels overlap a cover; all files of a plain directory."""
         if not self.files or self.files[0].order is None:
             return self.files
         orders = np.array([f.order for f in self.files], dtype=np.int64)
         pixels = np.array([f.pixel for f in self.files], dtype=np.int64)
-        hit = overlapping(orders, pixels, order, cells)
+        hit = cover.touches(*pixel_ranges(orders, pixels))
         return [f for f, wanted in zip(self.files, hit, strict=True) if wanted]
 
 
@@ -177,7 +199,11 @@ def check_files(
             _check_type(name, column, types[column], file.path)
         if healpix_column is not None and healpix_column in schema.names:
             types[healpix_column] = schema.field(healpix_column).type
-        return CheckedFile(file, metadata.num_rows, hashlib.sha256(footer).hexdigest(), types)
+        found = healpix_column if healpix_column in types else None
+        digest = hashlib.sha256(footer).hexdigest()
+        return CheckedFile(
+            file, metadata.num_rows, digest, types, _row_groups(metadata, found), found
+        )
 
     with ThreadPoolExecutor(8) as pool:
         checked = list(pool.map(check, files))
@@ -189,6 +215,21 @@ def check_files(
                     f"{other.types.get(column)}; expected {kind} as in {checked[0].file.path}"
                 )
     return checked
+
+
+def _row_groups(metadata: pq.FileMetaData, healpix_column: str | None) -> list[RowGroup]:
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    column = names.index(healpix_column) if healpix_column else None
+    groups = []
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        low = high = None
+        if column is not None:
+            statistics = group.column(column).statistics
+            if statistics is not None and statistics.has_min_max:
+                low, high = statistics.min, statistics.max
+        groups.append(RowGroup(group.num_rows, low, high))
+    return groups
 
 
 def _check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:

@@ -18,9 +18,9 @@ from ocspark.mirror.layout import INTEGERS, CheckedFile
 HEALPIX = "healpix_29"
 _INTEGER_TYPES = {"source_id": "bigint"}
 #: Columns a kept source may lack (it needs one of them).
-_COLOURS = ("nu_eff", "pseudocolour")
+COLOURS = ("nu_eff", "pseudocolour")
 #: Columns of a kept source that must be above zero.
-_POSITIVE = (
+POSITIVE = (
     "parallax_error",
     "pmra_error",
     "pmdec_error",
@@ -56,11 +56,11 @@ def read_sources(
     for name, column in columns.items():
         value = F.col(f"`{column}`")
         if pa.types.is_floating(types[column]):
-            if name in _COLOURS:
+            if name in COLOURS:
                 value = F.coalesce(value, F.lit(float("nan")))
             else:
                 rows = rows.where(value.isNotNull() & ~F.isnan(value))
-        elif name not in _COLOURS:
+        elif name not in COLOURS:
             rows = rows.where(value.isNotNull())
         target = _INTEGER_TYPES.get(name, "int" if name in INTEGERS else "double")
         picked.append(value.cast(target).alias(name))
@@ -75,7 +75,7 @@ def read_sources(
 
 def _is_kept() -> Column:
     kept = ~(F.isnan("nu_eff") & F.isnan("pseudocolour"))
-    for name in _POSITIVE:
+    for name in POSITIVE:
         kept &= F.col(name) > 0
     return kept
 

@@ -5,39 +5,45 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.membership.engine import Sampling
-from ocspark.membership.evaluate import Evaluation, evaluate_candidates
+from ocspark.membership.evaluate import Evaluation, evaluate_candidates, split_candidates
 from ocspark.mirror.layout import CheckedFile
-from ocspark.mirror.read import read_sources
 from ocspark.runs.fingerprint import default_run_id, environment, fingerprint_inputs
 from ocspark.runs.inputs import RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
 from ocspark.runs.progress import Progress
 from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
 from ocspark.runs.units import Manifest, RunDirectory, group_files
-from ocspark.selection.cone import Cones, search_cones
+from ocspark.runs.write import Route, StagedFile, in_tasks, staged_by_spark, staged_by_tasks
+from ocspark.selection.cone import Cones, ConeSearch, Process
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import (
+    Listed,
     characterise_clusters,
     find_training_members,
-    mark_listed,
     model_from_row,
     training_members,
 )
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.tables import CANDIDATES, NON_MEMBERS, SEARCH, TRAINING_MEMBERS, Field, struct
+from ocspark.tables import (
+    CANDIDATES,
+    NON_MEMBERS,
+    SEARCH,
+    STAGED_FILES,
+    TRAINING_MEMBERS,
+    Field,
+    struct,
+)
 
 log = logging.getLogger("ocspark")
 
@@ -81,7 +87,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         if not storage.exists(latest):  # stopped between run.json and this
             storage.write_file(latest, run_id + "\n")
         return RunResult(run.root, finished, True)
-    _log_inputs(inputs)
+    inputs.log()
     storage.make_directory(run.root)
     with hold_lock(run.path("_lock")):
         _claim(run, fingerprint)
@@ -110,27 +116,6 @@ def _finished(run: RunDirectory, fingerprint: Mapping[str, Any]) -> dict[str, An
 def _claim(run: RunDirectory, fingerprint: Mapping[str, Any]) -> None:
     if not storage.exists(run.path("_inputs.json")):
         storage.write_file(run.path("_inputs.json"), json.dumps(fingerprint, indent=1))
-
-
-def _log_inputs(inputs: RunInputs) -> None:
-    clusters, members = inputs.clusters, inputs.members
-    log.info(
-        "%d clusters (%d identical rows dropped), %d cannot be processed; %d listed members",
-        len(clusters.table),
-        clusters.n_identical,
-        len(inputs.skipped),
-        len(members.table),
-    )
-    if members.unknown_clusters:
-        log.info(
-            "%d clusters of the member list are not in the cluster table: %s, …",
-            members.counts["clusters_not_in_table"],
-            ", ".join(members.unknown_clusters[:5]),
-        )
-    if members.counts["identical_duplicates"]:
-        log.info(
-            "%d identical rows of the member list dropped", members.counts["identical_duplicates"]
-        )
 
 
 class _Job:
@@ -178,39 +163,57 @@ class _Job:
     def _read(self, table: str, schema: Any) -> DataFrame:
         return self._spark.read.schema(schema).parquet(storage.for_spark(self._run.path(table)))
 
-    def _cone(self, files: Sequence[CheckedFile], cones: Cones) -> DataFrame:
-        columns = self._inputs.release.columns
-        sources = read_sources(self._spark, files, columns)
-        return search_cones(self._spark, sources, cones, [f.file for f in files])
+    def _land_small(self, unit: str, table: str, frame: Callable[[], DataFrame]) -> Manifest:
+        """Land a small table that Spark writes."""
+        return self._run.land(
+            unit, lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))}
+        )
 
-    def _search(self) -> list[Manifest]:
-        """Pass 1: listed members in the cones, and counts."""
-        listed = self._spark.createDataFrame(
-            pa.Table.from_pandas(self._inputs.listed(), preserve_index=False)
-        )
-        progress = Progress(
-            "pass 1 (search)", len(self._units), sum(f.rows for f in self._inputs.files)
-        )
+    def _pass(
+        self,
+        title: str,
+        units: Mapping[str, Sequence[CheckedFile]],
+        cones: Cones,
+        process: Process,
+        route: Route,
+        tables: Sequence[str],
+    ) -> list[Manifest]:
+        """Search the mirror unit by unit; tasks write what `process` makes of what they find."""
+        search = ConeSearch(self._spark, self._inputs.release.columns, cones)
+        rows = {unit: sum(f.rows for f in files) for unit, files in units.items()}
+        progress = Progress(title, len(units), sum(rows.values()))
         manifests = []
-        for number, files in enumerate(self._units):
+        for unit, files in units.items():
 
-            def make(_: str, files: list[CheckedFile] = files) -> dict[str, DataFrame]:
-                marked = mark_listed(self._cone(files, self._inputs.cones), listed)
-                return {"_search": find_training_members(marked)}
+            def write(
+                staging: str, files: Sequence[CheckedFile] = files
+            ) -> dict[str, list[StagedFile]]:
+                written = search.in_files(files, in_tasks(process, staging, route), STAGED_FILES)
+                return staged_by_tasks(written, tables)
 
-            rows = sum(f.rows for f in files)
-            manifest = self._run.land(f"search-{number:05d}", make, {"mirror_rows": rows})
-            progress.done(rows, manifest["reused"])
+            manifest = self._run.land(unit, write, {"mirror_rows": rows[unit]})
+            progress.done(rows[unit], manifest["reused"])
             manifests.append(manifest)
         return manifests
 
+    def _search(self) -> list[Manifest]:
+        """Pass 1: listed members in the cones, and counts."""
+        units = {f"search-{number:05d}": files for number, files in enumerate(self._units)}
+        process = find_training_members(self._spark, Listed(self._inputs.listed()))
+        return self._pass(
+            "pass 1 (search)",
+            units,
+            self._inputs.cones,
+            process,
+            lambda batch: {"_search": batch},
+            ["_search"],
+        )
+
     def _characterise(self, found: DataFrame) -> tuple[list[Manifest], dict[int, ClusterModel]]:
         """Pass the barrier: cluster models and training members."""
-        first = self._run.land(
-            "models",
-            lambda _: {
-                "_models": characterise_clusters(self._spark, found, self._inputs.training_rules())
-            },
+        rules = self._inputs.training_rules()
+        first = self._land_small(
+            "models", "_models", lambda: characterise_clusters(self._spark, found, rules)
         )
         names = self._inputs.clusters.table.set_index("cluster_key")["cluster"]
         models = {
@@ -219,13 +222,11 @@ class _Job:
             if row["reason"] is None
         }
         log.info("%d clusters characterised", len(models))
-        second = self._run.land(
+        calibration = self._inputs.calibration
+        second = self._land_small(
             "training",
-            lambda _: {
-                "training_members": training_members(
-                    self._spark, found, models, self._inputs.calibration
-                )
-            },
+            "training_members",
+            lambda: training_members(self._spark, found, models, calibration),
         )
         return [first, second], models
 
@@ -237,46 +238,28 @@ class _Job:
         """Pass 2: candidates and their probabilities."""
         inputs = self._inputs
         cones = inputs.cones.only(list(models))
-        touched = set(inputs.mirror.touched_by(cones.cell, cones.order)) if models else set()
-        units = [[f for f in files if f.file in touched] for files in self._units]
-        rows = [sum(f.rows for f in files) for files in units]
-        progress = Progress("pass 2 (membership)", sum(map(bool, units)), sum(rows))
+        touched = set(inputs.mirror.touched_by(cones.cover)) if models else set()
+        units = {
+            f"membership-{number:05d}": [f for f in files if f.file in touched]
+            for number, files in enumerate(self._units)
+        }
         sampling = Sampling(**inputs.settings.membership.model_dump(exclude={"adaptive"}))
         evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration)
-        manifests = []
-        for number, files in enumerate(units):
-            if not files:
-                continue
-
-            def make(scratch: str, files: list[CheckedFile] = files) -> dict[str, DataFrame]:
-                return self._membership_tables(self._cone(files, cones), evaluation, scratch)
-
-            manifest = self._run.land(
-                f"membership-{number:05d}", make, {"mirror_rows": rows[number]}
-            )
-            progress.done(rows[number], manifest["reused"])
-            manifests.append(manifest)
-        return manifests
-
-    def _membership_tables(
-        self, cone: DataFrame, evaluation: Evaluation, scratch: str
-    ) -> dict[str, DataFrame]:
-        wanted = self._inputs.settings.output.non_members
-        stars = evaluate_candidates(self._spark, cone, evaluation, wanted)
-        if not wanted:
-            return {"candidates": stars}
-        # both tables come from one evaluation, so that the mirror is not read a third time
-        stars.write.mode("overwrite").parquet(scratch)
-        stars = self._spark.read.schema(struct(CANDIDATES)).parquet(scratch)
-        outside = F.col("probability").isNull()
-        return {
-            "candidates": stars.where(~outside),
-            "non_members": stars.where(outside).select([f.name for f in NON_MEMBERS]),
-        }
+        wanted = inputs.settings.output.non_members
+        process = evaluate_candidates(self._spark, evaluation, wanted)
+        return self._pass(
+            "pass 2 (membership)",
+            {unit: files for unit, files in units.items() if files},
+            cones,
+            process,
+            split_candidates if wanted else lambda batch: {"candidates": batch},
+            ["candidates", "non_members"] if wanted else ["candidates"],
+        )
 
     def _land_empty(self, table: str, fields: list[Field]) -> None:
-        nothing = self._spark.createDataFrame([], struct(fields))
-        self._run.land(f"empty-{table}", lambda _: {table: nothing})
+        self._land_small(
+            f"empty-{table}", table, lambda: self._spark.createDataFrame([], struct(fields))
+        )
 
     def _summarise(self, models: Mapping[int, ClusterModel]) -> Any:
         """Write the clusters table from what has landed, and tables that got no rows at all."""
@@ -294,5 +277,5 @@ class _Job:
             count_candidates(self._read("candidates", struct(CANDIDATES))),
         )
         storage.remove_file(self._run.path("_units", "clusters.json"))
-        self._run.land("clusters", lambda _: {"clusters": to_spark(self._spark, rows)})
+        self._land_small("clusters", "clusters", lambda: to_spark(self._spark, rows))
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +23,8 @@ from ocspark.selection.calibrate import Calibration
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.training import TrainingRules, probability_levels
 from ocspark.settings import Settings
+
+log = logging.getLogger("ocspark")
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,28 @@ class RunInputs:
         """Return normalised names of clusters the network was trained or validated on."""
         return {normalise_name(name) for name in self.network.seen}
 
+    def log(self) -> None:
+        """Log how many clusters and members there are, and what was dropped."""
+        clusters, members = self.clusters, self.members
+        log.info(
+            "%d clusters (%d identical rows dropped), %d cannot be processed; %d listed members",
+            len(clusters.table),
+            clusters.n_identical,
+            len(self.skipped),
+            len(members.table),
+        )
+        if members.unknown_clusters:
+            log.info(
+                "%d clusters of the member list are not in the cluster table: %s, …",
+                members.counts["clusters_not_in_table"],
+                ", ".join(members.unknown_clusters[:5]),
+            )
+        if members.counts["identical_duplicates"]:
+            log.info(
+                "%d identical rows of the member list dropped",
+                members.counts["identical_duplicates"],
+            )
+
 
 def read_inputs(settings: Settings) -> RunInputs:
     """Read and check all inputs.
@@ -149,7 +174,7 @@ def read_inputs(settings: Settings) -> RunInputs:
             f"one's reason: {next(iter(skipped.values()))}"
         )
     cones = make_cones(searchable, settings.search)
-    touched = mirror.touched_by(cones.cell, cones.order)
+    touched = mirror.touched_by(cones.cover)
     # with no file touched, one is still checked and read, so that an empty run is a checked run
     files = check_files(touched or mirror.files[:1], release.columns, mirror.healpix_column)
     return RunInputs(

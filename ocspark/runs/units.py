@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
 
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.scan import unreadable_path
+from ocspark.runs.write import StagedFile
 
 Manifest = dict[str, Any]
 
@@ -68,7 +68,7 @@ class RunDirectory:
     def land(
         self,
         unit: str,
-        make: Callable[[str], Mapping[str, DataFrame]],
+        write: Callable[[str], Mapping[str, Sequence[StagedFile]]],
         facts: Mapping[str, Any] | None = None,
     ) -> Manifest:
         """Do a unit, unless its manifest says that it is done.
@@ -77,8 +77,8 @@ class RunDirectory:
         ----------
         unit : str
             Its name, which its files carry.
-        make : callable
-            Given a scratch path, returns the DataFrames to write, by table.
+        write : callable
+            Given a staging folder, writes files into it and returns them by table.
         facts : mapping, optional
             More to record in the manifest.
 
@@ -96,14 +96,12 @@ class RunDirectory:
         storage.remove_directory(staging)
         tables, files = {}, []
         try:
-            for table, frame in make(storage.for_spark(storage.join(staging, "scratch"))).items():
-                staged = storage.join(staging, table)
-                frame.write.mode("overwrite").parquet(storage.for_spark(staged))
+            for table, staged in write(staging).items():
                 landed = self._move(unit, table, staged)
                 tables[table] = sum(file["rows"] for file in landed)
                 files += landed
         except Exception as error:  # Spark raises classes of its own on classic and on Connect
-            file = _unreadable_file(str(error))
+            file = unreadable_path(str(error))
             if file is None:
                 raise
             raise InputError(
@@ -121,30 +119,23 @@ class RunDirectory:
         storage.remove_directory(staging)
         return {**manifest, "reused": False}
 
-    def _move(self, unit: str, table: str, staged: str) -> list[dict[str, Any]]:
-        """Move staged Parquet files into the table's folder, in place of an earlier attempt's."""
+    def _move(self, unit: str, table: str, staged: Sequence[StagedFile]) -> list[dict[str, Any]]:
+        """Move staged files into the table's folder, in place of an earlier attempt's."""
         folder = self.path(table)
         storage.make_directory(folder)
         for old in storage.list_files(folder):
             if old.rsplit("/", 1)[1].startswith(f"{unit}-"):
                 storage.remove_file(old)
         landed = []
-        parts = [f for f in storage.list_files(staged) if f.endswith(".parquet")]
-        for number, part in enumerate(parts):
+        for number, file in enumerate(staged):
             name = f"{table}/{unit}-{number:05d}.parquet"
-            size, digest = storage.size_and_sha256(part)
-            rows = storage.parquet_rows(part)
-            storage.move_file(part, self.path(name))
-            landed.append({"name": name, "rows": rows, "bytes": size, "sha256": digest})
+            storage.move_file(file.path, self.path(name))
+            landed.append(
+                {"name": name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+            )
         return landed
 
     def read_arrow(self, table: str, columns: list[str] | None = None) -> pa.Table:
         """Return a small table of the run, read on the driver without Spark."""
         filesystem, inner = storage.resolve(self.path(table))
         return pq.read_table(inner, filesystem=filesystem, columns=columns)
-
-
-def _unreadable_file(message: str) -> str | None:
-    """Return the file that Spark could not read, where an error's message says so."""
-    found = re.search(r"FAILED_READ_FILE.*?reading file (\S+?)\.?\s", message, re.DOTALL)
-    return found and found.group(1)

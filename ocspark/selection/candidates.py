@@ -18,7 +18,7 @@ _CHUNK = 2_000_000  # star–isochrone point pairs held at once
 def passes_proper_motion(
     stars: Stars, pmra: float, pmdec: float, delta_pm: float
 ) -> NDArray[np.bool_]:
-    """Eq. 1. Arguments in mas/yr; `ocspark.selection.passes` has the same expression for Spark."""
+    """Eq. 1. Arguments in mas/yr."""
     x = (stars["pmra"] - pmra) / (ERROR_WEIGHT * stars["pmra_error"] + delta_pm)
     y = (stars["pmdec"] - pmdec) / (ERROR_WEIGHT * stars["pmdec_error"] + delta_pm)
     return np.asarray(np.sqrt(x * x + y * y) < 1.0)

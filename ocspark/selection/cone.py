@@ -1,61 +1,66 @@
-"""Cone searches of all clusters as one distributed join (method §1)."""
+"""Cone searches of all clusters in one reading of the mirror (method §1).
+
+Spark hands out portions of the mirror's files; each task reads its own by pyarrow, pairs sources
+and cones in numpy (`ocspark.selection.match`) and goes on with what it found in the same process,
+so that only results pass through the JVM. A table, whose rows come from the JVM, meets the same
+kernel.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.mirror.layout import MirrorFile
+from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.read import HEALPIX
+from ocspark.mirror.scan import Portion, Scan, cut_into_portions
+from ocspark.selection.arrow import to_batch
+from ocspark.selection.match import Cuts, match, within_cone
+from ocspark.session import ship
 from ocspark.settings import SearchSettings
-from ocspark.sky.cover import MAX_ORDER, cone_cells, cover_order, overlapping
+from ocspark.sky.cover import Cover, cover_cones
+from ocspark.tables import CONE, CONE_COLUMNS, Field, struct
+
+#: What is done with the sources found, in the task that found them: `CONE` rows to any rows.
+Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+#: Rows of a portion, which a task holds in memory (about 200 bytes each), and of a task.
+ROWS_PER_PORTION, ROWS_PER_TASK = 1_000_000, 1_000_000
 
 
 @dataclass(frozen=True)
 class Cones:
-    """The cones of some clusters and the HEALPix cells they touch.
+    """The cones of some clusters and the sky they cover.
 
     Attributes
     ----------
     table : DataFrame
-        A row per cone: cluster_key, cone_ra, cone_dec [rad], cone_radius [rad], radius_deg,
-        radius_bounded, cone_parallax, parallax_limit [mas], cone_pmra, cone_pmdec, pm_limit
-        [mas/yr].
-    order : int
-        HEALPix order of the cells.
-    cone, cell : arrays, shape (m,)
-        Row of `table` and nested cell of each pair.
+        A row per cone: the columns of `Cuts`, radius_deg, radius_bounded.
+    cover : Cover
     """
 
     table: pd.DataFrame
-    order: int
-    cone: NDArray[np.int64]
-    cell: NDArray[np.int64]
+    cover: Cover
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        """The centres and cuts as arrays."""
+        return Cuts(**{f.name: self.table[f.name].to_numpy() for f in fields(Cuts)})
 
     def only(self, cluster_keys: Sequence[int]) -> Cones:
         """Return the cones of some clusters."""
         keep = self.table["cluster_key"].isin(cluster_keys).to_numpy()
-        pairs = keep[self.cone]
-        renumber = np.cumsum(keep) - 1
+        cover = self.cover.take(keep[self.cover.cone])
+        renumbered = (np.cumsum(keep) - 1)[cover.cone]
         table = self.table[keep].reset_index(drop=True)
-        return Cones(table, self.order, renumber[self.cone[pairs]], self.cell[pairs])
-
-    def cells_of(self, files: Sequence[MirrorFile]) -> pa.Table:
-        """Return (cell, cluster_key) pairs that lie on the pixels of some mirror files."""
-        pick = np.ones(len(self.cell), dtype=bool)
-        pixels = [(f.order, f.pixel) for f in files if f.order is not None and f.pixel is not None]
-        if len(pixels) == len(files):
-            orders, indices = np.array(pixels, dtype=np.int64).reshape(-1, 2).T
-            pick = overlapping(self.order, self.cell, orders, indices)
-        keys = self.table["cluster_key"].to_numpy()[self.cone[pick]]
-        return pa.table({"cell": self.cell[pick], "cluster_key": keys})
+        return Cones(table, Cover(cover.start, cover.end, renumbered, cover.inner))
 
 
 def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
@@ -71,77 +76,137 @@ def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
     radius = search.radius_pc / clusters["distance"].to_numpy()
     bound = np.radians(search.max_radius_deg)
     dispersion = np.sqrt((clusters["pmra_dispersion"] ** 2 + clusters["pmdec_dispersion"] ** 2) / 2)
+    same = ("cluster_key", "ra", "dec", "parallax", "pmra", "pmdec")
     table = pd.DataFrame(
         {
-            "cluster_key": clusters["cluster_key"].to_numpy(),
-            "cone_ra": np.radians(clusters["ra"].to_numpy()),
-            "cone_dec": np.radians(clusters["dec"].to_numpy()),
-            "cone_radius": np.minimum(radius, bound),
+            **{name: clusters[name].to_numpy() for name in same},
+            "radius_rad": np.minimum(radius, bound),
             "radius_deg": np.degrees(np.minimum(radius, bound)),
             "radius_bounded": radius > bound,
-            "cone_parallax": clusters["parallax"].to_numpy(),
             "parallax_limit": search.sigmas * clusters["parallax_dispersion"].to_numpy(),
-            "cone_pmra": clusters["pmra"].to_numpy(),
-            "cone_pmdec": clusters["pmdec"].to_numpy(),
             "pm_limit": search.sigmas * dispersion.to_numpy(),
         }
     )
-    radius_deg = table["radius_deg"].to_numpy()
-    order = cover_order(radius_deg)
-    cone, cell = cone_cells(
-        clusters["ra"].to_numpy(), clusters["dec"].to_numpy(), radius_deg, order
-    )
-    return Cones(table, order, cone, cell)
+    ra, dec, radius_deg = (table[name].to_numpy() for name in ("ra", "dec", "radius_deg"))
+    return Cones(table, cover_cones(ra, dec, radius_deg))
 
 
-def search_cones(
-    spark: SparkSession, sources: DataFrame, cones: Cones, files: Sequence[MirrorFile]
-) -> DataFrame:
-    """Pair sources with the clusters whose cone, parallax and proper-motion cuts they pass.
+class ConeSearch:
+    """Finds sources in cones and hands them on within the task, one unit of a mirror at a time.
 
-    A broadcast equi-join on the HEALPix cell, a broadcast join with the cuts, then the cuts; no
-    shuffle. Bounds are inclusive.
+    Bounds are inclusive; a source is found once for every cluster whose cone it is in. The cones
+    travel to the workers once, not once a unit.
 
     Parameters
     ----------
     spark : SparkSession
-    sources : DataFrame
-        From `read_sources`, of `files`.
+    columns : mapping
+        Canonical name to the release's column.
     cones : Cones
-    files : sequence of MirrorFile
-        Only cells on their pixels are shipped.
-
-    Returns
-    -------
-    DataFrame
-        cluster_key and the columns of `sources` but the HEALPix index; a source appears once
-        for every cluster whose cone it is in.
     """
-    cells = spark.createDataFrame(cones.cells_of(files))
-    cuts = cones.table.drop(columns=["radius_deg", "radius_bounded"])
-    shift = 2 * (MAX_ORDER - cones.order)
-    cell = F.shiftright(F.col(HEALPIX), shift).alias("cell")
-    columns = [c for c in sources.columns if c != HEALPIX]
-    return (
-        sources.select(*columns, cell)
-        .join(F.broadcast(cells), "cell")
-        .join(F.broadcast(spark.createDataFrame(pa.Table.from_pandas(cuts))), "cluster_key")
-        .where(F.abs(F.col("parallax") - F.col("cone_parallax")) <= F.col("parallax_limit"))
-        .where(_motion_separation() <= F.col("pm_limit"))
-        .where(_separation_rad() <= F.col("cone_radius"))
-        .select("cluster_key", *columns)
-    )
+
+    def __init__(self, spark: SparkSession, columns: Mapping[str, str], cones: Cones) -> None:
+        self._spark, self._columns, self._cover = spark, dict(columns), cones.cover
+        self._shipped = ship(spark, (cones.cuts, cones.cover))
+
+    def in_files(
+        self, files: Sequence[CheckedFile], process: Process, fields: list[Field]
+    ) -> DataFrame:
+        """Search some files of a mirror.
+
+        Parameters
+        ----------
+        files : sequence of CheckedFile
+        process : callable
+            Given record batches with the columns of `CONE`, yields those of the result.
+        fields : list of Field
+            The columns of the result.
+        """
+        tasks = _share_out(cut_into_portions(files, self._cover, ROWS_PER_PORTION), ROWS_PER_TASK)
+        columns, shipped = self._columns, self._shipped
+
+        def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            mine = [n for batch in numbers for n in batch.column(0).to_pylist()]
+            scans = (Scan(portion, columns) for n in mine for portion in tasks[n])
+            yield from process(find(scans, *shipped()))
+
+        numbers = self._spark.range(0, len(tasks), 1, max(len(tasks), 1))
+        return numbers.mapInArrow(search, struct(fields))
+
+    def in_table(self, sources: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
+        """Search a DataFrame from `read_sources`, as `in_files` does."""
+        shipped = self._shipped
+
+        def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield from process(find(_gathered(batches), *shipped()))
+
+        return sources.mapInArrow(search, struct(fields))
 
 
-def _motion_separation() -> Column:
-    x, y = F.col("pmra") - F.col("cone_pmra"), F.col("pmdec") - F.col("cone_pmdec")
-    return F.sqrt(x * x + y * y)
+class Stretch(Protocol):
+    """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`."""
+
+    healpix_29: NDArray[np.int64]
+    parallax: NDArray[np.float64]
+    pmra: NDArray[np.float64]
+    pmdec: NDArray[np.float64]
+
+    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+        """Return canonical columns of some rows, and which are kept sources."""
 
 
-def _separation_rad() -> Column:
-    """Return the haversine of `ocspark.sky.sphere.separation_rad`."""
-    ra, dec = F.radians("ra"), F.radians("dec")
-    sin_dec = F.sin((dec - F.col("cone_dec")) / 2)
-    sin_ra = F.sin((ra - F.col("cone_ra")) / 2)
-    chord = sin_dec * sin_dec + F.cos(dec) * F.cos("cone_dec") * sin_ra * sin_ra
-    return 2 * F.asin(F.sqrt(F.least(chord, F.lit(1.0))))
+def find(stretches: Iterator[Stretch], cuts: Cuts, cover: Cover) -> Iterator[pa.RecordBatch]:
+    """Yield the `CONE` rows of each stretch of sources, where there are any."""
+    for stretch in stretches:
+        pairs = match(
+            stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec, cuts, cover
+        )
+        if not len(pairs.row):
+            continue
+        columns, kept = stretch.sources(pairs.row)
+        found = np.flatnonzero(kept & within_cone(pairs, columns["ra"], columns["dec"], cuts))
+        if len(found):
+            columns = {name: column[found] for name, column in columns.items()}
+            columns["cluster_key"] = cuts.cluster_key[pairs.cone[found]]
+            yield to_batch(columns, CONE)
+
+
+def _share_out(portions: Sequence[Portion], rows: int) -> list[list[Portion]]:
+    """Put neighbouring portions together into tasks of about `rows` rows."""
+    tasks: list[list[Portion]] = []
+    total = 0
+    for portion in portions:
+        if not tasks or total + portion.rows > rows:
+            tasks.append([])
+            total = 0
+        tasks[-1].append(portion)
+        total += portion.rows
+    return tasks
+
+
+class _Rows:
+    """Kept sources from record batches in canonical columns, sorted by the index."""
+
+    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+        table = pa.Table.from_batches(batches).sort_by(HEALPIX)
+        self._columns = {name: table.column(name).to_numpy() for name in table.column_names}
+        self.healpix_29 = self._columns[HEALPIX]
+        self.parallax, self.pmra, self.pmdec = (
+            self._columns[name] for name in ("parallax", "pmra", "pmdec")
+        )
+
+    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+        names = [f.name for f in CONE_COLUMNS]
+        return {name: self._columns[name][rows] for name in names}, np.ones(len(rows), dtype=bool)
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[_Rows]:
+    """Put Spark's small batches together."""
+    some: list[pa.RecordBatch] = []
+    for batch in batches:
+        some.append(batch)
+        if sum(b.num_rows for b in some) >= ROWS_PER_PORTION // 4:
+            yield _Rows(some)
+            some = []
+    if any(b.num_rows for b in some):
+        yield _Rows(some)

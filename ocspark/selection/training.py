@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.physics.isochrone import apparent_isochrone, nearest_age
@@ -21,6 +19,7 @@ from ocspark.selection.arrow import columns_of, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import FEATURES, features
 from ocspark.selection.characterise import characterise
+from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.session import ship
 from ocspark.tables import MODELS, SEARCH, TRAINING_MEMBERS, struct
@@ -38,31 +37,55 @@ def probability_levels(min_probability: float, relax: bool) -> list[float]:
     return [round(min_probability - RELAX_STEP * i, 10) for i in range(max(n_steps, 0) + 1)]
 
 
-def mark_listed(cone: DataFrame, listed: DataFrame) -> DataFrame:
-    """Add list_probability to sources in cones (null where the list does not name them)."""
-    return cone.join(F.broadcast(listed), ["cluster_key", "source_id"], "left")
+class Listed:
+    """Listed members, looked up by cluster and source.
+
+    Parameters
+    ----------
+    table : DataFrame
+        cluster_key, source_id, list_probability; no pair twice.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        table = table.sort_values(["cluster_key", "source_id"])
+        self._key, self._source, self._probability = (
+            table[name].to_numpy() for name in ("cluster_key", "source_id", "list_probability")
+        )
+
+    def probability(self, cluster_key: int, source_id: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the list's probability of some sources of one cluster, NaN where not listed."""
+        first, last = (np.searchsorted(self._key, cluster_key, side) for side in ("left", "right"))
+        result = np.full(len(source_id), np.nan)
+        if first < last:
+            place = first + np.searchsorted(self._source[first:last], source_id)
+            place = np.minimum(place, last - 1)
+            named = self._source[place] == source_id
+            result[named] = self._probability[place[named]]
+        return result
 
 
-def find_training_members(marked: DataFrame) -> DataFrame:
-    """Keep the listed stars and count the others: a `SEARCH` table, a few rows a task.
+def find_training_members(spark: SparkSession, listed: Listed) -> Process:
+    """Return the process that keeps listed stars and counts all: a `SEARCH` table, few rows a task.
 
     Counts have n_cone and no source_id; stars have no n_cone.
     """
-    schema = struct(SEARCH)
-    names = [f.name for f in SEARCH if f.name != "n_cone"]
+    shipped = ship(spark, listed)
 
     def keep_and_count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        members: Listed = shipped()
         counts: dict[int, int] = {}
         for batch in batches:
-            for pair in pc.value_counts(batch["cluster_key"]).to_pylist():
-                counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
-            stars = batch.filter(pc.is_valid(batch["list_probability"]))
-            if stars.num_rows:
-                yield to_batch(columns_of(stars, names), SEARCH)
+            for key, stars in split_by_key(batch):
+                counts[key] = counts.get(key, 0) + len(stars["source_id"])
+                probability = members.probability(key, stars["source_id"])
+                named = ~np.isnan(probability)
+                if named.any():
+                    found = {name: column[named] for name, column in stars.items()}
+                    yield to_batch({**found, "list_probability": probability[named]}, SEARCH)
         tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
         yield to_batch({k: np.array(v, dtype=np.int64) for k, v in tally.items()}, SEARCH)
 
-    return marked.select(*names).mapInArrow(keep_and_count, schema)
+    return keep_and_count
 
 
 @dataclass(frozen=True)
@@ -197,14 +220,20 @@ def split_by_cluster(
     batch: pa.RecordBatch, models: Mapping[int, ClusterModel]
 ) -> Iterator[tuple[ClusterModel, dict[str, NDArray]]]:
     """Yield the rows of each known cluster of a batch, as columns."""
+    for key, part in split_by_key(batch):
+        if key in models:
+            yield models[key], part
+
+
+def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:
+    """Yield the rows of each cluster_key of a batch, as columns."""
     columns = columns_of(batch, batch.schema.names)
     keys = columns["cluster_key"]
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     for rows in np.split(order, edges):
-        if len(rows) and int(keys[rows[0]]) in models:
-            part = {name: column[rows] for name, column in columns.items()}
-            yield models[int(keys[rows[0]])], part
+        if len(rows):
+            yield int(keys[rows[0]]), {name: column[rows] for name, column in columns.items()}
 
 
 def describe_stars(stars: Mapping[str, NDArray], model: ClusterModel) -> dict[str, NDArray]:

@@ -1,58 +1,113 @@
-"""HEALPix covers of cones: which cells a cone touches (nested scheme)."""
+"""HEALPix covers of cones: the ranges of nested indices that each cone touches."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import hpgeom
 import numpy as np
 from numpy.typing import NDArray
 
+from ocspark.sky.sphere import separation_rad
+
 MAX_ORDER = 29
-#: Rows of the cell table aimed at; it is broadcast, 16 bytes a row.
-MAX_COVER_CELLS = 600_000
+#: Cells along a cone's radius, at least: measured best for the search of 2,500 cones.
+CELLS_PER_RADIUS = 8
+#: Finest order of a cover, for cones of an arcminute or less.
+FINEST_COVER = 16
 #: Added to each radius, so that rounding at a cell's edge loses no source [deg].
 PADDING_DEG = 1e-6
 
 
-def cover_order(radius_deg: NDArray[np.float64], max_cells: int = MAX_COVER_CELLS) -> int:
-    """Return the finest order (4 to 9) at which covers of all cones stay below `max_cells` rows."""
-    for order in range(9, 4, -1):
-        side = np.degrees(np.sqrt(np.pi / 3)) / 2**order
-        cap = 2 * np.pi * (1 - np.cos(np.radians(np.minimum(radius_deg + side, 180.0))))
-        if np.sum(cap / (4 * np.pi) * 12 * 4**order) + 2 * len(radius_deg) < max_cells:
-            return order
-    return 4
+@dataclass(frozen=True)
+class Cover:
+    """Half-open ranges of order-29 nested indices, sorted by start; those of two cones may overlap.
+
+    Attributes
+    ----------
+    start, end : arrays of int64, shape (m,)
+    cone : array of int64, shape (m,)
+        Index of the cone of each range.
+    inner : array of bool, shape (m,)
+        Whether all of the range lies inside its cone, so that no source there needs the exact test.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    cone: NDArray[np.int64]
+    inner: NDArray[np.bool_]
+
+    def take(self, pick: NDArray[np.bool_] | NDArray[np.int64]) -> Cover:
+        """Return some of the ranges."""
+        return Cover(self.start[pick], self.end[pick], self.cone[pick], self.inner[pick])
+
+    def between(self, low: int, high: int) -> Cover:
+        """Return the ranges that overlap [low, high)."""
+        last = np.searchsorted(self.start, high, side="left")
+        return self.take(np.flatnonzero(self.end[:last] > low))
+
+    def touches(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which of the ranges [low, high) overlap any range of the cover, shape (p,)."""
+        if not len(self.start):
+            return np.zeros(len(low), dtype=bool)
+        reach = np.maximum.accumulate(self.end)
+        new = np.append(True, self.start[1:] > reach[:-1])  # the union as disjoint ranges
+        starts, ends = self.start[new], reach[np.append(new[1:], True)]
+        return np.asarray(
+            np.searchsorted(ends, low, side="right") < np.searchsorted(starts, high, side="left")
+        )
 
 
-def cone_cells(
+def cover_cones(
     ra_deg: NDArray[np.float64],
     dec_deg: NDArray[np.float64],
     radius_deg: NDArray[np.float64],
-    order: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the cells that each cone touches (a superset near the rim).
+    cells_per_radius: float = CELLS_PER_RADIUS,
+) -> Cover:
+    """Return the cover of some cones, each at an order that suits its own radius.
+
+    It holds every point of a cone; near the rim it holds points beyond.
 
     Parameters
     ----------
     ra_deg, dec_deg, radius_deg : arrays, shape (n,)
-        Centres and radii [deg].
-    order : int
-        HEALPix order of the cells.
-
-    Returns
-    -------
-    cone : array, shape (m,)
-        Index of the cone of each pair.
-    cell : array, shape (m,)
-        Nested HEALPix index of the cell.
+        Centres and radii, up to 180 [deg].
+    cells_per_radius : float
+        A finer cover has more ranges and fewer points beyond the rim.
     """
-    nside = 2**order
-    cells = [
-        hpgeom.query_circle(nside, ra, dec, min(r + PADDING_DEG, 180.0), inclusive=True, fact=4)
-        for ra, dec, r in zip(ra_deg, dec_deg, radius_deg, strict=True)
+    parts = [
+        _cover_cone(i, float(ra), float(dec), float(radius), cells_per_radius)
+        for i, (ra, dec, radius) in enumerate(zip(ra_deg, dec_deg, radius_deg, strict=True))
     ]
-    lengths = [len(c) for c in cells]
-    cone = np.repeat(np.arange(len(cells), dtype=np.int64), lengths)
-    return cone, np.concatenate(cells).astype(np.int64) if cells else np.empty(0, np.int64)
+    if not parts:
+        nothing = np.empty(0, np.int64)
+        return Cover(nothing, nothing, nothing, np.empty(0, bool))
+    whole = Cover(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return whole.take(np.argsort(whole.start, kind="stable"))
+
+
+def _cover_cone(
+    index: int, ra: float, dec: float, radius: float, cells_per_radius: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    order = cover_order(radius, cells_per_radius)
+    nside = 1 << order
+    padded = min(radius + PADDING_DEG, 180.0)
+    cell = np.sort(hpgeom.query_circle(nside, ra, dec, padded, inclusive=True, fact=4))
+    cell_ra, cell_dec = hpgeom.pixel_to_angle(nside, cell)
+    middle = np.degrees(separation_rad(cell_ra, cell_dec, ra, dec))
+    inner = middle + hpgeom.max_pixel_radius(nside) < radius - PADDING_DEG
+    edge = (np.diff(cell) != 1) | (np.diff(inner.astype(np.int8)) != 0)
+    first = np.append(True, edge)  # of each run of neighbours that are all inner, or all not
+    start, end = cell[first], cell[np.append(edge, True)] + 1
+    shift = 2 * (MAX_ORDER - order)
+    return start << shift, end << shift, np.full(len(start), index), inner[first]
+
+
+def cover_order(radius_deg: float, cells_per_radius: float = CELLS_PER_RADIUS) -> int:
+    """Return the coarsest order with at least `cells_per_radius` cells along a radius."""
+    side_deg = np.degrees(np.sqrt(np.pi / 3))  # of a base pixel
+    order = np.ceil(np.log2(max(side_deg * cells_per_radius / max(radius_deg, 1e-9), 1.0)))
+    return int(min(order, FINEST_COVER))
 
 
 def pixel_ranges(
@@ -61,28 +116,3 @@ def pixel_ranges(
     """Return the half-open range [start, end) of order-29 indices of each nested pixel."""
     shift = 2 * (MAX_ORDER - np.asarray(order, dtype=np.int64))
     return pixel << shift, (pixel + 1) << shift
-
-
-def overlapping(
-    order: NDArray[np.int64] | int,
-    pixel: NDArray[np.int64],
-    other_order: NDArray[np.int64] | int,
-    other_pixel: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Say which pixels, of any order, overlap at least one of some other pixels.
-
-    Parameters
-    ----------
-    order, pixel : int or array, array of shape (p,)
-        Orders and nested indices of the pixels.
-    other_order, other_pixel : int or array, array of shape (m,)
-        The others; repeats allowed, but of two different ones none may lie inside another.
-
-    Returns
-    -------
-    array of bool, shape (p,)
-    """
-    low, high = pixel_ranges(order, pixel)
-    starts, ends = (np.unique(edge) for edge in pixel_ranges(other_order, other_pixel))
-    # the others are disjoint: one overlaps [low, high) iff it ends after low and starts before high
-    return np.searchsorted(ends, low, side="right") < np.searchsorted(starts, high, side="left")

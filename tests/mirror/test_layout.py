@@ -12,7 +12,7 @@ import pytest
 from ocspark.errors import InputError
 from ocspark.mirror.layout import check_files, open_mirror
 from ocspark.release import load_release
-from ocspark.sky.cover import cone_cells
+from ocspark.sky.cover import cover_cones
 from tests.toy import Toy
 
 COLUMNS = load_release("dr3").columns
@@ -66,8 +66,8 @@ def test_hats_with_mixed_orders_lists_its_pixels_in_sky_order(
 def test_only_pixels_under_a_cone_are_chosen(toy: Toy, tmp_path: Path) -> None:
     mixed_orders(toy.sources, tmp_path, folder=True)
     mirror = open_mirror(str(tmp_path))
-    _, cells = cone_cells(np.array([45.0]), np.array([0.5]), np.array([0.2]), 6)
-    chosen = {(f.order, f.pixel) for f in mirror.touched_by(cells, 6)}
+    cover = cover_cones(np.array([45.0]), np.array([0.5]), np.array([0.2]))
+    chosen = {(f.order, f.pixel) for f in mirror.touched_by(cover)}
     expected = {
         (o, p)
         for o in (0, 1)

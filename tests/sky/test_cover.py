@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocspark.sky.cover import cone_cells, cover_order, overlapping, pixel_ranges
+from ocspark.sky.cover import Cover, cover_cones, cover_order, pixel_ranges
 
 # where three or four base pixels meet
 CORNERS = [(ra, dec) for dec in (41.8103148957786, -41.8103148957786) for ra in (0, 90, 180, 270)]
@@ -38,93 +38,81 @@ def points_in_cone(ra: float, dec: float, radius: float, seed: int) -> SkyCoord:
     return points[points.separation(centre).deg <= radius]
 
 
+def cover_of(ra: float, dec: float, radius: float, cells: float = 8) -> Cover:
+    return cover_cones(*(np.array([float(x)]) for x in (ra, dec, radius)), cells)
+
+
+def holds(cover: Cover, index: np.ndarray) -> np.ndarray:
+    return ((cover.start[:, None] <= index) & (index < cover.end[:, None])).any(axis=0)
+
+
+def deep_index(points: SkyCoord) -> np.ndarray:
+    return healpy.ang2pix(2**29, points.ra.deg, points.dec.deg, nest=True, lonlat=True)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     centre=centres,
     radius=st.floats(0.2, 30.0),
-    order=st.integers(4, 9),
+    cells=st.floats(0.5, 12),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_cover_holds_the_cell_of_every_point_of_the_cone(centre, radius, order, seed):
-    order = order if radius < 8 else min(order, 7)
-    cone, cell = cone_cells(*(np.array([float(x)]) for x in (*centre, radius)), order)
+def test_cover_holds_every_point_of_the_cone(centre, radius, cells, seed):
+    cover = cover_of(*centre, radius, cells)
     points = points_in_cone(*centre, radius, seed)
     assert len(points) > 300
-    own = healpy.ang2pix(2**order, points.ra.deg, points.dec.deg, nest=True, lonlat=True)
-    assert not np.setdiff1d(own, cell).size
-    assert len(np.unique(cell)) == len(cell)
-    assert not cone.any()
+    assert holds(cover, deep_index(points)).all()
+    assert not cover.cone.any()
+    assert (cover.start[1:] >= cover.end[:-1]).all()  # of one cone, none overlaps another
 
 
-@settings(max_examples=40, deadline=None)
-@given(centre=centres, radius=st.floats(0.2, 30.0), order=st.integers(4, 7))
-def test_cover_reaches_no_further_than_two_cells_beyond_the_rim(centre, radius, order):
-    _, cell = cone_cells(*(np.array([float(x)]) for x in (*centre, radius)), order)
-    ra, dec = healpy.pix2ang(2**order, cell, nest=True, lonlat=True)
+@settings(max_examples=60, deadline=None)
+@given(centre=centres, radius=st.floats(0.2, 30.0), seed=st.integers(0, 2**32 - 1))
+def test_inner_ranges_lie_inside_and_are_most_of_a_cone(centre, radius, seed):
+    cover = cover_of(*centre, radius)
+    inner = cover.take(cover.inner)
+    rng = np.random.default_rng(seed)
+    pick = rng.integers(len(inner.start), size=300)
+    index = inner.start[pick] + (rng.random(300) * (inner.end - inner.start)[pick]).astype(int)
+    edges = np.concatenate((index, inner.start, inner.end - 1))
+    ra, dec = healpy.pix2ang(2**29, edges, nest=True, lonlat=True)
     apart = SkyCoord(ra, dec, unit="deg").separation(SkyCoord(*centre, unit="deg")).deg
-    assert apart.max() <= radius + 2 * np.degrees(healpy.max_pixrad(2**order))
+    assert apart.max() <= radius
+    cap = (1 - np.cos(np.radians(radius))) / 2 * 12 * 4.0**29
+    assert 0.5 * cap < (inner.end - inner.start).sum() <= cap
+    assert (cover.end - cover.start).sum() < 1.6 * cap
 
 
-def test_every_cell_whose_centre_is_in_the_cone_is_in_the_cover():
-    order = 5
-    ra, dec = healpy.pix2ang(
-        2**order, np.arange(healpy.nside2npix(2**order)), nest=True, lonlat=True
-    )
-    cells = SkyCoord(ra, dec, unit="deg")
-    for centre in CORNERS[:2] + POLES:
-        for radius in (0.5, 5.0, 29.0, 60.0):
-            inside = np.flatnonzero(cells.separation(SkyCoord(*centre, unit="deg")).deg <= radius)
-            _, cover = cone_cells(
-                np.array([centre[0]]), np.array([centre[1]]), np.array([radius]), order
-            )
-            assert not np.setdiff1d(inside, cover).size
-
-
-def test_cones_keep_their_own_cells():
+def test_cones_keep_their_own_ranges_and_the_cover_is_sorted():
     ra, dec, radius = (
         np.array([0.0, 180.0, 0.05]),
         np.array([90.0, -5.0, 89.5]),
         np.array([1, 2, 3.0]),
     )
-    cone, cell = cone_cells(ra, dec, radius, 6)
+    cover = cover_cones(ra, dec, radius)
+    assert (np.diff(cover.start) >= 0).all()
     for i in range(3):
-        _, alone = cone_cells(ra[i : i + 1], dec[i : i + 1], radius[i : i + 1], 6)
-        np.testing.assert_array_equal(np.sort(cell[cone == i]), np.sort(alone))
+        alone = cover_of(ra[i], dec[i], radius[i])
+        own = cover.take(cover.cone == i)
+        np.testing.assert_array_equal(own.start, alone.start)
+        np.testing.assert_array_equal(own.end, alone.end)
 
 
-def test_a_cone_of_180_degrees_covers_the_sphere_and_no_cones_give_no_cells():
-    _, cell = cone_cells(np.array([10.0]), np.array([20.0]), np.array([180.0]), 4)
-    np.testing.assert_array_equal(np.sort(cell), np.arange(12 * 4**4))
-    cone, cell = cone_cells(np.empty(0), np.empty(0), np.empty(0), 4)
-    assert cone.size == cell.size == 0
-    assert cell.dtype == np.int64
+def test_a_cone_of_180_degrees_covers_the_sphere_and_no_cones_give_no_ranges():
+    cover = cover_of(10.0, 20.0, 180.0)
+    assert (cover.end - cover.start).sum() == 12 * 4**29
+    nothing = cover_cones(np.empty(0), np.empty(0), np.empty(0))
+    assert nothing.start.size == 0
+    assert nothing.start.dtype == np.int64
+    assert not nothing.touches(np.array([0]), np.array([12 * 4**29])).any()
 
 
-@pytest.mark.parametrize(
-    ("radius", "limit"),
-    [
-        (np.full(40, 0.2), 2_000),
-        (np.full(10, 3.0), 20_000),
-        (np.array([30.0, 20.0, 1.0, 0.5]), 50_000),
-        (np.geomspace(0.2, 30.0, 30), 100_000),
-    ],
-)
-def test_cover_order_keeps_the_cell_table_within_its_limit_and_is_not_far_too_coarse(radius, limit):
-    rng = np.random.default_rng(8)
-    ra, dec = (
-        rng.uniform(0, 360, len(radius)),
-        np.degrees(np.arcsin(rng.uniform(-1, 1, len(radius)))),
-    )
-    order = cover_order(radius, limit)
-    assert 4 <= order <= 9
-    assert len(cone_cells(ra, dec, radius, order)[0]) < limit
-    if order < 9:
-        assert len(cone_cells(ra, dec, radius, order + 1)[0]) > limit / 2
-
-
-def test_cover_order_is_finest_for_one_small_cone_and_4_where_nothing_fits():
-    assert cover_order(np.array([0.5])) == 9
-    assert cover_order(np.full(100, 90.0), 10) == 4
+@pytest.mark.parametrize("radius", [0.001, 0.2, 1.0, 30.0, 180.0])
+def test_the_order_is_the_coarsest_with_enough_cells_along_a_radius(radius):
+    order = cover_order(radius, 8)
+    side = np.degrees(np.sqrt(4 * np.pi / 12)) / 2.0**order
+    assert radius / side >= 8 or order == 16
+    assert radius / (2 * side) < 8 or order == 0
 
 
 @pytest.mark.parametrize("order", [0, 3, 8, 12, 29])
@@ -169,18 +157,24 @@ def disjoint_pixels(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(others=disjoint_pixels(), seed=st.integers(0, 2**32 - 1))
-def test_overlapping_agrees_with_brute_force(others, seed):
+def test_touching_agrees_with_brute_force(others, seed):
     rng = np.random.default_rng(seed)
     order = rng.integers(0, 7, 60)
     pixel = (rng.random(60) * 12 * 4**order).astype(np.int64)
     other = np.array(others, dtype=np.int64).reshape(-1, 2)
-    got = overlapping(order, pixel, other[:, 0], other[:, 1])
     expected = brute_force_overlap(
         order.tolist(), pixel.tolist(), other[:, 0].tolist(), other[:, 1].tolist()
     )
-    np.testing.assert_array_equal(got, expected)
+    cover = cover_from(other[:, 0], other[:, 1])
+    low, high = pixel_ranges(order, pixel)
+    np.testing.assert_array_equal(cover.touches(low, high), expected)
+    for i in range(5):
+        between = cover.between(int(low[i]), int(high[i]))
+        hit = (cover.start < high[i]) & (cover.end > low[i])
+        np.testing.assert_array_equal(between.start, cover.start[hit])
 
 
-def test_overlapping_takes_one_order_for_all():
-    got = overlapping(1, np.array([0, 1, 47]), 2, np.array([4, 4, 188]))
-    np.testing.assert_array_equal(got, [False, True, True])
+def cover_from(order: np.ndarray, pixel: np.ndarray) -> Cover:
+    start, end = pixel_ranges(order, pixel)
+    place = np.argsort(start, kind="stable")
+    return Cover(start[place], end[place], place, np.zeros(len(place), dtype=bool))
