@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,15 +45,15 @@ class Listing:
         None for a plain directory.
     files : list of FileToCheck
         Listed and on disk.
-    missing, unlisted : list of str
+    missing, unlisted : sequence of str
         Files or folders listed and not there; data files there and not listed.
     """
 
     path: str
     hats: HatsCatalogue | None
     files: list[FileToCheck]
-    missing: list[str] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
+    missing: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
 
 
 def list_mirror(path: str, columns: Mapping[str, str]) -> Listing:
@@ -66,23 +66,24 @@ def list_mirror(path: str, columns: Mapping[str, str]) -> Listing:
     """
     hats = find_hats(path) if storage.is_directory(path) else None
     if hats is None:
-        files = open_mirror(path).files  # a plain directory, or an error that says so
-        return Listing(path, None, [FileToCheck(f.path, None, None, columns, None) for f in files])
-    there = [f for f in storage.list_files(storage.join(hats.path, "dataset"), True) if is_data(f)]
+        plain = open_mirror(path).files  # or an error that says what is wrong with the path
+        return Listing(path, None, [FileToCheck(f.path, None, None, columns, None) for f in plain])
+    there = storage.list_files(storage.join(hats.path, "dataset"), recursive=True)
     known = {_inner(f) for f in there}
-    listing = Listing(hats.path, hats, [])
+    files: list[FileToCheck] = []
+    missing: list[str] = []
     for pixel in {(p.order, p.index): p for p in hats.pixels}.values():
-        files_of = hats.files_of(pixel)
-        present = [f for f in files_of if _inner(f) in known]
-        listing.missing.extend([f for f in files_of if f not in present])
-        if not files_of:
-            listing.missing.append(hats.location(pixel))
-        listing.files.extend(
-            FileToCheck(f, pixel.order, pixel.index, columns, hats.healpix_column) for f in present
-        )
-    listed = {_inner(f.path) for f in listing.files}
-    listing.unlisted.extend(f for f in there if _inner(f) not in listed)
-    return listing
+        listed = hats.files_of(pixel) or [hats.location(pixel)]
+        for file in listed:
+            if _inner(file) in known:
+                files.append(
+                    FileToCheck(file, pixel.order, pixel.index, columns, hats.healpix_column)
+                )
+            else:
+                missing.append(file)
+    reached = {_inner(f.path) for f in files}
+    unlisted = [f for f in there if is_data(f) and _inner(f) not in reached]
+    return Listing(hats.path, hats, files, missing, unlisted)
 
 
 def _inner(path: str) -> str:

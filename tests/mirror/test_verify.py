@@ -219,9 +219,9 @@ def repeated_id(mirror: Path) -> None:
     """The id of a star given to another in the same level-12 cell."""
 
     def repeat(table: pd.DataFrame) -> pd.DataFrame:
-        cell = table["source_id"] >> 35
-        twin = int(np.flatnonzero(cell.diff() == 0)[0])
-        table.loc[twin, "source_id"] = table.loc[twin - 1, "source_id"]
+        cell = table["source_id"].to_numpy() >> 35
+        first = int(np.flatnonzero(np.diff(cell) == 0)[0])
+        table.loc[first + 1, "source_id"] = table["source_id"][first]
         return table
 
     edit(files_of(mirror)[0], repeat)
