@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+import healpy
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,7 +99,7 @@ def test_lsdb_finds_the_same_sources_in_what_ocspark_writes(
     catalogue = lsdb.open_catalog(written)
     assert len(catalogue) == len(toy.sources)
     expected = by_astropy(toy.sources)
-    assert [len(ids) > 100 for ids in expected] == [True, True, True, False]
+    assert [len(ids) > 90 for ids in expected] == [True, True, True, False]
     assert search(spark, written) == expected
     for (ra, dec, radius), ids in zip(CONES[:3], expected[:3], strict=True):
         found = catalogue.cone_search(ra, dec, radius * 3600).compute(progress_bar=False)
@@ -106,18 +107,30 @@ def test_lsdb_finds_the_same_sources_in_what_ocspark_writes(
 
 
 @pytest.mark.parametrize(
-    "layout",
+    ("in_order", "margin_arcsec", "layout"),
     [
-        {"as_collection": True},
-        {"as_collection": False, "npix_suffix": "/", "create_thumbnail": True},
+        (False, 5.0, {"as_collection": True}),
+        (True, None, {"as_collection": False, "npix_suffix": "/", "create_thumbnail": True}),
     ],
     ids=["collection of files", "folders"],
 )
 def test_what_lsdb_writes_is_read_searched_and_verified(
-    toy: Toy, spark: SparkSession, tmp_path: Path, layout: dict[str, Any]
+    toy: Toy,
+    spark: SparkSession,
+    tmp_path: Path,
+    in_order: bool,
+    margin_arcsec: float | None,
+    layout: dict[str, Any],
 ) -> None:
+    at = healpy.ang2pix(2**29, *toy.sources[["ra", "dec"]].to_numpy().T, nest=True, lonlat=True)
+    rows = toy.sources.iloc[np.argsort(at)] if in_order else toy.sources
     catalogue = lsdb.from_dataframe(
-        toy.sources, ra_column="ra", dec_column="dec", partition_rows=300, catalog_name="toy"
+        rows,
+        ra_column="ra",
+        dec_column="dec",
+        partition_rows=600,
+        margin_threshold=margin_arcsec,
+        catalog_name="toy",
     )
     path = tmp_path / "lsdb"
     catalogue.write_catalog(path, progress_bar=False, **layout)
@@ -125,5 +138,6 @@ def test_what_lsdb_writes_is_read_searched_and_verified(
     assert len({file.order for file in mirror.files}) > 1  # mixed orders
     assert mirror.healpix_column == "_healpix_29"
     assert search(spark, path) == by_astropy(toy.sources)
+    # lsdb leaves the rows of a pixel in the order they came: searched all the same, but reported
     report = verify_mirror(str(path), "dr3", str(len(toy.sources)), spark)
-    assert report.passed, report.failed
+    assert report.failed == ([] if in_order else ["sorted"])

@@ -15,9 +15,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ocspark.errors import InputError
-from ocspark.mirror.table import open_table
+from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
 from ocspark.runs.full_catalogue import RunResult
+from tests.selection.test_cone_plan import plan_of
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy
 
@@ -95,6 +96,19 @@ def test_the_hash_sees_any_needed_value_and_no_order_of_rows(
     back.loc[row, ["parallax", "parallax_error"]] = [None, 1.0]
     nullable = {"parallax": "Float64", "parallax_error": "Float64"}
     assert hashes(swapped.astype(nullable)) != hashes(back.astype(nullable))
+
+
+def test_ranges_reach_the_files_as_literal_bounds(
+    spark: SparkSession, sources: pd.DataFrame, tmp_path: Path
+) -> None:
+    sources.to_parquet(tmp_path / "rows.parquet", index=False)
+    spark.read.parquet(str(tmp_path / "rows.parquet")).createOrReplaceTempView("bounded")
+    mirror, checked = open_table(spark, "table:bounded", COLUMNS)
+    some = mirror.files[::7]
+    read = read_ranges(spark, [p for p in some if isinstance(p, TableRange)], ["source_id"])
+    assert read.count() == sum(checked[piece].rows for piece in some)
+    pushed = next(line for line in plan_of(read).splitlines() if "PushedFilters" in line)
+    assert f"GreaterThanOrEqual(_healpix_29,{some[0].pixel << 48})" in pushed
 
 
 @pytest.mark.parametrize(
