@@ -12,6 +12,16 @@ from ocspark.mirror.verify_report import report_lines
 from ocspark.runs.verify_mirror import verify_mirror
 
 
+def prepare(path: str) -> None:
+    """Make the report's folder, before hours of reading rather than after."""
+    if storage.is_directory(path):
+        raise InputError(f"--report: {path}: is a directory; expected a file")
+    try:
+        storage.make_directory(path.rpartition("/")[0] or ".")
+    except OSError as error:
+        raise InputError(f"--report: {path}: its folder cannot be made: {error}") from None
+
+
 def main() -> int:
     """Verify, print a line per check, write the report; a fault is bad input (exit code 2)."""
     parser = Parser(description=__doc__)
@@ -26,11 +36,8 @@ def main() -> int:
         "--report", default="runs/verify_mirror.json", metavar="FILE", help="JSON report"
     )
     arguments = parser.parse_args()
-    if storage.is_directory(arguments.report):
-        raise InputError(f"--report: {arguments.report}: is a directory; expected a file")
+    prepare(arguments.report)
     report = verify_mirror(arguments.mirror, arguments.release, arguments.expected_rows)
-    if "/" in arguments.report:
-        storage.make_directory(arguments.report.rsplit("/", 1)[0])
     storage.write_file(arguments.report, report.model_dump_json(indent=1))
     for line in report_lines(report):
         print(line)

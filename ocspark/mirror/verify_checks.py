@@ -264,10 +264,7 @@ def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) ->
     for file in found:
         missing = {c: file.nulls[c] for c in solution if c in file.nulls}
         if len(set(missing.values())) > 1:
-            least, most = (
-                min(missing, key=missing.__getitem__),
-                max(missing, key=missing.__getitem__),
-            )
+            least, *_, most = sorted(missing, key=missing.__getitem__)
             wrong.append(
                 f"{file.path}: {most} lacks {missing[most]} values, {least} {missing[least]}; "
                 "a source has both or neither"
