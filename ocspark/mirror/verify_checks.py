@@ -127,7 +127,7 @@ def check_counts(
     rows = sum(f.rows for f in found)
     wrong = [] if expected in (None, rows) else [f"{rows} rows; expected {expected}"]
     counts = {"rows": rows} if expected is None else {"rows": rows, "expected": expected}
-    yield make_check("row_count", "the release's number of rows", wrong, counts=counts)
+    yield make_check("row_count", "there are as many rows as expected", wrong, counts=counts)
 
     wrong = [
         f"{f.path}: {f.rows} rows read; its footer says {footers[f.path]}"
@@ -273,8 +273,8 @@ def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) ->
 
 
 def column_reports(found: Sequence[FileFindings], release: Release) -> list[ColumnReport]:
-    """Return all columns of the mirror with types and shares of missing values."""
-    needed = set(release.columns.values())
+    """Return types and shares of missing values: the release's columns, then all others."""
+    needed = list(release.columns.values())
     types: dict[str, str] = {}
     nulls: dict[str, int] = {}
     rows: dict[str, int] = {}
@@ -283,12 +283,14 @@ def column_reports(found: Sequence[FileFindings], release: Release) -> list[Colu
             types.setdefault(name, kind)
             nulls[name] = nulls.get(name, 0) + file.nulls.get(name, 0)
             rows[name] = rows.get(name, 0) + file.rows
+    others = sorted(set(types) - set(needed))
     return [
         ColumnReport(
             name=name,
-            type=kind,
+            type=types[name],
             null_fraction=nulls[name] / rows[name] if rows[name] else 0.0,
             needed=name in needed,
         )
-        for name, kind in types.items()
+        for name in [*needed, *others]
+        if name in types
     ]

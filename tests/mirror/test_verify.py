@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from ocspark.errors import InputError
 from ocspark.mirror.verify_report import Report, report_lines
 from ocspark.mirror.write import write_hats
+from ocspark.release import load_release
 from ocspark.runs.verify_mirror import verify_mirror
 from tests.toy import Toy
 from tests.toyrun import ROOT
@@ -87,8 +88,9 @@ def test_a_sound_mirror_passes_every_check(toy: Toy, sound: Path, spark: SparkSe
         toy.sources["nu_eff_used_in_astrometry"].isna().mean()
     )
     assert fractions["parallax"] == 0.0
-    extra = [column.name for column in report.columns if not column.needed]
-    assert extra == ["_healpix_29"]
+    needed = [column.name for column in report.columns if column.needed]
+    assert needed == list(load_release("dr3").columns.values())
+    assert [column.name for column in report.columns if not column.needed] == ["_healpix_29"]
 
 
 # one pixel's file is spoilt; what fails, and a word of the example
