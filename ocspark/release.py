@@ -35,11 +35,15 @@ class ExtinctionSource(_Part):
 
 
 class Release(_Part):
-    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count."""
+    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count.
+
+    `null_fractions` are published shares of sources without a value, by canonical name.
+    """
 
     name: str
     epoch: float
     expected_rows: int
+    null_fractions: dict[str, float] = {}
     columns: dict[str, str]
     zero_point: Literal["lindegren2021", "none"]
     magnitude_errors: MagnitudeErrorSource

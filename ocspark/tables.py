@@ -168,3 +168,21 @@ MODELS = [
     Field("support_id", _LONGS, "", "source_id of the support members"),
     Field("support_features", _DOUBLES, "", "Their five features, star by star"),
 ]
+
+_COUNTS = T.MapType(_STRING, _LONG, False)
+
+#: What verification found in a mirror's file (internal).
+VERIFIED_FILES = [
+    Field("path", _STRING, "", "The file"),
+    Field("rows", _LONG, "", "Rows read"),
+    Field("error", _STRING, "", "Why it could not be read to its end; null if it could"),
+    Field("types", T.MapType(_STRING, _STRING, False), "", "Arrow type by column"),
+    Field("nulls", _COUNTS, "", "Missing values by column"),
+    Field("faults", _COUNTS, "", "Faulty rows by check"),
+    Field(
+        "examples",
+        T.MapType(_STRING, T.ArrayType(_STRING, False), False),
+        "",
+        "Some faulty rows in words, by check",
+    ),
+]

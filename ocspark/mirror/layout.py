@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,9 +14,9 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.hats import HatsCatalogue, find_hats
 from ocspark.sky.cover import Cover, pixel_ranges
 
-HEALPIX_COLUMN = "_healpix_29"
 #: Integer columns of a release; the others are floating point.
 INTEGERS = ("source_id", "phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs", "solution")
 
@@ -92,7 +90,7 @@ class Mirror:
 
 
 def open_mirror(path: str) -> Mirror:
-    """List a HATS catalogue or a plain Parquet directory.
+    """List a HATS catalogue or collection, or a plain Parquet directory.
 
     Raises
     ------
@@ -105,9 +103,9 @@ def open_mirror(path: str) -> Mirror:
         )
     if not storage.is_directory(path):
         raise InputError(f"mirror.path: {path}: is a file; expected a directory")
-    for name in ("hats.properties", "properties"):
-        if storage.exists(storage.join(path, name)):
-            return _open_hats(path, _properties(storage.join(path, name)))
+    catalogue = find_hats(path)
+    if catalogue is not None:
+        return _hats_mirror(catalogue)
     files = [f for f in storage.list_files(path, recursive=True) if _is_data(f, path)]
     if not files:
         raise InputError(
@@ -125,44 +123,17 @@ def _is_data(file: str, root: str) -> bool:
     return not hidden and file.endswith((".parquet", ".pq"))
 
 
-def _properties(path: str) -> dict[str, str]:
-    lines = (line.split("=", 1) for line in storage.read_text(path).splitlines() if "=" in line)
-    return {key.strip(): value.strip() for key, value in lines if not key.startswith("#")}
-
-
-def _open_hats(path: str, properties: Mapping[str, str]) -> Mirror:
-    info = storage.join(path, "partition_info.csv")
-    if not storage.exists(info):
-        raise InputError(f"mirror.path: {info}: no such file; a HATS catalogue has one")
-    rows = list(csv.DictReader(io.StringIO(storage.read_text(info))))
-    if not rows or not {"Norder", "Npix"} <= set(rows[0]):
-        raise InputError(f"mirror.path: {info}: expected rows with Norder and Npix")
-    try:
-        pixels = [(int(row["Norder"]), int(row["Npix"])) for row in rows]
-    except (TypeError, ValueError):
-        raise InputError(f"mirror.path: {info}: Norder and Npix must be integers") from None
-    pixels.sort(key=lambda p: p[1] << 2 * (29 - p[0]))
-    folders = properties.get("hats_npix_suffix", ".parquet") == "/"
-    files = [f for pixel in pixels for f in _pixel_files(path, *pixel, folders)]
-    order = properties.get("hats_col_healpix_order", "29")
-    column = properties.get("hats_col_healpix", HEALPIX_COLUMN) if order == "29" else None
-    return Mirror(path, files, column)
-
-
-def _pixel_files(root: str, order: int, pixel: int, folder: bool) -> list[MirrorFile]:
-    stem = storage.join(
-        root, "dataset", f"Norder={order}", f"Dir={pixel // 10000 * 10000}", f"Npix={pixel}"
-    )
-    names = (
-        [f for f in storage.list_files(stem) if _is_data(f, stem)]
-        if folder
-        else [f"{stem}.parquet"]
-    )
-    if not names:
-        raise InputError(
-            f"mirror.path: {stem}: no Parquet file; partition_info.csv lists this pixel"
-        )
-    return [MirrorFile(name, order, pixel) for name in names]
+def _hats_mirror(catalogue: HatsCatalogue) -> Mirror:
+    files = []
+    for pixel in catalogue.pixels:
+        names = catalogue.files_of(pixel)
+        if not names:
+            raise InputError(
+                f"mirror.path: {catalogue.location(pixel)}: no Parquet file; partition_info.csv "
+                "lists this pixel"
+            )
+        files += [MirrorFile(name, pixel.order, pixel.index) for name in names]
+    return Mirror(catalogue.path, files, catalogue.healpix_column)
 
 
 def check_files(
@@ -196,7 +167,7 @@ def check_files(
             if column not in schema.names:
                 raise InputError(f"mirror.path: {file.path}: column {column} is missing")
             types[column] = schema.field(column).type
-            _check_type(name, column, types[column], file.path)
+            check_type(name, column, types[column], file.path)
         if healpix_column is not None and healpix_column in schema.names:
             types[healpix_column] = schema.field(healpix_column).type
         found = healpix_column if healpix_column in types else None
@@ -232,7 +203,14 @@ def _row_groups(metadata: pq.FileMetaData, healpix_column: str | None) -> list[R
     return groups
 
 
-def _check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
+def check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
+    """Check the type of the column that holds the canonical column `name`.
+
+    Raises
+    ------
+    InputError
+        If it is not a number, or source_id not int64.
+    """
     if name in INTEGERS and name != "source_id":
         fits = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     elif name == "source_id":

@@ -13,6 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_type
 from ocspark import storage
 from ocspark.mirror.healpix import healpix_29
 from ocspark.mirror.layout import INTEGERS, CheckedFile
+from ocspark.mirror.table import TableRange, read_ranges
 
 #: Canonical name of the order-29 nested HEALPix index.
 HEALPIX = "healpix_29"
@@ -33,7 +34,7 @@ POSITIVE = (
 def read_sources(
     spark: SparkSession, files: Sequence[CheckedFile], columns: Mapping[str, str]
 ) -> DataFrame:
-    """Read the kept sources (method §1) of some files of a mirror.
+    """Read the kept sources (method §1) of some files, or ranges of a table, of a mirror.
 
     Parameters
     ----------
@@ -50,8 +51,7 @@ def read_sources(
         NaN, and ``healpix_29``, computed from ra and dec where the files do not have it.
     """
     types = files[0].types
-    schema = T.StructType([T.StructField(c, _spark_type(kind)) for c, kind in types.items()])
-    rows = spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
+    rows = _read_rows(spark, files)
     picked = []
     for name, column in columns.items():
         value = F.col(f"`{column}`")
@@ -71,6 +71,15 @@ def read_sources(
     if not extra:
         sources = sources.withColumn(HEALPIX, healpix_29()(F.col("ra"), F.col("dec")))
     return sources
+
+
+def _read_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
+    types = files[0].types
+    ranges = [f.file for f in files if isinstance(f.file, TableRange)]
+    if ranges:
+        return read_ranges(spark, ranges, list(types))
+    schema = T.StructType([T.StructField(c, _spark_type(kind)) for c, kind in types.items()])
+    return spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
 
 
 def _is_kept() -> Column:

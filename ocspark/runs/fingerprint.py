@@ -15,7 +15,8 @@ import torch
 from ocspark import storage
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.layout import CheckedFile, MirrorFile
+from ocspark.mirror.table import TableRange
 from ocspark.release import Release
 from ocspark.settings import Settings
 
@@ -31,7 +32,8 @@ def fingerprint_inputs(
     """Return what determines the results: settings, contents of the inputs, model and release.
 
     Paths do not count, contents do. Of mirror files, name, rows and the hash of the footer
-    (which holds the sizes and value ranges of every column chunk) stand for the content.
+    (which holds the sizes and value ranges of every column chunk) stand for the content; of a
+    table's ranges, bounds, rows and the hash of all needed values.
     """
     chosen = settings.model_dump(mode="json", exclude={"output": True, "spark": True})
     for section in ("mirror", "clusters", "members", "isochrones"):
@@ -39,8 +41,8 @@ def fingerprint_inputs(
     chosen["members"].pop("neighbourhood")
     chosen["output"] = {"non_members": settings.output.non_members}
     chosen["spark"] = {"rows_per_unit": settings.spark.rows_per_unit}
-    root = storage.resolve(settings.mirror.path)[1]
-    mirror = [[f.file.path.split(root)[-1].strip("/"), f.rows, f.footer_sha256] for f in files]
+    root = settings.mirror.path
+    mirror = [[_name(f.file, root), f.rows, f.footer_sha256] for f in files]
     neighbourhood = settings.members.neighbourhood
     return {
         "settings": chosen,
@@ -73,6 +75,13 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def _name(file: MirrorFile, root: str) -> str:
+    """Return what names a file or range inside its mirror, wherever that is."""
+    if isinstance(file, TableRange):
+        return f"{file.column} {file.low} {file.high}"
+    return file.path.split(storage.resolve(root)[1])[-1].strip("/")
 
 
 def _content(path: str) -> str:

@@ -18,7 +18,7 @@ from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, split_candidates
 from ocspark.mirror.layout import CheckedFile
 from ocspark.runs.fingerprint import default_run_id, environment, fingerprint_inputs
-from ocspark.runs.inputs import RunInputs, read_inputs
+from ocspark.runs.inputs import APPLICATION, RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
 from ocspark.runs.progress import Progress
 from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
@@ -77,7 +77,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     InputError
         For anything wrong with settings or inputs.
     """
-    inputs = read_inputs(settings)
+    inputs = read_inputs(settings, spark)
     fingerprint = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     run_id = settings.output.run_id or default_run_id(fingerprint)
     run = RunDirectory(storage.join(settings.output.path, run_id))
@@ -91,7 +91,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     storage.make_directory(run.root)
     with hold_lock(run.path("_lock")):
         _claim(run, fingerprint)
-        session = spark or get_session("ocspark: full catalogue", settings.spark.config)
+        session = spark or get_session(APPLICATION, settings.spark.config)
         record = _Job(inputs, run, session).execute(run_id, fingerprint)
     storage.write_file(latest, run_id + "\n")
     return RunResult(run.root, record, False)
@@ -188,7 +188,7 @@ class _Job:
             def write(
                 staging: str, files: Sequence[CheckedFile] = files
             ) -> dict[str, list[StagedFile]]:
-                written = search.in_files(files, in_tasks(process, staging, route), STAGED_FILES)
+                written = search.run(files, in_tasks(process, staging, route), STAGED_FILES)
                 return staged_by_tasks(written, tables)
 
             manifest = self._run.land(unit, write, {"mirror_rows": rows[unit]})

@@ -1,4 +1,4 @@
-"""All inputs of a run, read and checked on the driver before Spark is asked anything."""
+"""All inputs of a run, read and checked on the driver; only a table mirror asks Spark."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel, load_model
 from ocspark.errors import InputError
@@ -15,16 +16,20 @@ from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_isochrones
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.inputs.names import normalise_name
-from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
+from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
+from ocspark.mirror.table import is_table, open_table
 from ocspark.physics.isochrone import nearest_age
 from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.training import TrainingRules, probability_levels
+from ocspark.session import get_session
 from ocspark.settings import Settings
 
 log = logging.getLogger("ocspark")
+#: Name that Spark shows for the main job.
+APPLICATION = "ocspark: full catalogue"
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class RunInputs:
     cones : Cones
         Of the clusters that are not skipped beforehand.
     files : list of CheckedFile
-        The mirror's files that a cone touches.
+        The mirror's files, or ranges of a table, that a cone touches.
     skipped : dict
         cluster_key to the reason why a cluster gets no cone.
     """
@@ -145,8 +150,14 @@ class RunInputs:
             )
 
 
-def read_inputs(settings: Settings) -> RunInputs:
+def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInputs:
     """Read and check all inputs.
+
+    Parameters
+    ----------
+    settings : Settings
+    spark : SparkSession, optional
+        Used only where the mirror is a Spark table; by default the active one, or a new one.
 
     Raises
     ------
@@ -165,7 +176,12 @@ def read_inputs(settings: Settings) -> RunInputs:
         settings.members.neighbourhood,
     )
     isochrones = read_isochrones(settings.isochrones.path, settings.isochrones.metallicity)
-    mirror = open_mirror(settings.mirror.path)
+    checked: dict[MirrorFile, CheckedFile] = {}
+    if is_table(settings.mirror.path):
+        spark = spark or get_session(APPLICATION, settings.spark.config)
+        mirror, checked = open_table(spark, settings.mirror.path, release.columns)
+    else:
+        mirror = open_mirror(settings.mirror.path)
     skipped = _skipped(clusters.table, isochrones, settings.isochrones.max_age_offset)
     searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
     if searchable.empty:
@@ -176,7 +192,11 @@ def read_inputs(settings: Settings) -> RunInputs:
     cones = make_cones(searchable, settings.search)
     touched = mirror.touched_by(cones.cover)
     # with no file touched, one is still checked and read, so that an empty run is a checked run
-    files = check_files(touched or mirror.files[:1], release.columns, mirror.healpix_column)
+    touched = touched or mirror.files[:1]
+    if checked:
+        files = [checked[piece] for piece in touched]
+    else:
+        files = check_files(touched, release.columns, mirror.healpix_column)
     return RunInputs(
         settings=settings,
         release=release,

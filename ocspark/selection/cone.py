@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.mirror.layout import CheckedFile
-from ocspark.mirror.read import HEALPIX
+from ocspark.mirror.read import HEALPIX, read_sources
 from ocspark.mirror.scan import Portion, Scan, cut_into_portions
+from ocspark.mirror.table import TableRange
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.session import ship
@@ -108,6 +109,13 @@ class ConeSearch:
     def __init__(self, spark: SparkSession, columns: Mapping[str, str], cones: Cones) -> None:
         self._spark, self._columns, self._cover = spark, dict(columns), cones.cover
         self._shipped = ship(spark, (cones.cuts, cones.cover))
+
+    def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
+        """Search some files, or ranges of a table, of a mirror; the arguments are `in_files`'."""
+        if any(isinstance(file.file, TableRange) for file in files):
+            sources = read_sources(self._spark, files, self._columns)
+            return self.in_table(sources, process, fields)
+        return self.in_files(files, process, fields)
 
     def in_files(
         self, files: Sequence[CheckedFile], process: Process, fields: list[Field]

@@ -1,0 +1,149 @@
+"""The small files of a HATS catalogue: properties, list of pixels, where a pixel's rows lie."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ocspark import storage
+from ocspark.errors import InputError
+
+HEALPIX_COLUMN = "_healpix_29"
+_PIXELS_PER_DIR = 10_000
+
+
+@dataclass(frozen=True)
+class Pixel:
+    """A row of partition_info.csv; `rows` is None where it does not tell."""
+
+    order: int
+    index: int
+    rows: int | None
+
+    @property
+    def start(self) -> int:
+        """First order-29 index inside."""
+        return self.index << 2 * (29 - self.order)
+
+    @property
+    def end(self) -> int:
+        """First order-29 index beyond."""
+        return (self.index + 1) << 2 * (29 - self.order)
+
+
+@dataclass(frozen=True)
+class HatsCatalogue:
+    """What the small files of an object catalogue say.
+
+    Attributes
+    ----------
+    path : str
+        Folder of the object catalogue (inside a collection: of its primary table).
+    properties : mapping
+    pixels : list of Pixel
+        As listed, in sky order.
+    """
+
+    path: str
+    properties: Mapping[str, str]
+    pixels: list[Pixel]
+
+    @property
+    def healpix_column(self) -> str | None:
+        """Column with the order-29 index, None if the catalogue's index has another order."""
+        if self.properties.get("hats_col_healpix_order", "29") != "29":
+            return None
+        return self.properties.get("hats_col_healpix", HEALPIX_COLUMN)
+
+    @property
+    def in_folders(self) -> bool:
+        """Whether a pixel is a folder of files."""
+        return self._suffix == "/"
+
+    @property
+    def _suffix(self) -> str:
+        return self.properties.get("hats_npix_suffix", ".parquet")
+
+    def location(self, pixel: Pixel) -> str:
+        """Return the file of a pixel, or its folder."""
+        folder = f"Dir={pixel.index // _PIXELS_PER_DIR * _PIXELS_PER_DIR}"
+        name = f"Npix={pixel.index}" + ("" if self.in_folders else self._suffix)
+        return storage.join(self.path, "dataset", f"Norder={pixel.order}", folder, name)
+
+    def files_of(self, pixel: Pixel) -> list[str]:
+        """Return the files of a pixel; one that is not in a folder is not looked for on disk."""
+        location = self.location(pixel)
+        if not self.in_folders:
+            return [location]
+        return [name for name in storage.list_files(location) if is_data(name)]
+
+
+def is_data(path: str) -> bool:
+    """Whether a file's name is that of Parquet data, neither hidden nor metadata."""
+    name = path.rsplit("/", 1)[-1]
+    return name.endswith((".parquet", ".pq")) and not name.startswith(("_", "."))
+
+
+def find_hats(path: str) -> HatsCatalogue | None:
+    """Return the HATS object catalogue at `path` or, for a collection, its primary table.
+
+    Returns
+    -------
+    HatsCatalogue or None
+        None if no file of properties says that this is HATS.
+
+    Raises
+    ------
+    InputError
+        If one does, and what it promises is not there.
+    """
+    collection = storage.join(path, "collection.properties")
+    if storage.exists(collection):
+        table = _read_properties(collection).get("hats_primary_table_url", "")
+        if not table:
+            raise InputError(f"mirror.path: {collection}: expected hats_primary_table_url")
+        absolute = "://" in table or table.startswith("/")
+        target = table if absolute else storage.join(path, table)
+        catalogue = find_hats(target) if target.rstrip("/") != path.rstrip("/") else None
+        if catalogue is None:
+            raise InputError(
+                f"mirror.path: {collection}: its hats_primary_table_url, {target}, is no HATS "
+                "catalogue"
+            )
+        return catalogue
+    for name in ("hats.properties", "properties"):
+        file = storage.join(path, name)
+        if storage.exists(file):
+            return HatsCatalogue(path, _read_properties(file), _read_pixels(path))
+    return None
+
+
+def _read_properties(path: str) -> dict[str, str]:
+    lines = (line.split("=", 1) for line in storage.read_text(path).splitlines() if "=" in line)
+    return {key.strip(): value.strip() for key, value in lines if not key.startswith("#")}
+
+
+def _read_pixels(path: str) -> list[Pixel]:
+    info = storage.join(path, "partition_info.csv")
+    if not storage.exists(info):
+        raise InputError(f"mirror.path: {info}: no such file; a HATS catalogue has one")
+    rows = list(csv.DictReader(io.StringIO(storage.read_text(info))))
+    if not rows or not {"Norder", "Npix"} <= set(rows[0]):
+        raise InputError(f"mirror.path: {info}: expected rows with Norder and Npix")
+    try:
+        pixels = [_pixel(row) for row in rows]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"mirror.path: {info}: Norder, Npix (and num_rows) must be whole numbers, Norder 0 to "
+            "29 and Npix a pixel of it"
+        ) from None
+    return sorted(pixels, key=lambda p: (p.start, p.order))
+
+
+def _pixel(row: Mapping[str, str]) -> Pixel:
+    order, index = int(row["Norder"]), int(row["Npix"])
+    if not 0 <= order <= 29 or not 0 <= index < 12 * 4**order:
+        raise ValueError
+    return Pixel(order, index, int(row["num_rows"]) if row.get("num_rows") else None)

@@ -1,0 +1,160 @@
+"""A Spark table as a mirror: ``table:NAME``, whatever the session knows under that name.
+
+It is cut into ranges that stand where files stand: each has its rows and a hash of its content,
+and is read by literal bounds, which Parquet, Delta and Iceberg use to skip files and row groups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_type
+
+from ocspark.errors import InputError
+from ocspark.mirror.hats import HEALPIX_COLUMN
+from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_type
+
+PREFIX = "table:"
+#: HEALPix order of the ranges: 12,288, on average 150,000 of DR3's sources each.
+_ORDER = 5
+#: Bits of a source_id below its level-12 cell.
+_ID_SHIFT = 35
+
+
+@dataclass(frozen=True)
+class TableRange(MirrorFile):
+    """Rows of a table whose `column` lies between `low` and `high`, both inclusive."""
+
+    column: str
+    low: int
+    high: int
+
+
+def is_table(path: str) -> bool:
+    """Whether a mirror path names a Spark table."""
+    return path.startswith(PREFIX)
+
+
+def open_table(
+    spark: SparkSession, path: str, columns: Mapping[str, str]
+) -> tuple[Mirror, dict[MirrorFile, CheckedFile]]:
+    """Cut a Spark table into ranges; counts and hashes take one reading of the needed columns.
+
+    With a bigint column ``_healpix_29`` the ranges are HEALPix pixels, and only those that a cone
+    touches are searched. Without it they are ranges of source_id, which is only nearly a position
+    (ESA's data model), so all are searched, as in a plain directory.
+
+    The hash is of the values of all needed columns, in whatever order the rows come: it notices
+    any change that could change a result, and nothing else.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        ``table:NAME``; NAME as in SQL, such as ``gaia.dr3`` or ``main.gaia.`dr 3```.
+    columns : mapping
+        Canonical name to the release's column.
+
+    Returns
+    -------
+    Mirror
+    dict
+        What is known of each of its ranges.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, it is empty, or lacks a column or has one of a wrong type.
+    """
+    table, types = _find(spark, path, columns)
+    by_pixel = HEALPIX_COLUMN in types
+    column, shift = HEALPIX_COLUMN, 2 * (29 - _ORDER)
+    if not by_pixel:
+        column, shift = columns["source_id"], _ID_SHIFT + 2 * (12 - _ORDER)
+    checked: dict[MirrorFile, CheckedFile] = {}
+    for row in _summaries(table, column, shift, list(types)):
+        if row["range"] is None:
+            if by_pixel:
+                raise InputError(f"mirror.path: {path}: column {column} has nulls; expected none")
+            continue  # rows without source_id are nobody's: no reading keeps them
+        number = int(row["range"])
+        order, pixel = (_ORDER, number) if by_pixel else (None, None)
+        if by_pixel and not 0 <= number < 12 * 4**_ORDER:
+            raise InputError(f"mirror.path: {path}: column {column} has values of no HEALPix pixel")
+        piece = TableRange(path, order, pixel, column, number << shift, (number + 1 << shift) - 1)
+        content = f"{row['rows']} {row['low']} {row['high']} {sorted(types.items())}"
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        checked[piece] = CheckedFile(piece, row["rows"], digest, types, [], None)
+    if not checked:
+        raise InputError(f"mirror.path: {path}: the table has no rows; expected sources")
+    return Mirror(path, list(checked), HEALPIX_COLUMN if by_pixel else None), checked
+
+
+def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list[str]) -> DataFrame:
+    """Return some ranges of a table, in these columns."""
+    bounds: list[list[int]] = []
+    for piece in sorted(ranges, key=lambda r: r.low):
+        if bounds and bounds[-1][1] + 1 == piece.low:
+            bounds[-1][1] = piece.high
+        else:
+            bounds.append([piece.low, piece.high])
+    key = _quoted(ranges[0].column)
+    wanted = F.lit(False)
+    for low, high in bounds:
+        wanted = wanted | key.between(low, high)
+    table = spark.table(ranges[0].path.removeprefix(PREFIX))
+    return table.where(wanted).select([_quoted(c) for c in columns])
+
+
+def _find(
+    spark: SparkSession, path: str, columns: Mapping[str, str]
+) -> tuple[DataFrame, dict[str, pa.DataType]]:
+    name = path.removeprefix(PREFIX)
+    try:
+        table = spark.table(name)
+        schema = table.schema  # Connect looks the name up only here
+    except AnalysisException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"mirror.path: {path}: no table that this Spark session can read: {reason}"
+        ) from None
+    there = {field.name: field.dataType for field in schema}
+    types = {}
+    for canonical, column in columns.items():
+        if column not in there:
+            raise InputError(f"mirror.path: {path}: column {column} is missing")
+        types[column] = to_arrow_type(there[column])
+        check_type(canonical, column, types[column], path)
+    if there.get(HEALPIX_COLUMN) is not None and there[HEALPIX_COLUMN].typeName() == "long":
+        types[HEALPIX_COLUMN] = pa.int64()
+    return table, types
+
+
+def _summaries(
+    table: DataFrame, column: str, shift: int, hashed: list[str]
+) -> list[dict[str, Any]]:
+    """Return rows and content hash (two sums of its halves, exact in any order) per range."""
+    # a hash skips nulls: numbers between the values keep them from changing places unnoticed
+    parts = [part for i, c in enumerate(hashed) for part in (F.lit(i), _quoted(c))]
+    digest = F.xxhash64(*parts)
+    ranges = (
+        table.select(F.shiftright(_quoted(column), shift).alias("range"), digest.alias("digest"))
+        .groupBy("range")
+        .agg(
+            F.count("*").alias("rows"),
+            F.sum(F.col("digest").bitwiseAND(0xFFFFFFFF)).alias("low"),
+            F.sum(F.shiftright("digest", 32)).alias("high"),
+        )
+    )
+    return [row.asDict() for row in ranges.orderBy("range").collect()]
+
+
+def _quoted(column: str) -> Column:
+    return F.col("`" + column.replace("`", "``") + "`")

@@ -1,0 +1,186 @@
+"""Check the rows of one mirror file: places, order, identifiers, missing values. No Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import healpy
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ocspark import storage
+from ocspark.sky.sphere import separation_rad
+
+#: Examples kept of each fault.
+MAX_EXAMPLES = 10
+#: An index may name a cell this far from its row [arcsec]; cells of order 29 are 0.0004 wide, and
+#: libraries round differently at their edges.
+INDEX_MARGIN_ARCSEC = 0.002
+#: A source may lie this far from the level-12 cell (51 wide) of its source_id [arcsec]: the id is
+#: of the position known when the source was first listed (ESA's data model). Neighbours pass.
+ID_MARGIN_ARCSEC = 60.0
+_ID_ORDER, _ID_SHIFT = 12, 35
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class FileToCheck:
+    """A file, the pixel it is listed under (None in a plain directory), and its key columns.
+
+    `healpix_column` is the catalogue's, None if it has none; `columns` holds the names of
+    source_id, ra and dec.
+    """
+
+    path: str
+    order: int | None
+    pixel: int | None
+    columns: Mapping[str, str]
+    healpix_column: str | None
+
+
+@dataclass
+class FileFindings:
+    """What was found in a file.
+
+    Attributes
+    ----------
+    path : str
+    rows : int
+        Read, up to the error if there was one.
+    error : str or None
+        Why the file could not be read to its end.
+    types, nulls : dict
+        Arrow type, and number of nulls and NaN, by column.
+    faults, examples : dict
+        Number of faulty rows, and some of them in words, by check.
+    """
+
+    path: str
+    rows: int = 0
+    error: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    nulls: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, check: str, rows: NDArray[np.bool_], describe: Any) -> None:
+        """Count faulty rows of a batch; `describe(i)` puts row i in words."""
+        where = np.flatnonzero(rows)
+        if len(where):
+            self.faults[check] = self.faults.get(check, 0) + len(where)
+            some = self.examples.setdefault(check, [])
+            some += [describe(i) for i in where[: MAX_EXAMPLES - len(some)]]
+
+
+def check_file(file: FileToCheck) -> FileFindings:
+    """Read a file to its end, in batches, checking page checksums where it has them.
+
+    Returns
+    -------
+    FileFindings
+        An unreadable file is a finding, not an error.
+    """
+    found = FileFindings(file.path)
+    filesystem, inner = storage.resolve(file.path)
+    try:
+        with filesystem.open_input_file(inner) as stream:
+            parquet = pq.ParquetFile(stream, page_checksum_verification=True)
+            schema = parquet.schema_arrow
+            found.types = {f.name: str(f.type) for f in schema}
+            found.nulls = dict.fromkeys(schema.names, 0)
+            last = -1
+            for batch in parquet.iter_batches(_BATCH_ROWS):
+                for name, column in zip(schema.names, batch.columns, strict=True):
+                    found.nulls[name] += _missing(column)
+                last = _check_rows(file, batch, found, last)
+                found.rows += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        found.error = " ".join(str(error).split())[:300]
+    return found
+
+
+def _missing(column: pa.Array) -> int:
+    missing = int(column.null_count)
+    if pa.types.is_floating(column.type):
+        missing += pc.sum(pc.is_nan(column)).as_py() or 0
+    return missing
+
+
+def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, last: int) -> int:
+    """Check a batch; return its last index, which the next may not go below."""
+    keys = [file.columns[name] for name in ("source_id", "ra", "dec")]
+    if not batch.num_rows or any(k not in found.types for k in keys):
+        return last  # a missing column is the schema's fault
+    if found.types[keys[0]] != "int64" or any(found.types[k] != "double" for k in keys[1:]):
+        return last
+    source_id = _integers(batch.column(keys[0]))
+    ra, dec = (np.asarray(batch.column(k).to_numpy(zero_copy_only=False), float) for k in keys[1:])
+    known = (source_id >= 0) & (source_id >> _ID_SHIFT < 12 * 4**_ID_ORDER)
+    with np.errstate(invalid="ignore"):
+        good = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90) & known
+
+    def row(i: int) -> str:
+        return f"{file.path}: source_id {source_id[i]} at ra {ra[i]:.7f}, dec {dec[i]:.7f}"
+
+    found.add("keys", ~good, row)
+    ra, dec = np.where(good, ra, 0.0), np.where(good, dec, 0.0)
+    found.add("source_id_position", good & ~_id_agrees(source_id, ra, dec, good), row)
+    if file.order is None or file.pixel is None:
+        return last
+
+    computed = healpy.ang2pix(1 << 29, ra, dec, nest=True, lonlat=True).astype(np.int64)
+    index, agrees = computed, np.ones(len(ra), dtype=bool)
+    if file.healpix_column is not None and found.types.get(file.healpix_column) == "int64":
+        index = _integers(batch.column(file.healpix_column))
+        agrees = _index_agrees(index, computed, ra, dec)
+        found.add("healpix_index", good & ~agrees, lambda i: f"{row(i)}: index {index[i]}")
+    shift = 2 * (29 - file.order)
+    # at the pixel's edge the row may be on the side that its index says
+    inside = (computed >> shift == file.pixel) | (agrees & (index >> shift == file.pixel))
+    found.add("pixel", good & ~inside, row)
+    descends = np.diff(index, prepend=last if last >= 0 else index[0]) < 0
+    found.add("sorted", descends, lambda i: f"{row(i)}: index {index[i]} after a greater one")
+    return int(index[-1])
+
+
+def _integers(column: pa.Array) -> NDArray[np.int64]:
+    """Return the values of an int64 column, −1 for null."""
+    return np.asarray(pc.fill_null(column, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _id_agrees(
+    source_id: NDArray[np.int64],
+    ra: NDArray[np.float64],
+    dec: NDArray[np.float64],
+    good: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Whether positions lie in the cells of their identifiers, or within the margin of them."""
+    nside = 1 << _ID_ORDER
+    cell = source_id >> _ID_SHIFT
+    agrees = cell == healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True)
+    far = np.flatnonzero(~agrees & good)
+    centre = healpy.pix2ang(nside, cell[far], nest=True, lonlat=True)
+    reach = healpy.max_pixrad(nside) + np.radians(ID_MARGIN_ARCSEC / 3600)
+    agrees[far] = separation_rad(ra[far], dec[far], *centre) <= reach
+    return np.asarray(agrees)
+
+
+def _index_agrees(
+    index: NDArray[np.int64],
+    computed: NDArray[np.int64],
+    ra: NDArray[np.float64],
+    dec: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether order-29 indices are those of the positions, but for rounding at a cell's edge."""
+    agrees = index == computed
+    valid = (index >= 0) & (index < 12 * 4**29)
+    other = np.flatnonzero(~agrees & valid)
+    centre = healpy.pix2ang(1 << 29, index[other], nest=True, lonlat=True)
+    margin = np.radians(INDEX_MARGIN_ARCSEC / 3600)
+    agrees[other] = separation_rad(ra[other], dec[other], *centre) <= margin
+    return np.asarray(agrees)

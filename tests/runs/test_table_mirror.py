@@ -1,0 +1,163 @@
+"""A Spark table as mirror: the same bits as from files, and one clear line where it is wrong."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import healpy
+import pandas as pd
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ocspark.errors import InputError
+from ocspark.mirror.table import TableRange, open_table, read_ranges
+from ocspark.release import load_release
+from ocspark.runs.full_catalogue import RunResult
+from tests.selection.test_cone_plan import plan_of
+from tests.toy import Toy
+from tests.toyrun import ROOT, assert_same_bits, run_toy
+
+COLUMNS = load_release("dr3").columns
+
+
+@pytest.fixture(scope="module")
+def sources(toy: Toy) -> pd.DataFrame:
+    """The toy sky with its HEALPix index, in a random order."""
+    at = toy.sources[["ra", "dec"]].to_numpy().T
+    table = toy.sources.assign(_healpix_29=healpy.ang2pix(2**29, *at, nest=True, lonlat=True))
+    return table.sample(frac=1.0, random_state=3)
+
+
+@pytest.fixture
+def saved(spark: SparkSession, sources: pd.DataFrame, tmp_path: Path) -> Iterator[str]:
+    """A table of the session's catalogue."""
+    frame = spark.createDataFrame(sources).repartition(3)
+    frame.write.option("path", str(tmp_path / "table")).saveAsTable("toy_sky")
+    yield "spark_catalog.default.toy_sky"
+    spark.sql("DROP TABLE toy_sky")
+
+
+def test_a_table_with_the_healpix_index_gives_the_same_bits(
+    toy: Toy, spark: SparkSession, saved: str, finished: RunResult, tmp_path: Path
+) -> None:
+    run = run_toy(
+        toy,
+        spark,
+        mirror={"path": f"table:{saved}"},
+        output={"path": str(tmp_path / "runs")},
+        spark={"rows_per_unit": 700},
+    )
+    assert len(run.record["units"]) > 5
+    searched = sum(u["mirror_rows"] for u in run.record["units"] if u["unit"].startswith("search"))
+    assert searched <= len(toy.sources)
+    assert_same_bits(finished.path, run.path)
+
+
+def test_a_view_without_the_healpix_index_gives_the_same_bits(
+    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path
+) -> None:
+    spark.read.parquet(str(toy.folder / "plain")).createOrReplaceTempView("`toy; view`")
+    run = run_toy(
+        toy,
+        spark,
+        mirror={"path": "table:`toy; view`"},
+        output={"path": str(tmp_path)},
+        spark={"rows_per_unit": 1000},
+    )
+    assert len(run.record["units"]) > 5
+    assert_same_bits(finished.path, run.path)
+
+
+def test_the_hash_sees_any_needed_value_and_no_order_of_rows(
+    toy: Toy, spark: SparkSession, sources: pd.DataFrame
+) -> None:
+    def hashes(table: pd.DataFrame) -> dict[object, tuple[int, str]]:
+        spark.createDataFrame(table).createOrReplaceTempView("hashed")
+        _, checked = open_table(spark, "table:hashed", COLUMNS)
+        return {piece: (c.rows, c.footer_sha256) for piece, c in checked.items()}
+
+    first = hashes(sources)
+    assert sum(rows for rows, _ in first.values()) == len(sources)
+    assert hashes(sources.sort_values("parallax")) == first
+    for column in ("pmdec", "source_id", "phot_rp_n_obs"):
+        changed = sources.copy()
+        changed.loc[changed.index[17], column] += 1
+        other = hashes(changed)
+        assert len(set(other.items()) ^ set(first.items())) == 2, column
+    swapped = sources.copy()
+    row = swapped.index[17]
+    swapped.loc[row, ["parallax", "parallax_error"]] = [1.0, None]
+    back = swapped.copy()
+    back.loc[row, ["parallax", "parallax_error"]] = [None, 1.0]
+    nullable = {"parallax": "Float64", "parallax_error": "Float64"}
+    assert hashes(swapped.astype(nullable)) != hashes(back.astype(nullable))
+
+
+def test_ranges_reach_the_files_as_literal_bounds(
+    spark: SparkSession, sources: pd.DataFrame, tmp_path: Path
+) -> None:
+    sources.to_parquet(tmp_path / "rows.parquet", index=False)
+    spark.read.parquet(str(tmp_path / "rows.parquet")).createOrReplaceTempView("bounded")
+    mirror, checked = open_table(spark, "table:bounded", COLUMNS)
+    some = mirror.files[::7]
+    read = read_ranges(spark, [p for p in some if isinstance(p, TableRange)], ["source_id"])
+    assert read.count() == sum(checked[piece].rows for piece in some)
+    pushed = next(line for line in plan_of(read).splitlines() if "PushedFilters" in line)
+    assert f"GreaterThanOrEqual(_healpix_29,{some[0].pixel << 48})" in pushed
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_table", ["no_such_table", "no table"]),
+        ("a; DROP TABLE b", ["a; DROP TABLE b", "no table"]),
+        ("", ["table:", "no table"]),
+        ("lacks_column", ["lacks_column", "pmra_error", "missing"]),
+        ("text_column", ["text_column", "parallax", "expected a number"]),
+        ("null_index", ["null_index", "_healpix_29", "nulls"]),
+        ("no_rows", ["no_rows", "no rows"]),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_one_line_and_exit_code_2(
+    toy: Toy,
+    spark: SparkSession,
+    sources: pd.DataFrame,
+    name: str,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frame = spark.createDataFrame(sources.iloc[:20])
+    frame.drop("pmra_error").createOrReplaceTempView("lacks_column")
+    frame.withColumn("parallax", F.lit("x")).createOrReplaceTempView("text_column")
+    blank = F.when(F.col("ra") > sources["ra"].iloc[:20].median(), F.col("_healpix_29"))
+    frame.withColumn("_healpix_29", blank).createOrReplaceTempView("null_index")
+    frame.where("ra < 0").createOrReplaceTempView("no_rows")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(
+        yaml.safe_dump(
+            toy.settings(mirror={"path": f"table:{name}"}, output={"path": str(tmp_path / "runs")})
+        )
+    )
+    monkeypatch.setattr(sys, "argv", ["full_catalogue.py", "--config", str(settings)])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / "jobs/full_catalogue.py"), run_name="__main__")
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    lines = [x for x in (captured.out + captured.err).splitlines() if x.startswith("ocspark: ")]
+    assert len(lines) == 1 and all(word in lines[0] for word in words), lines
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_column_of_the_index_that_is_no_pixel_is_refused(
+    spark: SparkSession, sources: pd.DataFrame
+) -> None:
+    spark.createDataFrame(sources.assign(_healpix_29=-1)).createOrReplaceTempView("minus")
+    with pytest.raises(InputError, match="no HEALPix pixel"):
+        open_table(spark, "table:minus", COLUMNS)
