@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -98,6 +99,30 @@ def list_files(path: str, recursive: bool = False) -> list[str]:
     return sorted(prefix + name for name in found)
 
 
+@dataclass(frozen=True)
+class FileInfo:
+    """A file's path, length in bytes and time of its last change [ns since 1970]."""
+
+    path: str
+    n_bytes: int
+    modified_ns: int
+
+
+def list_infos(path: str) -> list[FileInfo]:
+    """Return the files below a directory at any depth, by path; the file itself for a file.
+
+    Where there is nothing, there are no files.
+    """
+    filesystem, inner = resolve(path)
+    infos = [filesystem.get_file_info(inner)]
+    if not infos[0].is_file:
+        selector = fs.FileSelector(inner, recursive=True, allow_not_found=True)
+        infos = filesystem.get_file_info(selector)
+    prefix = path.split("://", 1)[0] + "://" if "://" in path else ""
+    files = [FileInfo(prefix + i.path, i.size, i.mtime_ns or 0) for i in infos if i.is_file]
+    return sorted(files, key=lambda file: file.path)
+
+
 def is_empty(path: str) -> bool:
     """Whether there is nothing at `path`, or a directory with nothing in it."""
     filesystem, inner = resolve(path)
@@ -152,9 +177,17 @@ def size_and_sha256(path: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def checksum(path: str, algorithm: str) -> str:
+    """Return a checksum (``md5``, ``sha256``, …) of a file's content, in hexadecimal digits."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def _chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
     filesystem, inner = resolve(path)
-    with filesystem.open_input_stream(inner) as stream:
+    with filesystem.open_input_stream(inner, compression=None) as stream:
         while chunk := stream.read(length):
             yield chunk
 

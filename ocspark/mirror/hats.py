@@ -73,20 +73,34 @@ def write_partition(
     ends = pc.min_max(index).as_py()
     if not table.num_rows or {ends["min"] >> shift, ends["max"] >> shift} != {pixel}:
         raise ValueError(f"rows of pixel {pixel} at order {order} expected, got {ends}")
-    by = pc.sort_indices(  # stable
-        table.select([HEALPIX_COLUMN, id_column]),
-        sort_keys=[(HEALPIX_COLUMN, "ascending"), (id_column, "ascending")],
-    )
     path = partition_path(root, order, pixel)
+    write_sorted(table, path, id_column, ROW_GROUP_ROWS, parquet_options(table.schema))
+    return Partition(order, pixel, table.num_rows, storage.file_size(path))
+
+
+def write_sorted(
+    table: pa.Table, path: str, id_column: str, row_group_rows: int, options: Mapping[str, Any]
+) -> pa.Array:
+    """Write rows as one Parquet file, sorted by ``_healpix_29``, then `id_column`.
+
+    Returns
+    -------
+    pa.Array of int64
+        The sorted index, as written.
+    """
+    keys = table.select([HEALPIX_COLUMN, id_column])
+    by = pc.sort_indices(  # stable
+        keys, sort_keys=[(HEALPIX_COLUMN, "ascending"), (id_column, "ascending")]
+    )
     storage.make_directory(path.rsplit("/", 1)[0])
     with (
         storage.open_whole(path) as stream,
-        pq.ParquetWriter(stream, table.schema, **parquet_options(table.schema)) as writer,
+        pq.ParquetWriter(stream, table.schema, **options) as writer,
     ):
         # group by group, so that a sorted copy of the whole table is never held
-        for start in range(0, table.num_rows, ROW_GROUP_ROWS):
-            writer.write_table(table.take(by.slice(start, ROW_GROUP_ROWS)))
-    return Partition(order, pixel, table.num_rows, storage.file_size(path))
+        for start in range(0, table.num_rows, row_group_rows):
+            writer.write_table(table.take(by.slice(start, row_group_rows)))
+    return keys[HEALPIX_COLUMN].take(by).combine_chunks()
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:

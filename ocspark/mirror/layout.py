@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.hats import UNFINISHED
 from ocspark.sky.cover import overlapping
 
 HEALPIX_COLUMN = "_healpix_29"
@@ -86,6 +87,11 @@ def open_mirror(path: str) -> Mirror:
     for name in ("hats.properties", "properties"):
         if storage.exists(storage.join(path, name)):
             return _open_hats(path, _properties(storage.join(path, name)))
+    if storage.exists(storage.join(path, UNFINISHED)):
+        raise InputError(
+            f"mirror.path: {path}: its building has not finished; expected a finished mirror "
+            "(run the command that builds it again)"
+        )
     files = [f for f in storage.list_files(path, recursive=True) if _is_data(f, path)]
     if not files:
         raise InputError(
