@@ -339,3 +339,21 @@ def test_real_bulk_files_equal_what_astropy_reads(tmp_path: Path, here, columns:
             assert mine.type == pa.from_numpy_dtype(theirs.dtype), name
         known = np.asarray(theirs)[~missing]
         assert np.array_equal(mine.drop_null().to_numpy(zero_copy_only=False), known), name
+
+
+def test_the_mirror_is_valid_hats_and_lsdb_finds_the_same_stars(bulk: Path, tmp_path: Path, here):
+    validation = pytest.importorskip("hats.io.validation")
+    lsdb = pytest.importorskip("lsdb")
+    make(bulk, tmp_path / "mirror", columns="all")
+    assert validation.is_valid_catalog(str(tmp_path / "mirror"), strict=True)
+    catalogue = lsdb.open_catalog(str(tmp_path / "mirror"))
+    centre = SOURCES.iloc[[np.argmax(SOURCES["ra"] > 0)]]
+    ra, dec = float(centre["ra"].iloc[0]), float(centre["dec"].iloc[0])
+    found = catalogue.cone_search(ra, dec, radius_arcsec=40 * 3600).compute()
+    x, y = np.radians(SOURCES["dec"] - dec) / 2, np.radians(SOURCES["ra"] - ra) / 2
+    near = np.sin(x) ** 2 + np.cos(np.radians(SOURCES["dec"])) * np.cos(np.radians(dec)) * (
+        np.sin(y) ** 2
+    )
+    inside = np.degrees(2 * np.arcsin(np.sqrt(near))) <= 40
+    assert 10 < inside.sum() < len(SOURCES)
+    assert set(found["source_id"]) == set(SOURCES.loc[inside, "source_id"])
