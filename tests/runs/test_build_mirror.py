@@ -347,8 +347,7 @@ def test_the_mirror_is_valid_hats_and_lsdb_finds_the_same_stars(bulk: Path, tmp_
     make(bulk, tmp_path / "mirror", columns="all")
     assert validation.is_valid_catalog(str(tmp_path / "mirror"), strict=True)
     catalogue = lsdb.open_catalog(str(tmp_path / "mirror"))
-    centre = SOURCES.iloc[[np.argmax(SOURCES["ra"] > 0)]]
-    ra, dec = float(centre["ra"].iloc[0]), float(centre["dec"].iloc[0])
+    ra, dec = (float(SOURCES[name].iloc[0]) for name in ("ra", "dec"))
     found = catalogue.cone_search(ra, dec, radius_arcsec=40 * 3600).compute()
     x, y = np.radians(SOURCES["dec"] - dec) / 2, np.radians(SOURCES["ra"] - ra) / 2
     near = np.sin(x) ** 2 + np.cos(np.radians(SOURCES["dec"])) * np.cos(np.radians(dec)) * (
