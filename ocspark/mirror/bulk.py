@@ -56,7 +56,7 @@ class InputFile:
     def identity(self) -> str:
         """What must be unchanged for an earlier reading to count."""
         facts = asdict(self)
-        del facts["path"], facts["md5"]
+        del facts["path"]
         return json.dumps(facts)
 
     @property

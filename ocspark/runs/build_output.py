@@ -77,6 +77,8 @@ def check_output(options: BuildOptions) -> None:
     output, work = options.output, storage.join(options.output, UNFINISHED)
     if storage.is_file(output):
         raise InputError(f"--output {output}: is a file; expected a folder for the mirror")
+    if f"{storage.resolve(output)[1]}/".startswith(f"{storage.resolve(options.input)[1]}/"):
+        raise InputError(f"--output {output}: lies in the input; expected a folder elsewhere")
     settings = storage.join(work, SETTINGS)
     if storage.exists(settings):
         _compare(options, json.loads(storage.read_text(settings)), "an unfinished build")

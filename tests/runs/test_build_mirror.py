@@ -112,8 +112,8 @@ def spoil_checksum(file: Path) -> None:
 
 
 def truncate(file: Path) -> None:
-    (file.parent / "_MD5SUM.txt").unlink()
     file.write_bytes(file.read_bytes()[:-2000])
+    list_md5(file.parent, sorted(file.parent.glob("*.gz")))
 
 
 def unpacked(change: Callable[[str], str]) -> Callable[[Path], None]:
@@ -270,10 +270,11 @@ def test_foreign_folders_and_empty_inputs_are_refused(bulk: Path, tmp_path: Path
         (tmp_path / "mine/notes.txt", bulk, "is a file"),
         (tmp_path / "new", tmp_path / "mine", "no table files"),
         (tmp_path / "new", tmp_path / "nothing", "no such file"),
+        (bulk / "mirror", bulk, "lies in the input"),
     ):
         with pytest.raises(InputError, match=reason):
             make(source, output)
-    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "new").exists() and not (bulk / "mirror").exists()
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     with pytest.raises(InputError, match="--max-rows 0"):
         make(bulk, tmp_path / "new", max_rows=0)
