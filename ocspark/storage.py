@@ -6,9 +6,15 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
 
 import pyarrow.parquet as pq
-from pyarrow import fs
+from pyarrow import NativeFile, fs
+
+#: Ends the name of a file that is still being written, or whose writer died.
+PART_SUFFIX = ".part"
 
 
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
@@ -50,20 +56,32 @@ def read_text(path: str) -> str:
         return bytes(stream.read()).decode("utf-8")
 
 
-def write_file(path: str, text: str | bytes) -> None:
-    """Write a small file so that a reader sees the whole of it or nothing.
+@contextmanager
+def open_whole(path: str) -> Iterator[NativeFile]:
+    """Open a file for writing so that a reader sees the whole of it or nothing.
 
-    Object stores publish an object when its writing ends; on a local disk it is written beside
-    and renamed.
+    Object stores publish an object when its writing ends; on a local disk it is written beside,
+    under a name of its own so that two attempts cannot mix, and renamed.
     """
     filesystem, inner = resolve(path)
     local = isinstance(filesystem, fs.LocalFileSystem)
-    target = f"{inner}.part" if local else inner
+    target = f"{inner}.{uuid4().hex}{PART_SUFFIX}" if local else inner
     # no compression by file name: what is written is what is meant
-    with filesystem.open_output_stream(target, compression=None) as stream:
-        stream.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+    try:
+        with filesystem.open_output_stream(target, compression=None) as stream:
+            yield stream
+    except BaseException:
+        if local:
+            remove_file(target)
+        raise
     if local:
         filesystem.move(target, inner)
+
+
+def write_file(path: str, text: str | bytes) -> None:
+    """Write a small file so that a reader sees the whole of it or nothing."""
+    with open_whole(path) as stream:
+        stream.write(text if isinstance(text, bytes) else text.encode("utf-8"))
 
 
 def make_directory(path: str) -> None:
@@ -79,6 +97,30 @@ def list_files(path: str, recursive: bool = False) -> list[str]:
     found = [info.path for info in filesystem.get_file_info(selector) if info.is_file]
     prefix = path.split("://", 1)[0] + "://" if "://" in path else ""
     return sorted(prefix + name for name in found)
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file's path, length in bytes and time of its last change [ns since 1970]."""
+
+    path: str
+    n_bytes: int
+    modified_ns: int
+
+
+def list_infos(path: str) -> list[FileInfo]:
+    """Return the files below a directory at any depth, by path; the file itself for a file.
+
+    Where there is nothing, there are no files.
+    """
+    filesystem, inner = resolve(path)
+    infos = [filesystem.get_file_info(inner)]
+    if not infos[0].is_file:
+        selector = fs.FileSelector(inner, recursive=True, allow_not_found=True)
+        infos = filesystem.get_file_info(selector)
+    prefix = path.split("://", 1)[0] + "://" if "://" in path else ""
+    files = [FileInfo(prefix + i.path, i.size, i.mtime_ns or 0) for i in infos if i.is_file]
+    return sorted(files, key=lambda file: file.path)
 
 
 def is_empty(path: str) -> bool:
@@ -135,9 +177,17 @@ def size_and_sha256(path: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def checksum(path: str, algorithm: str) -> str:
+    """Return a checksum (``md5``, ``sha256``, …) of a file's content, in hexadecimal digits."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def _chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
     filesystem, inner = resolve(path)
-    with filesystem.open_input_stream(inner) as stream:
+    with filesystem.open_input_stream(inner, compression=None) as stream:
         while chunk := stream.read(length):
             yield chunk
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from ocspark.errors import InputError
 
-_ASTROPY_FORMATS = {
+#: Suffix to astropy's name of the format.
+ASTROPY_FORMATS = {
     ".ecsv": "ascii.ecsv",
     ".fits": "fits",
     ".fit": "fits",
@@ -46,8 +47,8 @@ def read_table(path: str | os.PathLike[str], key: str) -> pd.DataFrame:
             table = pd.read_parquet(file)
         elif suffix in (".csv", ".txt"):
             table = pd.read_csv(file, comment="#", skipinitialspace=True)
-        elif suffix in _ASTROPY_FORMATS:
-            table = _read_astropy(file, _ASTROPY_FORMATS[suffix])
+        elif suffix in ASTROPY_FORMATS:
+            table = _read_astropy(file, ASTROPY_FORMATS[suffix])
         else:
             raise InputError(f"{key}: {file}: unknown kind of file; expected {_kinds()}")
     except InputError:

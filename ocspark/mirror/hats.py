@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.healpix import HEALPIX_COLUMN
 
-HEALPIX_COLUMN = "_healpix_29"
-_PIXELS_PER_DIR = 10_000
+PIXELS_PER_DIR = 10_000
+#: Stands in the catalogue's root from before the first file until the properties are there.
+UNFINISHED = "_ocspark_unfinished"
+PROPERTIES = ("properties", "hats.properties")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class HatsCatalogue:
 
     def location(self, pixel: Pixel) -> str:
         """Return the file of a pixel, or its folder."""
-        folder = f"Dir={pixel.index // _PIXELS_PER_DIR * _PIXELS_PER_DIR}"
+        folder = f"Dir={pixel.index // PIXELS_PER_DIR * PIXELS_PER_DIR}"
         name = f"Npix={pixel.index}" + ("" if self.in_folders else self._suffix)
         return storage.join(self.path, "dataset", f"Norder={pixel.order}", folder, name)
 
@@ -113,7 +116,7 @@ def find_hats(path: str) -> HatsCatalogue | None:
                 "catalogue"
             )
         return catalogue
-    for name in ("hats.properties", "properties"):
+    for name in reversed(PROPERTIES):
         file = storage.join(path, name)
         if storage.exists(file):
             return HatsCatalogue(path, _read_properties(file), _read_pixels(path))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.mirror.hats import HatsCatalogue, find_hats
+from ocspark.mirror.hats import UNFINISHED, HatsCatalogue, find_hats
 from ocspark.sky.cover import Cover, pixel_ranges
 
 #: Integer columns of a release; the others are floating point.
@@ -106,6 +106,11 @@ def open_mirror(path: str) -> Mirror:
     catalogue = find_hats(path)
     if catalogue is not None:
         return _hats_mirror(catalogue)
+    if storage.exists(storage.join(path, UNFINISHED)):
+        raise InputError(
+            f"mirror.path: {path}: its building has not finished; expected a finished mirror "
+            "(run the command that builds it again)"
+        )
     files = [f for f in storage.list_files(path, recursive=True) if _is_data(f, path)]
     if not files:
         raise InputError(

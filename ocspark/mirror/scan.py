@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import healpy
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
-from ocspark.mirror.healpix import HEALPIX_ORDER
+from ocspark.mirror.healpix import index_29
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.read import COLOURS, POSITIVE
 from ocspark.sky.cover import Cover
@@ -209,7 +208,5 @@ def _healpix_29(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> ND
     """Return the index; a source without a position, which is not kept, gets 0."""
     known = np.isfinite(ra_deg) & np.isfinite(dec_deg)
     index = np.zeros(len(ra_deg), dtype=np.int64)
-    index[known] = healpy.ang2pix(
-        1 << HEALPIX_ORDER, ra_deg[known], dec_deg[known], nest=True, lonlat=True
-    )
+    index[known] = index_29(ra_deg[known], dec_deg[known])
     return index

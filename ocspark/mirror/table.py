@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark.errors import InputError
-from ocspark.mirror.hats import HEALPIX_COLUMN
+from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_type
 
 PREFIX = "table:"

@@ -16,28 +16,36 @@ class Progress:
     Parameters
     ----------
     label : str
-    n_units, n_rows : int
-        All units and mirror rows of the pass.
+    n_units : int
+        All units of the pass.
+    n_rows : int or None
+        All mirror rows of the pass; None where only reading tells, and units measure what is left.
+    noun : str
+        What a unit is called.
     """
 
-    def __init__(self, label: str, n_units: int, n_rows: int) -> None:
-        self._label, self._n_units, self._n_rows = label, n_units, n_rows
-        self._units = self._rows = self._new_rows = 0
+    def __init__(self, label: str, n_units: int, n_rows: int | None, noun: str = "units") -> None:
+        self._label, self._n_units, self._n_rows, self._noun = label, n_units, n_rows, noun
+        self._units = self._rows = self._new_units = self._new_rows = 0
         self._started = time.monotonic()
 
-    def done(self, rows: int, reused: bool) -> None:
-        """Count a unit of so many mirror rows as done."""
-        self._units += 1
+    def done(self, rows: int, reused: bool, units: int = 1) -> None:
+        """Count units of so many mirror rows together as done."""
+        self._units += units
         self._rows += rows
+        self._new_units += 0 if reused else units
         self._new_rows += 0 if reused else rows
         elapsed = time.monotonic() - self._started
-        rate = self._new_rows / elapsed if elapsed > 0 else 0.0
-        text = f"{self._label}: {self._units}/{self._n_units} units"
-        if rate > 0:
-            left = timedelta(seconds=round((self._n_rows - self._rows) / rate))
-            text += f", {rate:,.0f} sources/s, {left} left"
+        text = f"{self._label}: {self._units}/{self._n_units} {self._noun}"
+        if self._new_rows and elapsed > 0:
+            if self._n_rows is None:
+                seconds = (self._n_units - self._units) * elapsed / self._new_units
+            else:
+                seconds = (self._n_rows - self._rows) * elapsed / self._new_rows
+            left = timedelta(seconds=round(seconds))
+            text += f", {self._new_rows / elapsed:,.0f} sources/s, {left} left"
         if reused:
-            text += " (unit reused)"
+            text += " (unit reused)" if units == 1 else f" ({units} reused)"
         if sys.stderr.isatty():
             end = "\n" if self._units == self._n_units else ""
             sys.stderr.write(f"\r\033[K[ocspark] {text}{end}")

@@ -19,13 +19,14 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.mirror.layout import check_files, open_mirror
-from ocspark.mirror.read import read_sources
 from ocspark.mirror.write import write_hats
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.runs.verify_mirror import verify_mirror
-from ocspark.selection.cone import make_cones, search_cones
+from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
+from ocspark.tables import CONE
+from tests.selection.test_cone import unchanged
 from tests.toy import Toy
 
 with warnings.catch_warnings():
@@ -71,9 +72,8 @@ def search(spark: SparkSession, path: Path) -> list[list[int]]:
     )
     cones = make_cones(clusters, SearchSettings())
     mirror = open_mirror(str(path))
-    touched = mirror.touched_by(cones.cell, cones.order)
-    files = check_files(touched, COLUMNS, mirror.healpix_column)
-    found = search_cones(spark, read_sources(spark, files, COLUMNS), cones, touched).toPandas()
+    files = check_files(mirror.touched_by(cones.cover), COLUMNS, mirror.healpix_column)
+    found = ConeSearch(spark, COLUMNS, cones).in_files(files, unchanged, CONE).toPandas()
     return [sorted(found.loc[found["cluster_key"] == k, "source_id"]) for k in range(len(CONES))]
 
 

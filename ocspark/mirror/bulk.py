@@ -1,0 +1,183 @@
+"""What a mirror is built from: the files of a bulk directory, a HATS catalogue, or one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.inputs.files import ASTROPY_FORMATS
+from ocspark.mirror.hats import PROPERTIES
+from ocspark.mirror.layout import open_mirror
+
+MD5_LIST = "_MD5SUM.txt"
+CATALOGUE_MARKS = (*PROPERTIES, "collection.properties")
+#: Kinds of input file, by suffix; any may end in ``.gz`` besides.
+KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", **ASTROPY_FORMATS}
+#: Parquet files above this many bytes are shared between tasks, by ranges of row groups.
+SPLIT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One piece of input: a file, or a range of row groups of a large Parquet file.
+
+    Attributes
+    ----------
+    path, name : str
+        Full path, and path below the input directory.
+    n_bytes : int
+    modified_ns : int
+        With `n_bytes`, tells whether the file is still the one that was read.
+    md5 : str or None
+        From the directory's MD5 list.
+    row_groups : (first, end) or None
+    """
+
+    path: str
+    name: str
+    n_bytes: int
+    modified_ns: int
+    md5: str | None = None
+    row_groups: tuple[int, int] | None = None
+
+    @property
+    def kind(self) -> str:
+        """``parquet``, ``csv`` or astropy's name of the format."""
+        return _kind(self.name) or ""
+
+    @property
+    def identity(self) -> str:
+        """What must be unchanged for an earlier reading to count."""
+        facts = asdict(self)
+        del facts["path"]
+        return json.dumps(facts)
+
+    @property
+    def key(self) -> str:
+        """A name of this piece that is safe as a file name."""
+        return hashlib.sha256(f"{self.name} {self.row_groups}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """The input's files, in order of name; those its list has and lacks.
+
+    Attributes
+    ----------
+    files : list of InputFile
+    absent : list of str
+        In the MD5 list or the catalogue's list of partitions, but not there.
+    unlisted : list of str
+        There, but not in the MD5 list (empty without a list).
+    """
+
+    files: list[InputFile]
+    absent: list[str]
+    unlisted: list[str]
+
+
+def list_bulk(path: str) -> Bulk:
+    """List the input files of a mirror.
+
+    Parameters
+    ----------
+    path : path or URI
+        A directory (with ``_MD5SUM.txt`` or not), a HATS catalogue, or one file.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`, or no file of a known kind.
+    """
+    if not storage.exists(path):
+        raise InputError(f"--input {path}: no such file or directory; expected {_kinds()}")
+    infos = storage.list_infos(path)
+    if any(storage.exists(storage.join(path, mark)) for mark in CATALOGUE_MARKS):
+        wanted = {storage.resolve(file.path)[1] for file in open_mirror(path).files}
+        there = {storage.resolve(info.path)[1]: _input_file(info, path) for info in infos}
+        absent = [name for name in sorted(wanted) if name not in there]
+        found = [there[name] for name in sorted(wanted) if name in there]
+        return Bulk([piece for file in found for piece in _pieces(file)], absent, [])
+    found = [_input_file(info, path) for info in infos if _is_table(info, path)]
+    sums = _read_md5_list(path)
+    names = {file.name for file in found}
+    absent = sorted(set(sums) - names)
+    if not found and not absent:
+        raise InputError(f"--input {path}: no table files in it; expected {_kinds()}")
+    files = [replace(file, md5=sums.get(file.name)) for file in found]
+    unlisted = sorted(names - set(sums)) if sums else []
+    # the list says how a file must be as a whole, so such a file stays one piece
+    split = [[file] if file.md5 else list(_pieces(file)) for file in files]
+    return Bulk([piece for pieces in split for piece in pieces], absent, unlisted)
+
+
+def _input_file(info: storage.FileInfo, root: str) -> InputFile:
+    return InputFile(info.path, _name(info, root), info.n_bytes, info.modified_ns)
+
+
+def _name(info: storage.FileInfo, root: str) -> str:
+    base = root.rstrip("/") if "://" in root else storage.resolve(root)[1]
+    inside = info.path.removeprefix(base).lstrip("/")
+    return inside or info.path.rsplit("/", 1)[1]
+
+
+def _is_table(info: storage.FileInfo, root: str) -> bool:
+    name = _name(info, root)
+    hidden = any(part.startswith(("_", ".")) for part in name.split("/"))
+    return not hidden and _kind(name) is not None
+
+
+def _kind(name: str) -> str | None:
+    base = name.lower().removesuffix(".gz")
+    return next((kind for suffix, kind in KINDS.items() if base.endswith(suffix)), None)
+
+
+def _kinds() -> str:
+    return (
+        "a directory of ESA bulk files, a HATS catalogue, or tables as Parquet, CSV, ECSV, FITS "
+        "or VOTable"
+    )
+
+
+def _read_md5_list(path: str) -> dict[str, str]:
+    """Return name to MD5 of the directory's list, {} where there is none."""
+    file = storage.join(path, MD5_LIST)
+    if not storage.is_directory(path) or not storage.exists(file):
+        return {}
+    sums = {}
+    for number, line in enumerate(storage.read_text(file).splitlines(), 1):
+        if not line.strip():
+            continue
+        digest, _, name = line.strip().partition(" ")
+        name = name.lstrip(" *").removeprefix("./")
+        if len(digest) != 32 or not name:
+            raise InputError(f"--input {file}: line {number}: expected an MD5 and a file name")
+        if _kind(name) is not None:
+            sums[name] = digest.lower()
+    return sums
+
+
+def _pieces(file: InputFile) -> Iterator[InputFile]:
+    """Yield a large Parquet file as ranges of row groups, any other file whole."""
+    if file.kind != "parquet" or file.n_bytes <= SPLIT_BYTES:
+        yield file
+        return
+    try:
+        filesystem, inner = storage.resolve(file.path)
+        metadata = pq.read_metadata(inner, filesystem=filesystem)
+    except (pa.ArrowException, OSError):  # its task will say what is wrong
+        yield file
+        return
+    first, size = 0, 0
+    for group in range(metadata.num_row_groups):
+        size += metadata.row_group(group).total_byte_size
+        if size >= SPLIT_BYTES or group == metadata.num_row_groups - 1:
+            yield replace(file, row_groups=(first, group + 1))
+            first, size = group + 1, 0

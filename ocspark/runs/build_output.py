@@ -1,0 +1,100 @@
+"""What a build is asked for, and whether its output folder is free, half built or finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.mirror.hats import PROPERTIES, UNFINISHED
+
+#: What was built, from what: in the finished catalogue's root.
+RECORD = "ocspark_build.json"
+#: What an unfinished build was asked for: in its `UNFINISHED` folder.
+SETTINGS = "settings.json"
+LOCK = "_lock"
+#: Changed when the same input and settings would give other files.
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What to build.
+
+    Attributes
+    ----------
+    input, output : str
+        Paths or URIs.
+    release : str
+    max_rows : int
+        Rows of a partition at most.
+    columns : ``needed`` or ``all``
+        The columns the release's map names, or all there are.
+    """
+
+    input: str
+    output: str
+    release: str
+    max_rows: int = 1_000_000
+    columns: Literal["needed", "all"] = "needed"
+
+    def __post_init__(self) -> None:
+        if self.max_rows < 1:
+            raise InputError(f"--max-rows {self.max_rows}: expected 1 or more")
+        if self.columns not in ("needed", "all"):
+            raise InputError(f"--columns {self.columns}: expected needed or all")
+
+
+def settings_of(options: BuildOptions) -> dict[str, Any]:
+    """Return what must be the same for an earlier build to count."""
+    # paths as they stand on their file system, so that `mirror` and `./mirror` are the same
+    source = options.input if "://" in options.input else storage.resolve(options.input)[1]
+    settings = {**asdict(options), "input": source.rstrip("/"), "format": _FORMAT}
+    del settings["output"]
+    return settings
+
+
+def finished_record(options: BuildOptions) -> dict[str, Any] | None:
+    """Return the record of a finished mirror; refuse one that was built otherwise."""
+    if not all(storage.exists(storage.join(options.output, name)) for name in PROPERTIES):
+        return None
+    path = storage.join(options.output, RECORD)
+    if not storage.exists(path):
+        raise InputError(
+            f"--output {options.output}: holds a catalogue that this job did not build; expected "
+            "a new or empty folder"
+        )
+    record: dict[str, Any] = json.loads(storage.read_text(path))
+    _compare(options, record["settings"], "a finished mirror")
+    return record
+
+
+def check_output(options: BuildOptions) -> None:
+    """Refuse an output that holds something else, or a build with other settings."""
+    output, work = options.output, storage.join(options.output, UNFINISHED)
+    if storage.is_file(output):
+        raise InputError(f"--output {output}: is a file; expected a folder for the mirror")
+    if f"{storage.resolve(output)[1]}/".startswith(f"{storage.resolve(options.input)[1]}/"):
+        raise InputError(f"--output {output}: lies in the input; expected a folder elsewhere")
+    settings = storage.join(work, SETTINGS)
+    if storage.exists(settings):
+        _compare(options, json.loads(storage.read_text(settings)), "an unfinished build")
+    elif not storage.is_directory(work) and {
+        info.path.rsplit("/", 1)[1] for info in storage.list_infos(output)
+    } - {LOCK}:
+        raise InputError(
+            f"--output {output}: is not empty and holds no unfinished build; expected a new or "
+            "empty folder"
+        )
+
+
+def _compare(options: BuildOptions, before: Mapping[str, Any], what: str) -> None:
+    for key, value in settings_of(options).items():
+        if before.get(key) != value:
+            raise InputError(
+                f"--output {options.output}: holds {what} with {key} {before.get(key)}, not "
+                f"{value}; expected the same settings or another folder"
+            )
