@@ -14,7 +14,14 @@ from ocspark.errors import InputError
 from tests.benchmarks.measure import Comparison
 
 #: Each is a module beside this one with a function `run`; planned ones join when they are built.
-NAMES = ("engine_vs_published", "mock_rows_per_second", "search_rows_per_second")
+NAMES = (
+    "engine_vs_published",
+    "mock_rows_per_second",
+    "search_rows_per_second",
+    "search_vs_duckdb_count",
+    "search_vs_duckdb_write",
+    "search_vs_lsdb",
+)
 
 
 def main(arguments: list[str]) -> int:
