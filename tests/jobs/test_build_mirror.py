@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import runpy
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.bulk import make_sources, write_bulk
-from tests.runs.test_build_mirror import content, spoil_checksum
+from tests.runs.test_build_mirror import content, make, spoil_checksum
 from tests.toyrun import ROOT
 
 
@@ -70,14 +69,17 @@ def test_a_quarantined_file_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.slow
-def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(tmp_path: Path):
-    write_bulk(tmp_path / "bulk", make_sources(6000), 12)
-    arguments = [str(tmp_path / "bulk"), "--release", "dr3", "--columns", "all"]
+def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
+    spark: SparkSession, tmp_path: Path
+):
+    write_bulk(tmp_path / "bulk", make_sources(3000), 8)
+    arguments = ["--input", str(tmp_path / "bulk"), "--release", "dr3", "--max-rows", "150"]
+    record = make(tmp_path / "bulk", tmp_path / "undisturbed", spark, max_rows=150).record
+    mirror = tmp_path / "mirror"
 
-    def start(mirror: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "jobs/build_mirror.py", "--output", str(mirror)]
+    def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*command, "--max-rows", "150", "--input", *arguments],
+            [sys.executable, "jobs/build_mirror.py", "--output", str(mirror), *arguments],
             cwd=ROOT,
             env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.DEVNULL,
@@ -85,34 +87,21 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(tmp_path: Path
             start_new_session=True,
         )
 
-    def wait_for_start(process: subprocess.Popen[bytes], mirror: Path) -> None:
-        while not (mirror / "_ocspark_unfinished/settings.json").exists():
-            assert process.poll() is None
-            time.sleep(0.02)
-
-    undisturbed = tmp_path / "undisturbed"
-    process = start(undisturbed)
-    wait_for_start(process, undisturbed)
-    began = time.monotonic()
-    while not (undisturbed / "hats.properties").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    duration = time.monotonic() - began
-    assert process.wait() == 0
-
-    mirror, killed = tmp_path / "mirror", 0
-    for share in np.random.default_rng(4).uniform(0.05, 0.9, 10):
-        if (mirror / "hats.properties").exists():  # finished before it was killed: anew
-            assert content(mirror) == content(undisturbed)
-            shutil.rmtree(mirror)
-        process = start(mirror)
-        wait_for_start(process, mirror)
-        time.sleep(share * duration)
-        killed += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+    rng = np.random.default_rng(4)
+    steps = len(record["files"]) + len(record["partitions"])
+    killed = 0
+    for step in np.sort(rng.choice(steps, 10, replace=False)):
+        process = start()
+        while len(list(mirror.glob("_ocspark_unfinished/*/*.json"))) < step:
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.2))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
         process.wait()
-    assert killed >= 5
-    process = start(mirror)
-    assert process.wait() == 0
-    assert content(mirror) == content(undisturbed)
+    assert killed >= 8  # all, unless one was too quick
+    assert start().wait() == 0
+    assert content(mirror) == content(tmp_path / "undisturbed")
     assert not (mirror / "_ocspark_unfinished").exists() and not (mirror / "_lock").exists()
