@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import runpy
 import sys
 from collections.abc import Iterator
@@ -11,18 +13,25 @@ import healpy
 import pandas as pd
 import pytest
 import yaml
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark.errors import InputError
 from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
 from ocspark.runs.full_catalogue import RunResult
-from tests.selection.test_cone_plan import plan_of
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy
 
 COLUMNS = load_release("dr3").columns
+
+
+def plan_of(frame: DataFrame) -> str:
+    """Return Spark's physical plan."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        frame.explain("formatted")
+    return text.getvalue()
 
 
 @pytest.fixture(scope="module")
