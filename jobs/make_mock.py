@@ -14,8 +14,13 @@ def main() -> int:
     parser.add_argument("--sources", type=int, default=300_000, help="field stars, at least")
     parser.add_argument("--clusters", type=int, default=24, help="clusters to plant")
     parser.add_argument("--seed", type=int, default=42, help="any integer")
+    parser.add_argument(
+        "--rows-per-partition", type=int, default=500_000, help="at most, as expected"
+    )
     options = parser.parse_args()
-    parameters = MockParameters(options.sources, options.clusters, options.seed)
+    parameters = MockParameters(
+        options.sources, options.clusters, options.seed, options.rows_per_partition
+    )
     if finished_mock(options.output, parameters):
         print(f"[ocspark] {options.output} already holds this mock; nothing to do")
         return 0

@@ -7,7 +7,7 @@ counts, distances and magnitudes come from one model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import healpy
 import numpy as np
@@ -74,11 +74,15 @@ class Field:
     extinction: ExtinctionGrid
     scale: float = 1.0
 
-    def normalised(self, n_sources: float) -> Field:
-        """Return the field with the scale at which `n_sources` are expected over the sky."""
-        pixels = np.arange(12 * 4**MODEL_ORDER).reshape(-1, 1024)
-        total = float(sum(self._counts(p).sum() for p in pixels))
-        return Field(self.seed, self.luminosity, self.extinction, n_sources / total)
+    def normalised(self, n_sources: float) -> tuple[Field, Array]:
+        """Return the field that is expected to have `n_sources` stars over the sky.
+
+        And, shape (n_pixels,), how many of them in each pixel of `MODEL_ORDER`.
+        """
+        pixels = np.arange(12 * 4**MODEL_ORDER).reshape(-1, 256)
+        counts = np.concatenate([self._counts(p).sum(axis=(1, 2)) for p in pixels])
+        scale = float(n_sources / counts.sum())
+        return replace(self, scale=scale), counts * scale
 
     def _limit(self, a0: Array, log_distance: Array) -> Array:
         # A_G <= A0 but for the hottest stars, which are not the faintest
@@ -104,24 +108,25 @@ class Field:
         Parameters
         ----------
         cell, order : int
-            NESTED pixel and its order, at most `MODEL_ORDER`.
+            NESTED pixel and its order.
 
         Returns
         -------
         dict of arrays, shape (n,)
-            healpix_29; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec [mas/yr];
-            g, bp, rp [mag].
+            healpix_29, ascending; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec
+            [mas/yr]; g, bp, rp [mag].
         """
         rng = keyed_generator(self.seed, "field", order, cell)
-        pixels = np.arange(4 ** (MODEL_ORDER - order)) + cell * 4 ** (MODEL_ORDER - order)
-        counts = self._counts(pixels) * self.scale
+        pixels, order = _model_pixels(cell, order)
+        model = pixels >> 2 * (order - MODEL_ORDER)
+        counts = self._counts(model) * (self.scale * 0.25 ** (order - MODEL_ORDER))
         expected = counts.reshape(len(pixels), -1)
         n_of_pixel = rng.poisson(expected.sum(axis=1))
         row = np.repeat(np.arange(len(pixels)), n_of_pixel)
         n = len(row)
 
-        within = rng.integers(0, 1 << (2 * (HEALPIX_ORDER - MODEL_ORDER)), n)
-        healpix = (pixels[row] << (2 * (HEALPIX_ORDER - MODEL_ORDER))) | within
+        bits = 2 * (HEALPIX_ORDER - order)
+        healpix = np.sort((pixels[row] << bits) | rng.integers(0, 1 << bits, n))
         ra, dec = healpy.pix2ang(1 << HEALPIX_ORDER, healpix, nest=True, lonlat=True)
 
         # one cumulative sum over all pixels: a star looks only between its own pixel's ends
@@ -162,3 +167,11 @@ class Field:
             "bp": magnitude[1],
             "rp": magnitude[2],
         }
+
+
+def _model_pixels(cell: int, order: int) -> tuple[NDArray[np.int64], int]:
+    """Return the pixels that a cell is drawn in, of `MODEL_ORDER` or finer, and their order."""
+    if order >= MODEL_ORDER:
+        return np.array([cell]), order
+    finer = 4 ** (MODEL_ORDER - order)
+    return np.arange(cell * finer, (cell + 1) * finer), MODEL_ORDER

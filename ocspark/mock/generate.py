@@ -11,34 +11,38 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones
-from ocspark.mirror.write import PIXELS_PER_DIR, write_partitioned_hats
+from ocspark.mirror.parts import Part, finish_parts, write_part
+from ocspark.mirror.write import claim
 from ocspark.mock.catalogue import MAX_CLUSTERS, MockCatalogue, PlantedCluster
+from ocspark.mock.frame import Columns
 from ocspark.mock.isochrone_table import isochrone_table
 from ocspark.mock.observe import SOURCE_TYPES
+from ocspark.mock.plan import Plan
 from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.release import load_release
+from ocspark.runs.progress import Progress
 from ocspark.session import ship
 
 log = logging.getLogger(__name__)
 
 #: Rises whenever the same parameters give other stars.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 #: Completion marker, and what stands there until then.
 MARKER, UNFINISHED = "mock.json", "mock.unfinished"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")
 _STAGING = "_staging"
 _MAX_SOURCES = 10**10
-_BATCH_ROWS = 50_000
+#: Rows a Spark task generates, more or less, and tasks between two lines of progress.
+_TASK_ROWS, _TASKS_PER_ROUND = 500_000, 48
 
-_SQL = {"int64": "bigint", "float64": "double", "float32": "float", "int16": "smallint"}
-_SOURCE_SCHEMA = ", ".join(f"{n} {_SQL[np.dtype(t).name]}" for n, t in SOURCE_TYPES.items())
-_MIRROR_SCHEMA = f"{_SOURCE_SCHEMA}, Dir bigint, Npix bigint"
+_MIRROR_SCHEMA = pa.schema([(name, pa.from_numpy_dtype(kind)) for name, kind in SOURCE_TYPES.items()])
+_PARTS_SCHEMA = ", ".join(f"{name} bigint" for name in Part._fields)
 #: The cluster table: canonical columns and units.
 _ROW_TYPE = pa.struct(
     [("cluster", pa.string())]
@@ -64,11 +68,12 @@ _STARS_SCHEMA = (
 
 @dataclass(frozen=True)
 class MockParameters:
-    """What a mock depends on: expected field stars, planted clusters, seed."""
+    """What a mock depends on: expected field stars, planted clusters, seed; how it is divided."""
 
     sources: int
     clusters: int
     seed: int
+    rows_per_partition: int = 500_000
     generator: int = GENERATOR_VERSION
 
     def __post_init__(self) -> None:
@@ -132,15 +137,8 @@ def make_mock(
     _claim(output)
     catalogue = build_catalogue(parameters)
     fetch = ship(spark, catalogue)
-
-    n_rows = write_partitioned_hats(
-        # the plane is rich and the poles poor: several tasks a core, each costs a tenth of a second
-        _mirror_frame(spark, catalogue, fetch, n_tasks or max(12, parameters.sources // 300_000)),
-        storage.join(output, "mirror"),
-        order=catalogue.mirror_order,
-        catalogue_name="ocspark_mock",
-        provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
-    )
+    plan = Plan.build(catalogue.expected, parameters.rows_per_partition)
+    n_rows = _write_mirror(spark, fetch, plan, storage.join(output, "mirror"), n_tasks)
     seconds = time.monotonic() - started
     log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
     counts = _write_tables(spark, fetch, parameters.clusters, output)
@@ -151,7 +149,7 @@ def make_mock(
     marker = {
         "parameters": asdict(parameters),
         "rows": {"mirror": n_rows, **counts},
-        "mirror_order": catalogue.mirror_order,
+        "mirror_files": len(plan.files),
         "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
     }
     storage.write_file(storage.join(output, MARKER), json.dumps(marker, indent=1) + "\n")
@@ -187,36 +185,55 @@ def _claim(output: str) -> None:
         storage.remove_directory(storage.join(output, part))
 
 
-def _mirror_frame(
+def _write_mirror(
     spark: SparkSession,
-    catalogue: MockCatalogue,
     fetch: Callable[[], MockCatalogue],
-    n_tasks: int,
-) -> DataFrame:
-    """Return the sources of the whole sky, each mirror pixel within one Spark partition."""
-    n_pixels = 12 * 4**catalogue.mirror_order
-    pixels = spark.range(0, n_pixels, 1, min(n_pixels, n_tasks))
-    return pixels.mapInArrow(_pixel_batches(fetch), _MIRROR_SCHEMA)
+    plan: Plan,
+    path: str,
+    n_tasks: int | None,
+) -> int:
+    """Write the sources of the whole sky; return their number. Rows never leave a worker."""
+    claim(path)
+    expected = plan.files.rows.sum()
+    bounds = plan.tasks(n_tasks or max(4, int(expected / _TASK_ROWS)))
+    fetch_plan = ship(spark, plan)
+    progress = Progress("mock", len(bounds) - 1, int(expected))
+    parts: list[Part] = []
+    for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
+        runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
+        tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
+        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTS_SCHEMA)
+        new = [Part(*row) for row in written.collect()]  # a few numbers per file
+        parts += new
+        progress.done(sum(part.rows for part in new), reused=False, units=len(runs) - 1)
+    return finish_parts(
+        path,
+        parts,
+        _MIRROR_SCHEMA,
+        catalogue_name="ocspark_mock",
+        provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
+    )
 
 
-def _pixel_batches(
-    fetch: Callable[[], MockCatalogue],
+def _file_writer(
+    fetch: Callable[[], MockCatalogue], fetch_plan: Callable[[], Plan], runs: list[int], path: str
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def generate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue = fetch()
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue, plan = fetch(), fetch_plan()
         for batch in batches:
-            for pixel in batch.column(0).to_pylist():
-                for columns in catalogue.pixel(pixel):
-                    n = len(columns["source_id"])
-                    arrays = [pa.array(columns[name], from_pandas=True) for name in SOURCE_TYPES]
-                    for value in (pixel - pixel % PIXELS_PER_DIR, pixel):
-                        arrays.append(pa.array(np.full(n, value, dtype=np.int64)))
-                    names = [*SOURCE_TYPES, "Dir", "Npix"]
-                    whole = pa.RecordBatch.from_arrays(arrays, names=names)
-                    for start in range(0, n, _BATCH_ROWS):
-                        yield whole.slice(start, _BATCH_ROWS)
+            for task in batch.column(0).to_pylist():
+                for file in range(runs[task], runs[task + 1]):
+                    order, pixel = int(plan.files.order[file]), int(plan.files.pixel[file])
+                    tables = (_table(catalogue.cell(*cell)) for cell in plan.cells_of(file))
+                    part = write_part(path, order, pixel, tables)
+                    yield pa.RecordBatch.from_pylist([part._asdict()])
 
-    return generate
+    return write
+
+
+def _table(columns: Columns) -> pa.Table:
+    arrays = [pa.array(columns[name], from_pandas=True) for name in SOURCE_TYPES]
+    return pa.Table.from_arrays(arrays, schema=_MIRROR_SCHEMA)
 
 
 def _cluster_batches(

@@ -25,9 +25,9 @@ class Progress:
         self._units = self._rows = self._new_rows = 0
         self._started = time.monotonic()
 
-    def done(self, rows: int, reused: bool) -> None:
-        """Count a unit of so many mirror rows as done."""
-        self._units += 1
+    def done(self, rows: int, reused: bool, units: int = 1) -> None:
+        """Count a unit, or several, of so many mirror rows as done."""
+        self._units += units
         self._rows += rows
         self._new_rows += 0 if reused else rows
         elapsed = time.monotonic() - self._started
