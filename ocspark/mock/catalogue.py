@@ -129,7 +129,9 @@ class MockCatalogue:
         if order >= _LOOKUP_ORDER:
             return list(self.clusters_of_pixel.get(pixel >> 2 * (order - _LOOKUP_ORDER), ()))
         finer = 4 ** (_LOOKUP_ORDER - order)
-        found = (self.clusters_of_pixel.get(p, ()) for p in range(pixel * finer, (pixel + 1) * finer))
+        found = (
+            self.clusters_of_pixel.get(p, ()) for p in range(pixel * finer, (pixel + 1) * finer)
+        )
         return sorted({index for indices in found for index in indices})
 
     def _shared_cluster(self, index: int) -> PlantedCluster:

@@ -41,7 +41,9 @@ _MAX_SOURCES = 10**10
 #: Rows a Spark task generates, more or less, and tasks between two lines of progress.
 _TASK_ROWS, _TASKS_PER_ROUND = 500_000, 48
 
-_MIRROR_SCHEMA = pa.schema([(name, pa.from_numpy_dtype(kind)) for name, kind in SOURCE_TYPES.items()])
+_MIRROR_SCHEMA = pa.schema(
+    [(name, pa.from_numpy_dtype(kind)) for name, kind in SOURCE_TYPES.items()]
+)
 _PARTS_SCHEMA = ", ".join(f"{name} bigint" for name in Part._fields)
 #: The cluster table: canonical columns and units.
 _ROW_TYPE = pa.struct(

@@ -96,9 +96,7 @@ class Plan:
             If a file would be smaller than a cell.
         """
         if rows_per_file < CELL_ROWS:
-            raise InputError(
-                f"--rows-per-partition {rows_per_file}: expected at least {CELL_ROWS}"
-            )
+            raise InputError(f"--rows-per-partition {rows_per_file}: expected at least {CELL_ROWS}")
         files, cells = tile(expected, rows_per_file), tile(expected, CELL_ROWS)
         first = np.searchsorted(cells.first, files.first)
         return cls(files, cells, np.append(first, len(cells)))

@@ -9,6 +9,7 @@ import pytest
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.generate import MockParameters, build_catalogue
 from ocspark.mock.observe import FIVE_PARAMETERS, SIX_PARAMETERS, SOURCE_TYPES, TWO_PARAMETERS
+from ocspark.mock.plan import CELL_ROWS, tile
 from ocspark.mock.rng import keyed_generator
 
 
@@ -16,10 +17,15 @@ def _equal(one, other) -> bool:
     return all(np.array_equal(one[n], other[n], equal_nan=True) for n in SOURCE_TYPES)
 
 
+def _cells(catalogue: MockCatalogue) -> list[tuple[int, int]]:
+    tiles = tile(catalogue.expected, CELL_ROWS)
+    return list(zip(tiles.order.tolist(), tiles.pixel.tolist(), strict=True))
+
+
 @pytest.fixture(scope="module")
 def sky(catalogue: MockCatalogue):
     """All sources, as one table."""
-    cells = [catalogue.cell(cell) for cell in range(12 * 4**catalogue.cell_order)]
+    cells = [catalogue.cell(*cell) for cell in _cells(catalogue)]
     return {name: np.concatenate([cell[name] for cell in cells]) for name in SOURCE_TYPES}
 
 
@@ -30,15 +36,15 @@ def planted(catalogue: MockCatalogue):
 
 def test_a_cell_is_the_same_whatever_was_drawn_before(catalogue: MockCatalogue):
     again = build_catalogue(MockParameters(20_000, 24, 7))
-    richest = max(catalogue.clusters_of_cell)
-    forwards = [catalogue.cell(c) for c in (3, 50, richest)]
-    backwards = [again.cell(c) for c in (richest, 50, 3)][::-1]
+    cells = [(1, 3), (1, 40), (2, 100), (7, 9_000)]
+    forwards = [catalogue.cell(*c) for c in cells]
+    backwards = [again.cell(*c) for c in cells[::-1]][::-1]
     assert all(_equal(a, b) for a, b in zip(forwards, backwards, strict=True))
 
 
 def test_another_seed_gives_other_stars(catalogue: MockCatalogue):
     other = build_catalogue(MockParameters(20_000, 24, 8))
-    assert not np.array_equal(catalogue.cell(50)["ra"], other.cell(50)["ra"])
+    assert not np.array_equal(catalogue.cell(1, 40)["ra"], other.cell(1, 40)["ra"])
 
 
 def test_there_are_at_least_as_many_sources_as_asked_for(sky):
