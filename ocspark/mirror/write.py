@@ -124,7 +124,7 @@ def write_partitioned_hats(
         Number of rows written.
     """
     path = os.fspath(path)
-    claim(path)
+    _claim(path)
     (
         # Spark would sort by the partition columns anyway, and its sort is not stable; rows that
         # arrive sorted cost one comparison each. Norder is no partition column: the optimizer
@@ -141,7 +141,7 @@ def write_partitioned_hats(
     return _finish(path, order, catalogue_name, ra_column, dec_column, provenance or {})
 
 
-def claim(path: str) -> None:
+def _claim(path: str) -> None:
     """Empty the folder if it is ours or new, and mark it as unfinished; refuse anything else."""
     if storage.is_file(path):
         raise InputError(f"{path}: is a file; expected a folder for a HATS catalogue")
@@ -185,53 +185,6 @@ def _finish(
 
     filesystem, first = storage.resolve(data[0][1])
     schema = pq.read_schema(first, filesystem=filesystem).remove_metadata()
-    return write_metadata(
-        path,
-        {(order, pixel): n for pixel, n in rows_of.items()},
-        n_bytes,
-        schema,
-        catalogue_name=catalogue_name,
-        ra_column=ra_column,
-        dec_column=dec_column,
-        npix_suffix="/",
-        provenance=provenance,
-    )
-
-
-def write_metadata(
-    path: str,
-    rows_of: Mapping[tuple[int, int], int],
-    n_bytes: int,
-    schema: pa.Schema,
-    *,
-    catalogue_name: str,
-    ra_column: str,
-    dec_column: str,
-    npix_suffix: str,
-    provenance: Mapping[str, str],
-) -> int:
-    """Write partition_info.csv, the common schema and, last, the properties.
-
-    Parameters
-    ----------
-    path : str
-        The catalogue's folder, with the mark `UNFINISHED`, which goes.
-    rows_of : mapping
-        (order, pixel) to rows.
-    n_bytes : int
-        Of all data files together.
-    schema : Schema
-        Columns in the files.
-    npix_suffix : {"/", ".parquet"}
-        Whether a pixel has a folder or a file.
-
-    Returns
-    -------
-    int
-        Number of rows.
-    """
-    if not rows_of:
-        raise InputError(f"{path}: no sources to write; expected at least one row")
     metadata = pa.BufferOutputStream()
     pq.write_metadata(schema, metadata)
     storage.write_file(
@@ -240,35 +193,33 @@ def write_metadata(
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("Norder", "Npix", "num_rows"))
-    along = sorted(rows_of, key=lambda pixel: pixel[1] << 2 * (HEALPIX_ORDER - pixel[0]))
-    writer.writerows((*pixel, rows_of[pixel]) for pixel in along)
+    writer.writerows((order, pixel, rows_of[pixel]) for pixel in sorted(rows_of))
     storage.write_file(storage.join(path, "partition_info.csv"), table.getvalue())
 
-    n_rows = sum(rows_of.values())
     properties = {
         "obs_collection": catalogue_name,
         "dataproduct_type": "object",
-        "hats_nrows": n_rows,
+        "hats_nrows": sum(rows),
         "hats_col_ra": ra_column,
         "hats_col_dec": dec_column,
         "hats_col_healpix": HEALPIX_COLUMN,
         "hats_col_healpix_order": HEALPIX_ORDER,
-        "hats_npix_suffix": npix_suffix,
-        "hats_order": max(order for order, _ in rows_of),
+        "hats_npix_suffix": "/",
+        "hats_order": order,
         "hats_cols_sort": HEALPIX_COLUMN,
         "hats_cols_default": " ".join(_public_columns(schema)),
         "hats_max_rows": max(rows_of.values()),
         "hats_builder": f"ocspark {_version()}",
         "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
         "hats_estsize": n_bytes // 1024,  # KiB
-        "moc_sky_fraction": f"{sum(0.25**order for order, _ in rows_of) / 12:.10g}",
+        "moc_sky_fraction": f"{len(rows_of) / (12 * 4**order):.10g}",
         **provenance,
     }
     text = "".join(f"{key}={value}\n" for key, value in properties.items())
     for name in PROPERTIES:
         storage.write_file(storage.join(path, name), text)
     storage.remove_file(storage.join(path, UNFINISHED))
-    return n_rows
+    return sum(rows)
 
 
 def _public_columns(schema: pa.Schema) -> list[str]:
