@@ -6,9 +6,14 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
 
 import pyarrow.parquet as pq
-from pyarrow import fs
+from pyarrow import NativeFile, fs
+
+#: Ends the name of a file that is still being written, or whose writer died.
+PART_SUFFIX = ".part"
 
 
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
@@ -50,20 +55,32 @@ def read_text(path: str) -> str:
         return bytes(stream.read()).decode("utf-8")
 
 
-def write_file(path: str, text: str | bytes) -> None:
-    """Write a small file so that a reader sees the whole of it or nothing.
+@contextmanager
+def open_whole(path: str) -> Iterator[NativeFile]:
+    """Open a file for writing so that a reader sees the whole of it or nothing.
 
-    Object stores publish an object when its writing ends; on a local disk it is written beside
-    and renamed.
+    Object stores publish an object when its writing ends; on a local disk it is written beside,
+    under a name of its own so that two attempts cannot mix, and renamed.
     """
     filesystem, inner = resolve(path)
     local = isinstance(filesystem, fs.LocalFileSystem)
-    target = f"{inner}.part" if local else inner
+    target = f"{inner}.{uuid4().hex}{PART_SUFFIX}" if local else inner
     # no compression by file name: what is written is what is meant
-    with filesystem.open_output_stream(target, compression=None) as stream:
-        stream.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+    try:
+        with filesystem.open_output_stream(target, compression=None) as stream:
+            yield stream
+    except BaseException:
+        if local:
+            remove_file(target)
+        raise
     if local:
         filesystem.move(target, inner)
+
+
+def write_file(path: str, text: str | bytes) -> None:
+    """Write a small file so that a reader sees the whole of it or nothing."""
+    with open_whole(path) as stream:
+        stream.write(text if isinstance(text, bytes) else text.encode("utf-8"))
 
 
 def make_directory(path: str) -> None:

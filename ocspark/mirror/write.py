@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.hats import (
+    PIXELS_PER_DIR,
+    PROPERTIES,
+    UNFINISHED,
+    Partition,
+    write_catalogue_metadata,
+)
 from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, healpix_29
 
 #: Directory levels below ``Norder=k``; Spark's partition columns, so not columns inside the files.
 PARTITION_COLUMNS = ("Dir", "Npix")
-PIXELS_PER_DIR = 10_000
-#: Stands in the catalogue's root from before the first file until the properties are there.
-UNFINISHED = "_ocspark_unfinished"
-PROPERTIES = ("properties", "hats.properties")
 _PIXEL = re.compile(r"/Norder=(\d+)/Dir=\d+/Npix=(\d+)/[^/]+$")
 _STRAY = re.compile(r"(^|/)(\.[^/]*|_SUCCESS|[^/]*\.crc)$")
 
@@ -146,7 +144,8 @@ def _claim(path: str) -> None:
     if storage.is_file(path):
         raise InputError(f"{path}: is a file; expected a folder for a HATS catalogue")
     properties = storage.join(path, PROPERTIES[1])
-    if not storage.is_empty(path) and not storage.exists(storage.join(path, UNFINISHED)):
+    # a file is the mark of this writer; a folder holds what jobs/build_mirror.py has done so far
+    if not storage.is_empty(path) and not storage.is_file(storage.join(path, UNFINISHED)):
         text = storage.read_text(properties) if storage.exists(properties) else ""
         if not re.search(r"^hats_builder=ocspark", text, re.M):
             raise InputError(
@@ -166,7 +165,7 @@ def _finish(
     dec_column: str,
     provenance: Mapping[str, str],
 ) -> int:
-    """Write partition_info.csv, the common schema and, last, the properties."""
+    """Clear what is not data and write the catalogue's metadata."""
     data: list[tuple[int, str]] = []
     for file in storage.list_files(storage.join(path, "dataset"), recursive=True):
         match = _PIXEL.search(file)
@@ -178,56 +177,21 @@ def _finish(
         raise InputError(f"{path}: no sources to write; expected at least one row")
     with ThreadPoolExecutor(8) as pool:  # footers, not Spark's counts: what has really landed
         rows = list(pool.map(storage.parquet_rows, (file for _, file in data)))
-        n_bytes = sum(pool.map(storage.file_size, (file for _, file in data)))
-    rows_of: dict[int, int] = {}
-    for (pixel, _), n in zip(data, rows, strict=True):
-        rows_of[pixel] = rows_of.get(pixel, 0) + n
-
+        sizes = list(pool.map(storage.file_size, (file for _, file in data)))
+    totals: dict[int, tuple[int, int]] = {}
+    for (pixel, _), n, size in zip(data, rows, sizes, strict=True):
+        before = totals.get(pixel, (0, 0))
+        totals[pixel] = (before[0] + n, before[1] + size)
     filesystem, first = storage.resolve(data[0][1])
-    schema = pq.read_schema(first, filesystem=filesystem).remove_metadata()
-    metadata = pa.BufferOutputStream()
-    pq.write_metadata(schema, metadata)
-    storage.write_file(
-        storage.join(path, "dataset", "_common_metadata"), metadata.getvalue().to_pybytes()
+    write_catalogue_metadata(
+        path,
+        [Partition(order, pixel, *counts) for pixel, counts in totals.items()],
+        pq.read_schema(first, filesystem=filesystem).remove_metadata(),
+        catalogue_name=catalogue_name,
+        ra_column=ra_column,
+        dec_column=dec_column,
+        npix_suffix="/",
+        provenance=provenance,
     )
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("Norder", "Npix", "num_rows"))
-    writer.writerows((order, pixel, rows_of[pixel]) for pixel in sorted(rows_of))
-    storage.write_file(storage.join(path, "partition_info.csv"), table.getvalue())
-
-    properties = {
-        "obs_collection": catalogue_name,
-        "dataproduct_type": "object",
-        "hats_nrows": sum(rows),
-        "hats_col_ra": ra_column,
-        "hats_col_dec": dec_column,
-        "hats_col_healpix": HEALPIX_COLUMN,
-        "hats_col_healpix_order": HEALPIX_ORDER,
-        "hats_npix_suffix": "/",
-        "hats_order": order,
-        "hats_cols_sort": HEALPIX_COLUMN,
-        "hats_cols_default": " ".join(_public_columns(schema)),
-        "hats_max_rows": max(rows_of.values()),
-        "hats_builder": f"ocspark {_version()}",
-        "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
-        "hats_estsize": n_bytes // 1024,  # KiB
-        "moc_sky_fraction": f"{len(rows_of) / (12 * 4**order):.10g}",
-        **provenance,
-    }
-    text = "".join(f"{key}={value}\n" for key, value in properties.items())
-    for name in PROPERTIES:
-        storage.write_file(storage.join(path, name), text)
     storage.remove_file(storage.join(path, UNFINISHED))
     return sum(rows)
-
-
-def _public_columns(schema: pa.Schema) -> list[str]:
-    return [name for name in schema.names if not name.startswith("_")]
-
-
-def _version() -> str:
-    try:
-        return version("ocspark")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unversioned"

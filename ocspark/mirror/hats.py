@@ -1,0 +1,174 @@
+"""The parts of a HATS object catalogue: the file of a pixel, and the catalogue's metadata."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ocspark import storage
+from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER
+
+PIXELS_PER_DIR = 10_000
+#: Stands in the catalogue's root from before the first file until the properties are there.
+UNFINISHED = "_ocspark_unfinished"
+PROPERTIES = ("properties", "hats.properties")
+#: Rows of a Parquet row group; statistics per group let a reader skip those off its cones.
+ROW_GROUP_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What a HEALPix pixel's files hold: nested order and pixel, rows, bytes."""
+
+    order: int
+    pixel: int
+    rows: int
+    n_bytes: int
+
+
+def partition_path(root: str, order: int, pixel: int) -> str:
+    """Return the path of a pixel's file in a catalogue that has files, not folders, per pixel."""
+    folder = f"Dir={pixel // PIXELS_PER_DIR * PIXELS_PER_DIR}"
+    return storage.join(root, "dataset", f"Norder={order}", folder, f"Npix={pixel}.parquet")
+
+
+def write_partition(
+    table: pa.Table, root: str, order: int, pixel: int, *, id_column: str = "source_id"
+) -> Partition:
+    """Write all rows of one HEALPix pixel as its file, sorted by ``_healpix_29``, then id.
+
+    The bytes depend on nothing but the rows (and, for rows that agree in both, their order).
+
+    Parameters
+    ----------
+    table : pa.Table
+        The rows, in any order, with ``_healpix_29`` (int64, no nulls).
+    root : path or URI
+        The catalogue's folder.
+    order, pixel : int
+        The nested HEALPix pixel.
+    id_column : str
+        The second sort key.
+
+    Returns
+    -------
+    Partition
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or one lies outside the pixel.
+    """
+    index = table[HEALPIX_COLUMN]
+    shift = 2 * (HEALPIX_ORDER - order)
+    ends = pc.min_max(index).as_py()
+    if not table.num_rows or {ends["min"] >> shift, ends["max"] >> shift} != {pixel}:
+        raise ValueError(f"rows of pixel {pixel} at order {order} expected, got {ends}")
+    by = pc.sort_indices(  # stable
+        table.select([HEALPIX_COLUMN, id_column]),
+        sort_keys=[(HEALPIX_COLUMN, "ascending"), (id_column, "ascending")],
+    )
+    path = partition_path(root, order, pixel)
+    storage.make_directory(path.rsplit("/", 1)[0])
+    with (
+        storage.open_whole(path) as stream,
+        pq.ParquetWriter(stream, table.schema, **parquet_options(table.schema)) as writer,
+    ):
+        # group by group, so that a sorted copy of the whole table is never held
+        for start in range(0, table.num_rows, ROW_GROUP_ROWS):
+            writer.write_table(table.take(by.slice(start, ROW_GROUP_ROWS)))
+    return Partition(order, pixel, table.num_rows, storage.file_size(path))
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """Return the encodings of a partition file, chosen by measurement (see the README)."""
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": texts or False,
+        "write_page_index": True,
+        "write_page_checksum": True,
+    }
+
+
+def write_catalogue_metadata(
+    root: str,
+    partitions: Sequence[Partition],
+    schema: pa.Schema,
+    *,
+    catalogue_name: str,
+    ra_column: str = "ra",
+    dec_column: str = "dec",
+    npix_suffix: str = ".parquet",
+    max_rows: int = 0,
+    provenance: Mapping[str, str] | None = None,
+) -> None:
+    """Write what makes partition files a catalogue: schema, partition list and, last, properties.
+
+    Parameters
+    ----------
+    root : path or URI
+    partitions : sequence of Partition
+        All of them, in any order.
+    schema : pa.Schema
+        Of the files.
+    catalogue_name : str
+        ``obs_collection``.
+    ra_column, dec_column : str
+    npix_suffix : str
+        ``.parquet`` for a file, ``/`` for a folder per pixel.
+    max_rows : int
+        The limit the partitions were made for; the largest of them where it is longer.
+    provenance : mapping, optional
+        Further properties, such as ``obs_title`` or ``bib_reference``.
+    """
+    metadata = pa.BufferOutputStream()
+    pq.write_metadata(schema, metadata)
+    storage.write_file(
+        storage.join(root, "dataset", "_common_metadata"), metadata.getvalue().to_pybytes()
+    )
+    # in sky order
+    ordered = sorted(partitions, key=lambda p: p.pixel << 2 * (HEALPIX_ORDER - p.order))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("Norder", "Npix", "num_rows"))
+    writer.writerows((p.order, p.pixel, p.rows) for p in ordered)
+    storage.write_file(storage.join(root, "partition_info.csv"), table.getvalue())
+    properties = {
+        "obs_collection": catalogue_name,
+        "dataproduct_type": "object",
+        "hats_nrows": sum(p.rows for p in ordered),
+        "hats_col_ra": ra_column,
+        "hats_col_dec": dec_column,
+        "hats_col_healpix": HEALPIX_COLUMN,
+        "hats_col_healpix_order": HEALPIX_ORDER,
+        "hats_npix_suffix": npix_suffix,
+        "hats_order": max(p.order for p in ordered),
+        "hats_cols_sort": HEALPIX_COLUMN,
+        "hats_cols_default": " ".join(n for n in schema.names if not n.startswith("_")),
+        "hats_max_rows": max(max_rows, *(p.rows for p in ordered)),
+        "hats_builder": f"ocspark {_version()}",
+        "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
+        "hats_estsize": sum(p.n_bytes for p in ordered) // 1024,  # KiB
+        "moc_sky_fraction": f"{sum(0.25**p.order for p in ordered) / 12:.10g}",
+        **(provenance or {}),
+    }
+    text = "".join(f"{key}={value}\n" for key, value in properties.items())
+    for name in PROPERTIES:
+        storage.write_file(storage.join(root, name), text)
+
+
+def _version() -> str:
+    try:
+        return version("ocspark")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unversioned"
