@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,13 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones
-from ocspark.mirror.parts import Part, finish_parts, write_part
-from ocspark.mirror.write import claim
+from ocspark.mirror.hats import Partition, write_catalogue_metadata
 from ocspark.mock.catalogue import MAX_CLUSTERS, MockCatalogue, PlantedCluster
 from ocspark.mock.frame import Columns
 from ocspark.mock.isochrone_table import isochrone_table
 from ocspark.mock.observe import SOURCE_TYPES
 from ocspark.mock.plan import Plan
+from ocspark.mock.write import write_cells
 from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.release import load_release
 from ocspark.runs.progress import Progress
@@ -44,7 +44,7 @@ _TASK_ROWS, _TASKS_PER_ROUND = 500_000, 48
 _MIRROR_SCHEMA = pa.schema(
     [(name, pa.from_numpy_dtype(kind)) for name, kind in SOURCE_TYPES.items()]
 )
-_PARTS_SCHEMA = ", ".join(f"{name} bigint" for name in Part._fields)
+_PARTITION_SCHEMA = ", ".join(f"{field.name} bigint" for field in fields(Partition))
 #: The cluster table: canonical columns and units.
 _ROW_TYPE = pa.struct(
     [("cluster", pa.string())]
@@ -181,8 +181,7 @@ def _claim(output: str) -> None:
     """Mark the folder as an unfinished mock and clear what an earlier one left."""
     storage.make_directory(output)
     storage.write_file(storage.join(output, UNFINISHED), "")
-    # the mirror goes through its writer's own check
-    for part in (MARKER, *PARTS[1:], _STAGING):
+    for part in (MARKER, *PARTS, _STAGING):
         storage.remove_file(storage.join(output, part))
         storage.remove_directory(storage.join(output, part))
 
@@ -195,26 +194,26 @@ def _write_mirror(
     n_tasks: int | None,
 ) -> int:
     """Write the sources of the whole sky; return their number. Rows never leave a worker."""
-    claim(path)
     expected = plan.files.rows.sum()
     bounds = plan.tasks(n_tasks or max(4, int(expected / _TASK_ROWS)))
     fetch_plan = ship(spark, plan)
     progress = Progress("mock", len(bounds) - 1, int(expected))
-    parts: list[Part] = []
+    partitions: list[Partition] = []
     for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
         runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
         tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
-        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTS_SCHEMA)
-        new = [Part(*row) for row in written.collect()]  # a few numbers per file
-        parts += new
-        progress.done(sum(part.rows for part in new), reused=False, units=len(runs) - 1)
-    return finish_parts(
+        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTITION_SCHEMA)
+        new = [Partition(*row) for row in written.collect()]  # a few numbers per file
+        partitions += new
+        progress.done(sum(p.rows for p in new), reused=False, units=len(runs) - 1)
+    write_catalogue_metadata(
         path,
-        parts,
+        partitions,
         _MIRROR_SCHEMA,
         catalogue_name="ocspark_mock",
         provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
     )
+    return sum(p.rows for p in partitions)
 
 
 def _file_writer(
@@ -227,8 +226,8 @@ def _file_writer(
                 for file in range(runs[task], runs[task + 1]):
                     order, pixel = int(plan.files.order[file]), int(plan.files.pixel[file])
                     tables = (_table(catalogue.cell(*cell)) for cell in plan.cells_of(file))
-                    part = write_part(path, order, pixel, tables)
-                    yield pa.RecordBatch.from_pylist([part._asdict()])
+                    written = write_cells(tables, path, order, pixel)
+                    yield pa.RecordBatch.from_pylist([asdict(p) for p in written])
 
     return write
 
