@@ -34,14 +34,28 @@ class ExtinctionSource(_Part):
     passbands: tuple[str, str, str]
 
 
+class Performance(_Part):
+    """How well a release measures, for mocks: PyGaia's name of it, mean G observations a source."""
+
+    pygaia: str
+    mean_n_obs: float
+
+
 class Release(_Part):
-    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count."""
+    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count.
+
+    `zero_point` is a recipe, none, or "column": the release ships ``parallax_bias``.
+    `solution_codes` are the catalogue's codes of solutions with 2, 5 and 6 parameters.
+    """
 
     name: str
+    draft: bool = False
     epoch: float
     expected_rows: int
     columns: dict[str, str]
-    zero_point: Literal["lindegren2021", "none"]
+    zero_point: Literal["lindegren2021", "column", "none"]
+    solution_codes: dict[int, int]
+    performance: Performance
     magnitude_errors: MagnitudeErrorSource
     extinction: ExtinctionSource
 
