@@ -67,7 +67,8 @@ def field_figure(
     return picture.getvalue()
 
 
-def _histogram(axis: Axes, values: list[pd.Series], bins: Array, share: bool = False) -> None:
+def _histogram(axis: Axes, values: list[pd.Series], edges: Array, share: bool = False) -> None:
+    bins = edges.tolist()
     for column, colour, label in zip(values, (_REAL, _MOCK), ("real", "mock"), strict=True):
         kept = column.dropna().to_numpy(float)
         weights = np.full(len(kept), 1.0 / max(len(kept), 1)) if share else None

@@ -14,7 +14,7 @@ from ocspark.physics.extinction import extinction_coefficients
 from ocspark.physics.isochrone import MAX_TEFF
 
 #: Extinction in the plane near the Sun [mag/kpc], scale height and length of the dust [pc] (tuned).
-DUST_MAG_PER_KPC, DUST_HEIGHT_PC, DUST_LENGTH_PC = 1.45, 65.0, 3500.0
+DUST_MAG_PER_KPC, DUST_HEIGHT_PC, DUST_LENGTH_PC = 1.3, 60.0, 2800.0
 #: Clouds: standard deviation of ln density, waves, their lengths [pc].
 CLOUD_SPREAD, N_WAVES, WAVE_LENGTH_PC = 0.6, 8, (100.0, 2000.0)
 #: Edges of the steps of a line of sight [ln pc]; whatever is nearer is free of dust and stars.

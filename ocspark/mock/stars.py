@@ -16,7 +16,7 @@ from ocspark.physics.isochrone import LAST_STAGE, MAX_TEFF
 #: Faintest star that is generated: apparent G [mag].
 G_LIMIT = 21.0
 #: The survey's completeness falls in equal steps at these magnitudes (tuned).
-G_STEPS = (20.5, 20.6, 20.7, 20.75, 20.8, 20.85, 20.9, 21.0)
+G_STEPS = (20.5, 20.7, 20.8, 20.85, 20.9, 20.95, 21.0, 21.0)
 BINARY_FRACTION = 0.35
 #: Pieces that the gap between two listed points is divided into, so that masses are continuous;
 #: the many isochrones of a population fill each other's gaps.

@@ -34,7 +34,7 @@ class Progress:
         rate = self._new_rows / elapsed if elapsed > 0 else 0.0
         text = f"{self._label}: {self._units}/{self._n_units} units"
         if rate > 0:
-            left = timedelta(seconds=round((self._n_rows - self._rows) / rate))
+            left = timedelta(seconds=round(max(self._n_rows - self._rows, 0) / rate))
             text += f", {rate:,.0f} sources/s, {left} left"
         if reused:
             text += " (unit reused)"

@@ -119,6 +119,9 @@ def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
         "--output x --clusters -3",
         "--output x --sources many",
         "--output x --nope",
+        "--output x --release dr99",
+        "--output x --rows-per-partition 5",
+        "--output x --cluster-table nowhere.csv",
     ],
 )
 def test_bad_arguments_give_one_line_and_exit_code_2(arguments: str, capsys, monkeypatch):
