@@ -48,8 +48,6 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
             stars["solution"],
         )
         out["parallax"] = stars["parallax"] - zero_point
-    elif calibration.zero_point == "column":
-        out["parallax"] = stars["parallax"] - stars["parallax_bias"]
     errors = calibration.magnitude_errors
     sigma_g = errors.sigma("G", stars["phot_g_mean_mag"], stars["phot_g_n_obs"])
     sigma_rp = errors.sigma("RP", stars["phot_rp_mean_mag"], stars["phot_rp_n_obs"])

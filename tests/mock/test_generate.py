@@ -14,7 +14,13 @@ import pytest
 
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones, read_isochrones
-from ocspark.mock.generate import MockParameters, finished_mock, make_mock
+from ocspark.mock.generate import (
+    MockParameters,
+    build_catalogue,
+    finished_mock,
+    make_mock,
+    mirror_schema,
+)
 from tests.toyrun import ROOT
 
 PARAMETERS = MockParameters(sources=20_000, clusters=24, seed=7)
@@ -102,6 +108,22 @@ def test_finished_mock_is_not_made_again(mock: Path, capsys, monkeypatch):
     arguments = f"--output {mock} --sources 20000 --clusters 24 --seed 7"
     assert _run_job(arguments, monkeypatch) == 0
     assert capsys.readouterr().out.startswith("[ocspark] ")
+
+
+def test_release_decides_the_columns(catalogue):
+    dr4 = build_catalogue(MockParameters(20_000, 24, 7, release="dr4"))
+    names = {*mirror_schema(dr4.observatory).names} ^ {*mirror_schema(catalogue.observatory).names}
+    assert names == {
+        "astrometric_params",
+        "astrometric_params_solved",
+        "tentative_parallax_bias",
+    }
+    one, other = catalogue.cell(1, 25), dr4.cell(1, 25)
+    # the same Galaxy, seen better
+    assert np.array_equal(one["ra"], other["ra"])
+    assert np.nanmedian(other["pmra_error"] / one["pmra_error"]) == pytest.approx(
+        0.749 * 0.58 / 1.03, rel=0.02
+    )
 
 
 def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
