@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 
 from ocspark.mock.frame import Array
 
-matplotlib.use("Agg")
 _REAL, _MOCK = "#1f4e79", "#d95f02"
 
 
