@@ -41,7 +41,8 @@ _STAGING = "_staging"
 _MAX_SOURCES = 10**10
 #: Rows and clusters of a Spark task, more or less, and tasks between two lines of progress.
 _TASK_ROWS, _TASK_CLUSTERS, _TASKS_PER_ROUND = 500_000, 100, 48
-_PARTITION_SCHEMA = ", ".join(f"{field.name} bigint" for field in fields(Partition))
+_PARTITIONS = pa.schema([(field.name, pa.int64()) for field in fields(Partition)])
+_PARTITIONS_DDL = ", ".join(f"{name} bigint" for name in _PARTITIONS.names)
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _write_mirror(
     for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
         runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
         tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
-        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTITION_SCHEMA)
+        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTITIONS_DDL)
         new = [Partition(*row) for row in written.collect()]  # a few numbers per file
         partitions += new
         progress.done(sum(p.rows for p in new), reused=False, units=len(runs) - 1)
@@ -241,9 +242,6 @@ def _file_writer(
                     yield pa.RecordBatch.from_pylist([asdict(p) for p in written], _PARTITIONS)
 
     return write
-
-
-_PARTITIONS = pa.schema([(field.name, pa.int64()) for field in fields(Partition)])
 
 
 def mirror_schema(observatory: Observatory) -> pa.Schema:

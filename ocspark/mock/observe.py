@@ -15,9 +15,9 @@ from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncert
 
 from ocspark.mock.curves import (
     BRIGHT_EXCESS,
+    COLOUR_SCATTER,
     COLOURLESS,
     COLOURLESS_TWO,
-    COLOUR_SCATTER,
     DEPTH_SCATTER,
     DISTURBANCE,
     DISTURBED,
