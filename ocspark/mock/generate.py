@@ -1,4 +1,4 @@
-"""The Spark face of the mock: cells and clusters are generated on the workers and written."""
+"""The Spark face of the mock: workers draw cells and clusters and write their files themselves."""
 
 from __future__ import annotations
 
@@ -6,69 +6,70 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.isochrones import default_isochrones
-from ocspark.mirror.write import PIXELS_PER_DIR, write_partitioned_hats
-from ocspark.mock.catalogue import MAX_CLUSTERS, MockCatalogue, PlantedCluster
+from ocspark.mirror.parts import Partition, write_catalogue_metadata
+from ocspark.mock.catalogue import MockCatalogue
+from ocspark.mock.clusters import Cluster, listed_cluster, plant_clusters
+from ocspark.mock.dust import Dust
+from ocspark.mock.frame import Array, Columns
 from ocspark.mock.isochrone_table import isochrone_table
-from ocspark.mock.observe import SOURCE_TYPES
-from ocspark.physics.photometry import MagnitudeErrorModel
+from ocspark.mock.observe import SOURCE_TYPES, Observatory
+from ocspark.mock.plan import Plan
+from ocspark.mock.planted import MAX_CLUSTERS
+from ocspark.mock.tables import merge_tables, write_cluster_tables
+from ocspark.mock.write import write_cells
 from ocspark.release import load_release
+from ocspark.runs.progress import Progress
 from ocspark.session import ship
 
 log = logging.getLogger(__name__)
 
 #: Rises whenever the same parameters give other stars.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 #: Completion marker, and what stands there until then.
 MARKER, UNFINISHED = "mock.json", "mock.unfinished"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")
 _STAGING = "_staging"
 _MAX_SOURCES = 10**10
-_BATCH_ROWS = 50_000
-
-_SQL = {"int64": "bigint", "float64": "double", "float32": "float", "int16": "smallint"}
-_SOURCE_SCHEMA = ", ".join(f"{n} {_SQL[np.dtype(t).name]}" for n, t in SOURCE_TYPES.items())
-_MIRROR_SCHEMA = f"{_SOURCE_SCHEMA}, Dir bigint, Npix bigint"
-#: The cluster table: canonical columns and units.
-_ROW_TYPE = pa.struct(
-    [("cluster", pa.string())]
-    + [
-        (name, pa.float64())
-        for name in "ra dec pmra pmdec pmra_dispersion pmdec_dispersion parallax "
-        "parallax_dispersion log_age a0 distance".split()
-    ]
-)
-#: True values, without errors or zero point: [pc], [mas], [mas/yr], [mag], [M_sun].
-_TRUTH_SCHEMA = (
-    "source_id bigint, cluster string, distance double, parallax double, pmra double, "
-    "pmdec double, phot_g_mean_mag double, phot_bp_mean_mag double, phot_rp_mean_mag double, "
-    "initial_mass double, companion_mass double, is_binary boolean, radius double"
-)
-#: One pass over the clusters makes all their tables; `row` is null but in a cluster's first star.
-_STARS_SCHEMA = (
-    f"{_TRUTH_SCHEMA}, is_member boolean, probability double, row struct<"
-    + ", ".join(f"{f.name}: {'string' if f.name == 'cluster' else 'double'}" for f in _ROW_TYPE)
-    + ">"
-)
+#: Rows and clusters of a Spark task, more or less, and tasks between two lines of progress.
+_TASK_ROWS, _TASK_CLUSTERS, _TASKS_PER_ROUND = 500_000, 100, 48
+_PARTITIONS = pa.schema([(field.name, pa.int64()) for field in fields(Partition)])
+_PARTITIONS_DDL = ", ".join(f"{name} bigint" for name in _PARTITIONS.names)
 
 
 @dataclass(frozen=True)
 class MockParameters:
-    """What a mock depends on: expected field stars, planted clusters, seed."""
+    """What a mock depends on.
+
+    Attributes
+    ----------
+    sources : int
+        Field stars, at least.
+    clusters : int
+        Planted clusters.
+    seed : int
+    rows_per_partition : int
+        Files hold no more, as expected; it changes no row.
+    release : str
+        That observes, by the name of its file in ``conf/releases``.
+    cluster_table : str
+        SHA-256 of the table that the clusters are from, empty where they are drawn.
+    """
 
     sources: int
     clusters: int
     seed: int
+    rows_per_partition: int = 500_000
+    release: str = "dr3"
+    cluster_table: str = ""
     generator: int = GENERATOR_VERSION
 
     def __post_init__(self) -> None:
@@ -78,16 +79,24 @@ class MockParameters:
             raise InputError(f"--clusters {self.clusters}: expected 1 to {MAX_CLUSTERS}")
 
 
-def build_catalogue(parameters: MockParameters, release: str = "dr3") -> MockCatalogue:
-    """Return the catalogue of these parameters, with the photometric errors of a Gaia release."""
-    chosen = load_release(release)
-    source = chosen.magnitude_errors
-    errors = MagnitudeErrorModel.from_csv(
-        str(chosen.magnitude_errors_path), source.base_n_obs, source.mag_range
-    )
-    return MockCatalogue.build(
-        parameters.sources, parameters.clusters, parameters.seed, default_isochrones(), errors
-    )
+def build_catalogue(parameters: MockParameters, table: pd.DataFrame | None = None) -> MockCatalogue:
+    """Return the catalogue of these parameters.
+
+    Parameters
+    ----------
+    parameters : MockParameters
+    table : DataFrame, optional
+        Clusters to plant, in canonical columns without missing values; drawn by default.
+    """
+
+    def clusters(log_ages: Array, dust: Dust) -> list[Cluster]:
+        if table is None:
+            return plant_clusters(parameters.clusters, parameters.seed, log_ages, dust)
+        rows = table.to_dict("records")
+        return [listed_cluster(r, i, parameters.seed, log_ages) for i, r in enumerate(rows)]  # type: ignore[arg-type]
+
+    observatory = Observatory.of(load_release(parameters.release))
+    return MockCatalogue.build(parameters.sources, parameters.seed, observatory, clusters)
 
 
 def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | None:
@@ -104,7 +113,11 @@ def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | N
 
 
 def make_mock(
-    spark: SparkSession, output: str, parameters: MockParameters, n_tasks: int | None = None
+    spark: SparkSession,
+    output: str,
+    parameters: MockParameters,
+    table: pd.DataFrame | None = None,
+    n_tasks: int | None = None,
 ) -> dict[str, Any]:
     """Write a mock: mirror, cluster table, member list, truth, isochrones and, last, the marker.
 
@@ -114,6 +127,8 @@ def make_mock(
     output : str
         Folder, new or empty or an earlier mock, which is replaced.
     parameters : MockParameters
+    table : DataFrame, optional
+        Clusters to plant; see `build_catalogue`.
     n_tasks : int, optional
         Spark tasks over the sky. They change no row.
 
@@ -129,21 +144,15 @@ def make_mock(
     """
     started = time.monotonic()
     check_output(output)
+    catalogue = build_catalogue(parameters, table)
+    plan = Plan.build(catalogue.expected, parameters.rows_per_partition)
     _claim(output)
-    catalogue = build_catalogue(parameters)
     fetch = ship(spark, catalogue)
-
-    n_rows = write_partitioned_hats(
-        # the plane is rich and the poles poor: several tasks a core, each costs a tenth of a second
-        _mirror_frame(spark, catalogue, fetch, n_tasks or max(12, parameters.sources // 300_000)),
-        storage.join(output, "mirror"),
-        order=catalogue.mirror_order,
-        catalogue_name="ocspark_mock",
-        provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
-    )
+    mirror = storage.join(output, "mirror")
+    n_rows = _write_mirror(spark, fetch, plan, catalogue.observatory, mirror, n_tasks)
     seconds = time.monotonic() - started
     log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
-    counts = _write_tables(spark, fetch, parameters.clusters, output)
+    counts = _write_tables(spark, fetch, len(catalogue.clusters), output)
     name, content = isochrone_table()
     storage.make_directory(storage.join(output, "isochrones"))
     storage.write_file(storage.join(output, "isochrones", name), content)
@@ -151,7 +160,7 @@ def make_mock(
     marker = {
         "parameters": asdict(parameters),
         "rows": {"mirror": n_rows, **counts},
-        "mirror_order": catalogue.mirror_order,
+        "mirror_files": len(plan.files),
         "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
     }
     storage.write_file(storage.join(output, MARKER), json.dumps(marker, indent=1) + "\n")
@@ -181,98 +190,96 @@ def _claim(output: str) -> None:
     """Mark the folder as an unfinished mock and clear what an earlier one left."""
     storage.make_directory(output)
     storage.write_file(storage.join(output, UNFINISHED), "")
-    # the mirror goes through its writer's own check
-    for part in (MARKER, *PARTS[1:], _STAGING):
+    for part in (MARKER, *PARTS, _STAGING):
         storage.remove_file(storage.join(output, part))
         storage.remove_directory(storage.join(output, part))
 
 
-def _mirror_frame(
+def _write_mirror(
     spark: SparkSession,
-    catalogue: MockCatalogue,
     fetch: Callable[[], MockCatalogue],
-    n_tasks: int,
-) -> DataFrame:
-    """Return the sources of the whole sky, each mirror pixel within one Spark partition."""
-    n_pixels = 12 * 4**catalogue.mirror_order
-    pixels = spark.range(0, n_pixels, 1, min(n_pixels, n_tasks))
-    return pixels.mapInArrow(_pixel_batches(fetch), _MIRROR_SCHEMA)
+    plan: Plan,
+    observatory: Observatory,
+    path: str,
+    n_tasks: int | None,
+) -> int:
+    """Write the sources of the whole sky; return their number. Rows never leave a worker."""
+    expected = plan.files.rows.sum()
+    bounds = plan.tasks(n_tasks or max(4, int(expected / _TASK_ROWS)))
+    fetch_plan = ship(spark, plan)
+    progress = Progress("mock", len(bounds) - 1, int(expected))
+    partitions: list[Partition] = []
+    for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
+        runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
+        tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
+        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTITIONS_DDL)
+        new = [Partition(*row) for row in written.collect()]  # a few numbers per file
+        partitions += new
+        progress.done(sum(p.rows for p in new), reused=False, units=len(runs) - 1)
+    write_catalogue_metadata(
+        path,
+        partitions,
+        mirror_schema(observatory),
+        catalogue_name="ocspark_mock",
+        provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
+    )
+    return sum(p.rows for p in partitions)
 
 
-def _pixel_batches(
-    fetch: Callable[[], MockCatalogue],
+def _file_writer(
+    fetch: Callable[[], MockCatalogue], fetch_plan: Callable[[], Plan], runs: list[int], path: str
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def generate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue = fetch()
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue, plan = fetch(), fetch_plan()
+        schema = mirror_schema(catalogue.observatory)
         for batch in batches:
-            for pixel in batch.column(0).to_pylist():
-                for columns in catalogue.pixel(pixel):
-                    n = len(columns["source_id"])
-                    arrays = [pa.array(columns[name], from_pandas=True) for name in SOURCE_TYPES]
-                    for value in (pixel - pixel % PIXELS_PER_DIR, pixel):
-                        arrays.append(pa.array(np.full(n, value, dtype=np.int64)))
-                    names = [*SOURCE_TYPES, "Dir", "Npix"]
-                    whole = pa.RecordBatch.from_arrays(arrays, names=names)
-                    for start in range(0, n, _BATCH_ROWS):
-                        yield whole.slice(start, _BATCH_ROWS)
+            for task in batch.column(0).to_pylist():
+                for file in range(runs[task], runs[task + 1]):
+                    order, pixel = int(plan.files.order[file]), int(plan.files.pixel[file])
+                    cells = (catalogue.cell(*cell) for cell in plan.cells_of(file))
+                    tables = (_table(catalogue.observatory.native(c), schema) for c in cells)
+                    written = write_cells(tables, path, order, pixel)
+                    yield pa.RecordBatch.from_pylist([asdict(p) for p in written], _PARTITIONS)
 
-    return generate
+    return write
 
 
-def _cluster_batches(
-    fetch: Callable[[], MockCatalogue],
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def generate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue = fetch()
-        for batch in batches:
-            for index in batch.column(0).to_pylist():
-                yield _star_batch(catalogue.cluster(index))
-
-    return generate
+def mirror_schema(observatory: Observatory) -> pa.Schema:
+    """Return the columns of a release's mirror."""
+    types = {name: pa.from_numpy_dtype(SOURCE_TYPES[name]) for name in observatory.names}
+    return pa.schema([(observatory.names[name], kind) for name, kind in types.items()])
 
 
-def _star_batch(planted: PlantedCluster) -> pa.RecordBatch:
-    true, n = planted.true, len(planted.probability)
-    columns = {
-        "source_id": planted.sources["source_id"],
-        "cluster": pa.array([planted.row["cluster"]] * n, pa.string()),
-        **{name: true[name] for name in ("distance", "parallax", "pmra", "pmdec")},
-        **{f"phot_{band}_mean_mag": true[band] for band in ("g", "bp", "rp")},
-        **{name: true[name] for name in ("initial_mass", "companion_mass")},
-        "is_binary": true["companion_mass"] > 0,
-        "radius": true["radius"],
-        "is_member": true["is_member"],
-        "probability": planted.probability,
-        "row": pa.array([planted.row] + [None] * (n - 1), _ROW_TYPE)[:n],
-    }
-    return pa.RecordBatch.from_pydict(columns)
+def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
+    arrays = [pa.array(columns[name], from_pandas=True) for name in schema.names]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _write_tables(
     spark: SparkSession, fetch: Callable[[], MockCatalogue], n_clusters: int, output: str
 ) -> dict[str, int]:
     """Write clusters, members and truth, one Parquet file each; return their rows."""
-    tasks = int(np.clip(n_clusters // 250, 2, 1000))
     staging = storage.join(output, _STAGING)
-    staged = storage.for_spark(storage.join(staging, "stars"))
-    drawn = spark.range(0, n_clusters, 1, tasks).mapInArrow(_cluster_batches(fetch), _STARS_SCHEMA)
-    drawn.write.parquet(staged)
-    stars = spark.read.schema(_STARS_SCHEMA).parquet(staged)
-    truth_names = [part.split()[0] for part in _TRUTH_SCHEMA.split(", ")]
-    tables = {
-        "clusters": stars.filter("row is not null").select("row.*"),
-        "members": stars.filter("probability > 0").select("cluster", "source_id", "probability"),
-        "truth": stars.filter("is_member").select(*truth_names),
-    }
-    rows = {}
-    for table, frame in tables.items():
-        by = [F.col(name) for name in ("cluster", "source_id") if name in frame.columns]
-        one_file = frame.repartition(1).sortWithinPartitions(*by)
-        folder = storage.join(staging, table)
-        one_file.write.parquet(storage.for_spark(folder))
-        part = next(file for file in storage.list_files(folder) if file.endswith(".parquet"))
-        target = storage.join(output, f"{table}.parquet")
-        storage.move_file(part, target)
-        rows[table] = storage.parquet_rows(target)
+    starts = list(range(0, n_clusters, _TASK_CLUSTERS))
+    tasks = spark.range(0, len(starts), 1, len(starts))
+    writer = _cluster_writer(fetch, n_clusters, staging)
+    tasks.mapInArrow(writer, "clusters bigint").collect()
+    rows = merge_tables(staging, output)
     storage.remove_directory(staging)
     return rows
+
+
+def _cluster_writer(
+    fetch: Callable[[], MockCatalogue], n_clusters: int, staging: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue = fetch()
+        for batch in batches:
+            for task in batch.column(0).to_pylist():
+                first = task * _TASK_CLUSTERS
+                chosen = range(first, min(first + _TASK_CLUSTERS, n_clusters))
+                planted = [catalogue.cluster(index) for index in chosen]
+                write_cluster_tables(planted, staging, task)
+                yield pa.RecordBatch.from_pydict({"clusters": [len(planted)]})
+
+    return write

@@ -12,7 +12,7 @@ from ocspark.mock import frame
 from ocspark.mock.clusters import LIST_LIMIT, Cluster
 from ocspark.mock.frame import Array, Columns
 
-#: A star this many (half-mass radii, standard deviations) from the centre is on the list's edge.
+#: A star this many (half-number radii, standard deviations) from the centre is on the list's edge.
 CORE_RADII, CORE_SIGMAS = 2.2, 3.0
 #: Members of the core that a list makes doubtful for no visible reason.
 DOUBTED = 0.1
@@ -32,12 +32,13 @@ def list_probabilities(
     pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms)
     projected = np.radians(_separation_deg(observed["ra"], observed["dec"], ra, dec)) * distance
     spread_pm = cluster.dispersion_kms * 1000.0 / (frame.AU_PER_YEAR_KMS * distance)
-    spread_parallax = 1000.0 * cluster.scale_pc / distance**2
+    half_pc = cluster.profile.half_pc
+    spread_parallax = 1000.0 * half_pc / distance**2
     bright = true["is_member"] & (observed["phot_g_mean_mag"] < LIST_LIMIT)
     # the list's own mean, which has the zero point that nobody has subtracted
     parallax = np.nan_to_num(np.nanmedian(np.where(bright, observed["parallax"], np.nan)))
     deviations = [
-        projected / (CORE_RADII * cluster.scale_pc) * CORE_SIGMAS,
+        projected / (CORE_RADII * half_pc) * CORE_SIGMAS,
         _scaled(observed["pmra"], pmra, observed["pmra_error"], spread_pm),
         _scaled(observed["pmdec"], pmdec, observed["pmdec_error"], spread_pm),
         _scaled(observed["parallax"], parallax, observed["parallax_error"], spread_parallax),

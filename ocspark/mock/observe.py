@@ -1,31 +1,43 @@
 """What Gaia would have measured: errors, correlations, solution types and missing values.
 
-Numbers marked "tuned" follow the medians of real Gaia EDR3 fields; the rest is cited.
+Medians of astrometric errors are PyGaia's for the release, errors of magnitudes those that the
+pipeline assumes. Numbers marked "tuned" follow real Gaia EDR3 fields, by magnitude.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncertainty
 
-from ocspark.mock.frame import Array, Columns, ecliptic_latitude
+from ocspark.mock.curves import (
+    BRIGHT_EXCESS,
+    COLOUR_SCATTER,
+    COLOURLESS,
+    COLOURLESS_TWO,
+    DEPTH_SCATTER,
+    DISTURBANCE,
+    DISTURBED,
+    ERROR_SCATTER,
+    FAINT_DEPTH,
+    PER_COLOUR,
+    PSEUDOCOLOUR_SCATTER,
+    SIX,
+    SIX_DISTURBANCE,
+    TWO,
+)
+from ocspark.mock.frame import Array, Columns
+from ocspark.mock.scanning import scan
 from ocspark.physics.photometry import MagnitudeErrorModel
-from ocspark.physics.zeropoint import parallax_zero_point
+from ocspark.physics.zeropoint import FIVE_PARAMETERS, SIX_PARAMETERS, parallax_zero_point
+from ocspark.release import Release
 
-#: sigma_parallax [µas] = sqrt(40 + 800 z + 30 z²), z = 10^(0.4 (max(G, 13) - 15)): ESA's Gaia
-#: science performance, as in PyGaia 3 (`pygaia.errors.astrometric`), for 34 months of data.
-PARALLAX_ERROR_TERMS = (40.0, 800.0, 30.0)
-PARALLAX_ERROR_BRIGHT_MAG = 13.0
-#: sigma of pmra and pmdec [mas/yr] over sigma of parallax [mas], same source.
-PMRA_ERROR_RATIO, PMDEC_ERROR_RATIO = 1.03, 0.89
-#: Widest correlation: any three up to 0.4 make a positive definite matrix.
-MAX_CORRELATION, CORRELATION_SPREAD = 0.4, 0.18
-#: Solutions of 2, 5 and 6 parameters (astrometric_params_solved).
-TWO_PARAMETERS, FIVE_PARAMETERS, SIX_PARAMETERS = 3, 31, 95
-#: Mean G observations and their spread; BP and RP have one transit for nine G CCDs (tuned).
-MEAN_N_OBS, N_OBS_SPREAD, CCDS_PER_TRANSIT = 330.0, 0.2, 9.3
-
-#: Columns of the mirror, Gaia's names and types.
+#: Widest correlation: any three up to 0.45 make a positive definite matrix.
+MAX_CORRELATION, CORRELATION_SCATTER = 0.45, (0.09, 0.10, 0.12)
+#: Columns of the mirror by canonical names, with Gaia's types.
 SOURCE_TYPES: dict[str, type[np.generic]] = {
     "source_id": np.int64,
     "ra": np.float64,
@@ -45,10 +57,11 @@ SOURCE_TYPES: dict[str, type[np.generic]] = {
     "phot_g_n_obs": np.int16,
     "phot_bp_n_obs": np.int16,
     "phot_rp_n_obs": np.int16,
-    "nu_eff_used_in_astrometry": np.float32,
+    "nu_eff": np.float32,
     "pseudocolour": np.float32,
     "ecl_lat": np.float64,
-    "astrometric_params_solved": np.int16,
+    "solution": np.int16,
+    "parallax_bias": np.float32,
     "_healpix_29": np.int64,
 }
 _ASTROMETRY = (
@@ -57,11 +70,55 @@ _ASTROMETRY = (
 ).split()
 
 
-def parallax_error(g_mag: Array) -> Array:
-    """Return the median parallax error [mas] at apparent G [mag]."""
-    z = 10.0 ** (0.4 * (np.maximum(g_mag, PARALLAX_ERROR_BRIGHT_MAG) - 15.0))
-    constant, linear, square = PARALLAX_ERROR_TERMS
-    return np.sqrt(constant + linear * z + square * z**2) / 1000.0
+@dataclass(frozen=True)
+class Observatory:
+    """How a release observed: all that differs between releases, from its file.
+
+    Attributes
+    ----------
+    errors : MagnitudeErrorModel
+        The errors of magnitudes that the pipeline will assume.
+    performance : str
+        PyGaia's name of the release.
+    mean_n_obs : float
+        Mean number of G observations.
+    codes : mapping of int to int
+        Code in the catalogue of a solution with 2, 5 or 6 parameters.
+    names : mapping of str to str
+        The release's name of each canonical column that it has.
+    """
+
+    errors: MagnitudeErrorModel
+    performance: str
+    mean_n_obs: float
+    codes: Mapping[int, int]
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, release: Release) -> Observatory:
+        """Take what is needed from a release's file."""
+        source = release.magnitude_errors
+        path = str(release.magnitude_errors_path)
+        errors = MagnitudeErrorModel.from_csv(path, source.base_n_obs, source.mag_range)
+        own = {"_healpix_29": "_healpix_29"}
+        names = {name: {**release.columns, **own}.get(name) for name in SOURCE_TYPES}
+        return cls(
+            errors=errors,
+            performance=release.performance.pygaia,
+            mean_n_obs=release.performance.mean_n_obs,
+            codes=dict(release.solution_codes),
+            names={name: native for name, native in names.items() if native},
+        )
+
+    def native(self, sources: Columns) -> Columns:
+        """Return sources under the release's own column names, in Gaia's order and types."""
+        return {native: sources[name] for name, native in self.names.items()}
+
+    def astrometric_errors(self, g_mag: Array) -> Array:
+        """Return the sky's median errors of parallax [mas], pmra, pmdec [mas/yr], shape (3, n)."""
+        parallax = parallax_uncertainty(g_mag, release=self.performance)
+        pmra, pmdec = proper_motion_uncertainty(g_mag, release=self.performance)
+        return np.stack((parallax, pmra, pmdec)) / 1000.0
 
 
 def effective_wavenumber(bp_rp: Array) -> Array:
@@ -69,15 +126,14 @@ def effective_wavenumber(bp_rp: Array) -> Array:
     return 1.76 - 1.61 / np.pi * np.arctan(0.531 * bp_rp)
 
 
-def observe(true: Columns, errors: MagnitudeErrorModel, rng: np.random.Generator) -> Columns:
+def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns:
     """Observe stars.
 
     Parameters
     ----------
     true : dict of arrays, shape (n,)
         healpix_29; ra, dec [deg]; parallax [mas]; pmra, pmdec [mas/yr]; g, bp, rp [mag].
-    errors : MagnitudeErrorModel
-        The errors that the pipeline will assume.
+    by : Observatory
     rng : Generator
         Its stream is used in a fixed order.
 
@@ -85,54 +141,99 @@ def observe(true: Columns, errors: MagnitudeErrorModel, rng: np.random.Generator
     -------
     dict of arrays, shape (n,)
         The columns of `SOURCE_TYPES` but ``source_id``; NaN where Gaia has null. The parallax
-        carries the zero point of Lindegren et al. (2021).
+        carries the zero point of Lindegren et al. (2021), which is ``parallax_bias`` too.
     """
-    ra, dec, g = true["ra"], true["dec"], true["g"]
-    n = len(g)
-    ecl_lat = ecliptic_latitude(ra, dec)
+    g, n = true["g"], len(true["g"])
+    place = scan(true["ra"], true["dec"])
+    colourless = rng.random(n) < np.interp(g, *COLOURLESS)
+    n_parameters = draw_solutions(g, colourless, rng)
+    two, six = n_parameters == 2, n_parameters == 6
     observed: Columns = {
-        "ra": ra,
-        "dec": dec,
-        "ecl_lat": ecl_lat,
+        "ra": true["ra"],
+        "dec": true["dec"],
+        "ecl_lat": place.ecl_lat,
         "_healpix_29": true["healpix_29"],
-        **_photometry(true, errors, ecl_lat, rng),
+        "solution": _coded(n_parameters, by.codes),
+        **_photometry(true, by, place.depth, colourless, rng),
     }
     mag_g = observed["phot_g_mean_mag"].astype(np.float64)
     bp_rp = observed["phot_bp_mean_mag"].astype(float) - observed["phot_rp_mean_mag"].astype(float)
-    solution = _solution(mag_g, np.isnan(bp_rp), rng)
-    colour = effective_wavenumber(np.nan_to_num(true["bp"] - true["rp"]))
-    five, six = solution == FIVE_PARAMETERS, solution == SIX_PARAMETERS
+    guess = effective_wavenumber(true["bp"] - true["rp"])
     # a pseudocolour comes from the chromaticity of the images, much less well than from BP and RP
-    guessed = colour + rng.standard_normal(n) * np.clip(0.02 * (g - 13.0), 0.02, 0.15)
-    nu_eff = np.where(five, effective_wavenumber(bp_rp), np.nan).astype(np.float32)
-    pseudocolour = np.where(six, guessed, np.nan).astype(np.float32)
+    guess += rng.standard_normal(n) * np.interp(g, *PSEUDOCOLOUR_SCATTER)
+    nu_eff = np.where(two | six, np.nan, effective_wavenumber(bp_rp)).astype(np.float32)
+    pseudocolour = np.where(six, guess, np.nan).astype(np.float32)
 
-    depth = np.sqrt(MEAN_N_OBS / observed["phot_g_n_obs"].astype(float))
-    sigma = parallax_error(g) * depth * 10.0 ** (0.05 * rng.standard_normal(n))
-    sigma = np.where(six, 1.2, 1.0) * sigma
-    sigmas = [(sigma * f).astype(np.float32) for f in (1.0, PMRA_ERROR_RATIO, PMDEC_ERROR_RATIO)]
+    errors, correlations = _covariance(g, six, by, place.log_error, place.log_ratio, rng)
     correlations = np.clip(
-        CORRELATION_SPREAD * rng.standard_normal((3, n)), -MAX_CORRELATION, MAX_CORRELATION
+        correlations + place.correlation, -MAX_CORRELATION, MAX_CORRELATION
     ).astype(np.float32)
     noise = correlated_normals(correlations.astype(float), rng.standard_normal((3, n)))
-    zero_point = parallax_zero_point(mag_g, nu_eff, pseudocolour, ecl_lat, solution)
+    recipe = np.where(six, SIX_PARAMETERS, np.where(two, 0, FIVE_PARAMETERS))
+    zero_point = parallax_zero_point(mag_g, nu_eff, pseudocolour, place.ecl_lat, recipe)
+    zero_point = zero_point.astype(np.float32)
     astrometry = (
-        true["parallax"] + zero_point + noise[0] * sigmas[0],
-        true["pmra"] + noise[1] * sigmas[1],
-        true["pmdec"] + noise[2] * sigmas[2],
-        *sigmas,
+        true["parallax"] + zero_point + noise[0] * errors[0],
+        true["pmra"] + noise[1] * errors[1],
+        true["pmdec"] + noise[2] * errors[2],
+        *errors,
         *correlations,
     )
     for name, values in zip(_ASTROMETRY, astrometry, strict=True):
-        observed[name] = np.where(solution == TWO_PARAMETERS, np.nan, values)
-    observed["nu_eff_used_in_astrometry"] = nu_eff
-    observed["pseudocolour"] = pseudocolour
-    observed["astrometric_params_solved"] = solution
-    return {
-        name: observed[name].astype(dtype, copy=False)
-        for name, dtype in SOURCE_TYPES.items()
-        if name in observed
-    }
+        values[two] = np.nan
+        observed[name] = values
+    observed["nu_eff"], observed["pseudocolour"] = nu_eff, pseudocolour
+    observed["parallax_bias"] = np.where(two, np.float32(np.nan), zero_point)
+    return {name: observed[name] for name in SOURCE_TYPES if name in observed}
+
+
+def draw_solutions(
+    g_mag: Array, colourless: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.int16]:
+    """Draw the number of astrometric parameters: 2, 5 or 6; without a colour never 5.
+
+    Parameters
+    ----------
+    g_mag : array, shape (n,)
+    colourless : array of bool, shape (n,)
+        Without BP and RP.
+    rng : Generator
+    """
+    n = len(g_mag)
+    two, share = np.interp(g_mag, *TWO), np.interp(g_mag, *COLOURLESS)
+    two_colourless = np.maximum(two, COLOURLESS_TWO)
+    # what is left for the others, so that all together have `TWO`
+    two_coloured = np.maximum(two - share * two_colourless, 0.0) / (1.0 - share)
+    is_two = rng.random(n) < np.where(colourless, two_colourless, two_coloured)
+    is_six = colourless | (rng.random(n) < np.interp(g_mag, *SIX))
+    return np.where(is_two, 2, np.where(is_six, 6, 5)).astype(np.int16)
+
+
+def _coded(n_parameters: NDArray[np.int16], codes: Mapping[int, int]) -> NDArray[np.int16]:
+    table = np.zeros(7, dtype=np.int16)
+    for number, code in codes.items():
+        table[number] = code
+    return table[n_parameters]
+
+
+def _covariance(
+    g: Array,
+    six: NDArray[np.bool_],
+    by: Observatory,
+    log_error: Array,
+    log_ratio: Array,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], Array]:
+    """Return errors and the scatter of correlations, each of shape (3, n)."""
+    n = len(g)
+    log_error = log_error + np.interp(g, *BRIGHT_EXCESS) + ERROR_SCATTER * rng.standard_normal(n)
+    scale = np.where(rng.random(n) < DISTURBED, np.interp(g, *DISTURBANCE), 0.0)
+    scale = np.where(six, np.interp(g, *SIX_DISTURBANCE), scale)
+    log_error += scale * rng.standard_exponential(n)
+    errors = by.astrometric_errors(g) * 10.0**log_error
+    errors[1:] *= 10.0**log_ratio
+    scatter = np.array(CORRELATION_SCATTER)[:, None] * rng.standard_normal((3, n))
+    return errors.astype(np.float32), scatter
 
 
 def correlated_normals(correlations: Array, normals: Array) -> Array:
@@ -158,39 +259,25 @@ def correlated_normals(correlations: Array, normals: Array) -> Array:
 
 
 def _photometry(
-    true: Columns, errors: MagnitudeErrorModel, ecl_lat: Array, rng: np.random.Generator
+    true: Columns,
+    by: Observatory,
+    depth: Array,
+    colourless: NDArray[np.bool_],
+    rng: np.random.Generator,
 ) -> Columns:
-    g = true["g"]
-    n = len(g)
-    # the scanning law looks most often at |ecliptic latitude| = 45 deg, least at the equator
-    scans = 0.75 + 0.5 * np.exp(-(((np.abs(ecl_lat) - 45.0) / 15.0) ** 2))
-    n_g = MEAN_N_OBS * scans * np.exp(N_OBS_SPREAD * rng.standard_normal(n))
-    n_g *= np.clip(1.0 - 0.15 * (g - 18.0), 0.5, 1.0)  # windows of faint sources are lost (tuned)
-    n_g = np.clip(np.rint(n_g), 30, 2000)
-    counts = {"g": n_g}
+    g, n = true["g"], len(true["g"])
+    n_g = by.mean_n_obs * depth * np.interp(g, *FAINT_DEPTH)
+    n_g *= np.exp(DEPTH_SCATTER * rng.standard_normal(n))
+    counts = {"g": np.clip(np.rint(n_g), 10, 5000)}
     for band in ("bp", "rp"):
-        share = rng.uniform(0.85, 1.05, n) / CCDS_PER_TRANSIT
-        counts[band] = np.maximum(np.rint(n_g * share * np.clip(1.0 - 0.1 * (g - 18), 0.6, 1)), 3)
-    lost = rng.random(n) < 0.003 + 0.04 / (1.0 + np.exp(-(g - 19.5) / 0.5))
+        share = np.exp(COLOUR_SCATTER * rng.standard_normal(n)) / np.interp(g, *PER_COLOUR)
+        counts[band] = np.maximum(np.rint(n_g * share), 2)
     result: Columns = {}
     for band in ("g", "bp", "rp"):
-        scatter = errors.sigma(band.upper(), true[band], counts[band]) * rng.standard_normal(n)
-        magnitude, count = true[band] + scatter, counts[band]
+        scatter = by.errors.sigma(band.upper(), true[band], counts[band])
+        magnitude = (true[band] + scatter * rng.standard_normal(n)).astype(np.float32)
+        count = counts[band].astype(np.int16)
         if band != "g":
-            magnitude, count = np.where(lost, np.nan, magnitude), np.where(lost, 0, count)
-        result[f"phot_{band}_mean_mag"] = magnitude.astype(np.float32)
-        result[f"phot_{band}_n_obs"] = count.astype(np.int16)
+            magnitude[colourless], count[colourless] = np.nan, 0
+        result[f"phot_{band}_mean_mag"], result[f"phot_{band}_n_obs"] = magnitude, count
     return result
-
-
-def _solution(
-    g_mag: Array, colourless: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.int16]:
-    """Draw the kind of astrometric solution; without a colour it cannot have five parameters."""
-    u = rng.random(len(g_mag))
-    two = 0.003 + 0.25 / (1.0 + np.exp(-(g_mag - 20.7) / 0.15))
-    six = 0.03 + 0.65 / (1.0 + np.exp(-(g_mag - 19.9) / 0.35))
-    solution = np.where(u < two + six, SIX_PARAMETERS, FIVE_PARAMETERS)
-    solution[colourless] = SIX_PARAMETERS
-    solution[u < two] = TWO_PARAMETERS
-    return solution.astype(np.int16)

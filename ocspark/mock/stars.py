@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,20 @@ from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.frame import Array
 from ocspark.physics.isochrone import LAST_STAGE, MAX_TEFF
 
-#: Pieces that the gap between two listed points is divided into, so that masses are continuous.
-_PIECES = 8
+#: Faintest star that is generated: apparent G [mag].
+G_LIMIT = 21.0
+#: The survey's completeness falls in equal steps at these magnitudes (tuned).
+G_STEPS = (20.5, 20.7, 20.8, 20.85, 20.9, 20.95, 21.0, 21.0)
+BINARY_FRACTION = 0.35
+#: Pieces that the gap between two listed points is divided into, so that masses are continuous;
+#: the many isochrones of a population fill each other's gaps.
+_PIECES, _FIELD_PIECES = 8, 3
+#: Grid of absolute G [mag] for the share of brighter stars.
+_BRIGHTEST, _FAINTEST, _STEP = -10.0, 25.0, 0.02
 #: Last stage of the isochrone whose brightness rises with mass (PARSEC: main sequence).
 _MAIN_SEQUENCE = 1
 _NO_LIGHT = 60.0  # magnitude of a companion below the lowest listed mass
+_POINT = ["initial_mass", "log_teff", "g_mag", "bp_mag", "rp_mag"]
 
 
 def kroupa_cumulative(mass: Array) -> Array:
@@ -39,46 +49,83 @@ class LuminosityFunction:
     ----------
     magnitude : array, shape (3, n)
         Absolute G, BP, RP [mag], sorted by G.
+    mass : array, shape (n,)
+        Initial mass [M_sun].
     teff_index : array, shape (n,)
         Column of `ExtinctionGrid`.
     cumulative : array, shape (n,)
         Fraction of all stars as bright as this or brighter.
+    brighter : array, shape (2, n_grid)
+        The same on an even grid of limits; of all stars, and of those that the survey sees, whose
+        limits are as far apart as `G_STEPS`.
+    main_sequence : array, shape (4, m)
+        Initial mass, ascending, and absolute G, BP, RP of companions: of the oldest age, whose
+        main sequence holds only stars that are still there at all ages.
     """
 
     magnitude: NDArray[np.float64]
+    mass: NDArray[np.float64]
     teff_index: NDArray[np.int64]
     cumulative: NDArray[np.float64]
+    brighter: NDArray[np.float64]
+    main_sequence: NDArray[np.float64]
 
     @classmethod
     def from_isochrones(
-        cls, isochrones: pd.DataFrame, log_age_range: tuple[float, float]
+        cls,
+        isochrones: pd.DataFrame,
+        log_age_range: tuple[float, float],
+        metallicities: Sequence[tuple[float, float]],
     ) -> LuminosityFunction:
-        """Mix the listed ages in a range [dex] at a constant rate of star formation."""
+        """Mix the listed ages in a range [dex] at a constant rate of star formation.
+
+        Parameters
+        ----------
+        isochrones : DataFrame
+            See `ocspark.inputs.isochrones.read_isochrones`; several metallicities.
+        log_age_range : tuple of float
+        metallicities : sequence of (Z, share)
+            Each stands for the listed one nearest to it.
+        """
+        low, high = log_age_range
+        kept = isochrones[(isochrones["log_age"] >= low) & (isochrones["log_age"] <= high)]
+        kept = kept[kept["label"] <= LAST_STAGE]
+        listed = np.unique(kept["z_ini"])
         rows = []
-        for log_age in np.unique(isochrones["log_age"].to_numpy(dtype=float)):
-            if not log_age_range[0] <= log_age <= log_age_range[1]:
-                continue
-            points = isochrones[
-                (isochrones["log_age"] == log_age) & (isochrones["label"] <= LAST_STAGE)
-            ]
-            values = points[["initial_mass", "log_teff", "g_mag", "bp_mag", "rp_mag"]].to_numpy()
-            fine = _subdivide(values)
-            number = np.diff(kroupa_cumulative(fine[:, 0]), append=np.nan)
-            # log ages are listed evenly, so each stands for a span of years as long as its age
-            weight = np.maximum(np.nan_to_num(number), 0.0) * 10.0**log_age
-            rows.append(np.column_stack((fine[:, 1:], weight)))
+        for metallicity, share in metallicities:
+            z_ini = listed[np.argmin(np.abs(listed - metallicity))]
+            for log_age, points in kept[kept["z_ini"] == z_ini].groupby("log_age"):
+                fine = _subdivide(points[_POINT].to_numpy(dtype=float), _FIELD_PIECES)
+                number = np.diff(kroupa_cumulative(fine[:, 0]), append=np.nan)
+                # log ages are listed evenly: each stands for a span of years as long as its age
+                weight = np.maximum(np.nan_to_num(number), 0.0) * share * 10.0 ** float(log_age)
+                rows.append(np.column_stack((fine, weight)))
         table = np.concatenate(rows)
-        table = table[np.argsort(table[:, 1], kind="stable")]
-        cumulative = np.cumsum(table[:, 4])
+        table = table[np.argsort(table[:, 2], kind="stable")]
+        cumulative = np.cumsum(table[:, 5])
+        cumulative /= cumulative[-1]
+        grid = np.arange(_BRIGHTEST, _FAINTEST, _STEP)
+        offsets = np.array([0.0, *(step - G_LIMIT for step in G_STEPS)])
+        shares = np.interp(grid + offsets[:, None], table[:, 2], cumulative, left=0.0)
+        z_main = listed[np.argmin(np.abs(listed - max(metallicities, key=lambda m: m[1])[0]))]
+        oldest = kept[(kept["z_ini"] == z_main) & (kept["log_age"] == kept["log_age"].max())]
+        single = oldest[oldest["label"] <= _MAIN_SEQUENCE]
         return cls(
-            magnitude=np.ascontiguousarray(table[:, 1:4].T),
-            teff_index=ExtinctionGrid.teff_index(table[:, 0]),
-            cumulative=cumulative / cumulative[-1],
+            magnitude=np.ascontiguousarray(table[:, 2:5].T),
+            mass=table[:, 0].copy(),
+            teff_index=ExtinctionGrid.teff_index(table[:, 1]),
+            cumulative=cumulative,
+            brighter=np.stack((shares[0], shares[1:].mean(axis=0))),
+            main_sequence=single[["initial_mass", "g_mag", "bp_mag", "rp_mag"]].to_numpy(float).T,
         )
 
-    def fraction_brighter(self, limit_mag: Array) -> Array:
-        """Return the fraction of stars with absolute G at most `limit_mag`."""
-        return np.interp(limit_mag, self.magnitude[0], self.cumulative, left=0.0, right=1.0)
+    def fraction_brighter(self, limit_mag: Array, seen: bool = False) -> Array:
+        """Return the fraction of stars with absolute G at most `limit_mag`, all or seen ones."""
+        last = self.brighter.shape[1] - 1
+        at = np.clip((limit_mag - _BRIGHTEST) / _STEP, 0.0, last - 1e-6)
+        low = at.astype(np.int64)
+        share = self.brighter[int(seen)]
+        return share[low] + (at - low) * (share[low + 1] - share[low])
 
     def draw(self, limit_mag: Array, uniform: Array) -> NDArray[np.int64]:
         """Return an index for each star, absolute G at most its own `limit_mag` [mag]."""
@@ -86,6 +133,26 @@ class LuminosityFunction:
         last = np.maximum(last, 0)
         index = np.searchsorted(self.cumulative, uniform * self.cumulative[last])
         return np.minimum(index, last)
+
+    def with_companions(self, star: NDArray[np.int64], mass_ratio: Array) -> Array:
+        """Return absolute G, BP, RP [mag], shape (3, n), of stars and their companions together.
+
+        Parameters
+        ----------
+        star : array, shape (n,)
+            Indices as `draw` returns them.
+        mass_ratio : array, shape (n,)
+            Companion's over the star's initial mass, 0 for none.
+        """
+        magnitude = self.magnitude[:, star]
+        double = np.flatnonzero(mass_ratio)
+        mass = self.mass[star[double]] * mass_ratio[double]
+        for band in range(3):
+            faint = np.interp(
+                mass, self.main_sequence[0], self.main_sequence[band + 1], left=_NO_LIGHT
+            )
+            magnitude[band, double] = add_magnitudes(magnitude[band, double], faint)
+        return magnitude
 
 
 @dataclass(frozen=True)
@@ -158,8 +225,8 @@ class Track:
         }
 
 
-def _subdivide(points: Array) -> Array:
+def _subdivide(points: Array, pieces: int = _PIECES) -> Array:
     """Insert evenly spaced points between listed ones, shape (n, k) → (m, k)."""
-    at = np.arange((len(points) - 1) * _PIECES + 1) / _PIECES
+    at = np.arange((len(points) - 1) * pieces + 1) / pieces
     listed = np.arange(len(points))
     return np.stack([np.interp(at, listed, column) for column in points.T], axis=1)

@@ -165,6 +165,8 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
         At the first thing that is wrong, naming file, column or key.
     """
     release = load_release(settings.release)
+    if release.draft:
+        raise InputError(f"release: {release.name} is a draft, known well enough for mocks only")
     network = load_model(settings.model)
     clusters = read_clusters(
         settings.clusters.path, settings.clusters.columns, settings.clusters.names

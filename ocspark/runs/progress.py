@@ -41,7 +41,7 @@ class Progress:
             if self._n_rows is None:
                 seconds = (self._n_units - self._units) * elapsed / self._new_units
             else:
-                seconds = (self._n_rows - self._rows) * elapsed / self._new_rows
+                seconds = max(self._n_rows - self._rows, 0) * elapsed / self._new_rows
             left = timedelta(seconds=round(seconds))
             text += f", {self._new_rows / elapsed:,.0f} sources/s, {left} left"
         if reused:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tempfile import TemporaryDirectory
 
 from ocspark.mock.generate import MockParameters, build_catalogue, make_mock
+from ocspark.mock.plan import CELL_ROWS, tile
 from tests.benchmarks.measure import Comparison, compare, spark_session
 
-_PARAMETERS = MockParameters(sources=50_000, clusters=8, seed=42)
+_PARAMETERS = MockParameters(sources=2_000_000, clusters=50, seed=42)
 
 
 def run() -> Comparison:
@@ -15,8 +16,9 @@ def run() -> Comparison:
     catalogue = build_catalogue(_PARAMETERS)
 
     def generator() -> float:
-        cells = range(12 * 4**catalogue.cell_order)
-        return sum(len(catalogue.cell(cell)["source_id"]) for cell in cells)
+        cells = tile(catalogue.expected, CELL_ROWS)
+        pairs = zip(cells.order.tolist(), cells.pixel.tolist(), strict=True)
+        return sum(len(catalogue.cell(*cell)["source_id"]) for cell in pairs)
 
     with spark_session() as spark, TemporaryDirectory() as folder:
 

@@ -60,8 +60,7 @@ def test_members_lie_within_a_few_parsec(catalogue: MockCatalogue, planted):
         centre = SkyCoord(*frame.sky_position(cluster.xyz_pc)[:2], unit="deg")
         sky = SkyCoord(stars.sources["ra"][member], stars.sources["dec"][member], unit="deg")
         radius = centre.separation(sky).rad * cluster.distance_pc
-        # half of a Plummer sphere's stars lie on the sky within its scale radius
-        assert np.median(radius) == pytest.approx(cluster.scale_pc, rel=0.45)
+        assert np.median(radius) == pytest.approx(cluster.profile.half_pc, rel=0.45)
         assert np.mean(radius < 10.0) > 0.85
 
 

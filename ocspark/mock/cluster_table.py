@@ -1,0 +1,60 @@
+"""Clusters of a table of the literature, to be planted where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ocspark.errors import InputError
+from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_clusters
+
+log = logging.getLogger(__name__)
+
+
+def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Read a cluster table; clusters that lack a value are left out and counted.
+
+    Parameters
+    ----------
+    path : str
+        Any table that `ocspark.inputs.clusters.read_clusters` reads.
+    config : str, optional
+        Configuration whose ``clusters.columns`` maps canonical names to the table's.
+
+    Returns
+    -------
+    table : DataFrame
+        Canonical columns.
+    fingerprint : str
+        SHA-256 of what was read.
+
+    Raises
+    ------
+    InputError
+        As `read_clusters`, for a configuration that cannot be read, or if no cluster is complete.
+    """
+    whole = read_clusters(path, _columns(config) if config else {}).table
+    complete = whole[whole["missing"] == ""].reset_index(drop=True)[list(CLUSTER_COLUMNS)]
+    if complete.empty:
+        raise InputError(f"--cluster-table {path}: no cluster has a value in every column")
+    if len(complete) < len(whole):
+        log.warning(
+            "%d of %d clusters lack a value and are not planted",
+            len(whole) - len(complete),
+            len(whole),
+        )
+    return complete, hashlib.sha256(complete.to_csv(index=False).encode()).hexdigest()
+
+
+def _columns(config: str) -> dict[str, str]:
+    try:
+        content = yaml.safe_load(Path(config).read_text())
+        return {str(k): str(v) for k, v in content["clusters"]["columns"].items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"--cluster-columns {config}: expected a YAML file with clusters.columns"
+        ) from None

@@ -1,0 +1,134 @@
+"""The mock's field against real fields: the same cones, the same cuts, distances between both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import hpgeom
+import numpy as np
+import pandas as pd
+from scipy.stats import ks_2samp, wasserstein_distance
+
+from ocspark.errors import InputError
+from ocspark.mock.catalogue import MockCatalogue
+from ocspark.mock.frame import Array
+from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, tile
+from ocspark.sky.sphere import separation_rad
+
+#: Columns needed of real sources, canonical names.
+COLUMNS = (
+    "ra dec parallax pmra pmdec parallax_error phot_g_mean_mag phot_bp_mean_mag phot_rp_mean_mag"
+).split()
+#: Bins of the plane of colour G − RP and G.
+_COLOUR_EDGES, _MAG_EDGES = np.linspace(-0.2, 1.6, 19), np.linspace(6.0, 21.0, 16)
+
+
+class Cone(NamedTuple):
+    """A field: centre, radii between which it lies [deg], G limit, kept parallaxes [mas]."""
+
+    name: str
+    ra: float
+    dec: float
+    inner_deg: float
+    radius_deg: float
+    g_limit: float
+    parallax_min: float
+    parallax_max: float
+
+    def cut(self, sources: pd.DataFrame) -> pd.DataFrame:
+        """Return the sources within; those without a parallax unless it is cut from below."""
+        away = np.degrees(separation_rad(sources["ra"], sources["dec"], self.ra, self.dec))
+        within = (away <= self.radius_deg) & (away >= self.inner_deg)
+        bright = sources["phot_g_mean_mag"] <= self.g_limit
+        parallax = sources["parallax"].between(self.parallax_min, self.parallax_max)
+        if self.parallax_min <= 0:
+            parallax |= sources["parallax"].isna()
+        return sources[within & bright & parallax]
+
+
+def draw_cone(catalogue: MockCatalogue, cone: Cone) -> pd.DataFrame:
+    """Return the mock's sources in a cone, canonical columns; only its cells are drawn."""
+    cells = tile(catalogue.expected, CELL_ROWS)
+    touched = hpgeom.query_circle(
+        1 << MAX_ORDER, cone.ra, cone.dec, cone.radius_deg, inclusive=True, nest=True
+    )
+    index = np.unique(np.searchsorted(cells.first, touched, side="right") - 1)
+    drawn = [catalogue.cell(int(cells.order[i]), int(cells.pixel[i])) for i in index]
+    table = pd.concat([pd.DataFrame({n: c[n] for n in [*COLUMNS, "solution"]}) for c in drawn])
+    return cone.cut(table)
+
+
+def compare(real: pd.DataFrame, mock: pd.DataFrame, errors: Array, mock_errors: Array) -> dict:
+    """Return counts of a field in both, and distances between their distributions.
+
+    Parameters
+    ----------
+    real, mock : DataFrame
+        With `COLUMNS`.
+    errors, mock_errors : array
+        Parallax errors that the release's performance model has for each [mas].
+
+    Returns
+    -------
+    dict
+        n_real, n_mock; ks_… and, in the quantity's own unit, w1_… (Wasserstein) of G, colour
+        G − RP, log10 of parallax errors over the model's, parallax, pmra and pmdec; tv_cmd, the
+        total variation between both normalised histograms of colour and G; ks_noise, the median of
+        a Kolmogorov–Smirnov distance between two samples of these sizes from one distribution.
+
+    Raises
+    ------
+    InputError
+        If either has no sources.
+    """
+    if not len(real) or not len(mock):
+        raise InputError("compare: a field has no sources; expected a cone with some")
+    result: dict[str, float] = {"n_real": len(real), "n_mock": len(mock)}
+    pairs = {
+        "g": [t["phot_g_mean_mag"] for t in (real, mock)],
+        "colour": [t["phot_g_mean_mag"] - t["phot_rp_mean_mag"] for t in (real, mock)],
+        "log_error": [
+            np.log10(t["parallax_error"] / e) for t, e in ((real, errors), (mock, mock_errors))
+        ],
+        **{name: [t[name] for t in (real, mock)] for name in ("parallax", "pmra", "pmdec")},
+    }
+    for name, (one, other) in pairs.items():
+        one, other = one.dropna().to_numpy(float), other.dropna().to_numpy(float)
+        result[f"ks_{name}"] = float(ks_2samp(one, other).statistic)
+        result[f"w1_{name}"] = float(wasserstein_distance(one, other))
+    planes = [_plane(t) for t in (real, mock)]
+    result["tv_cmd"] = float(np.abs(planes[0] - planes[1]).sum() / 2.0)
+    # the median of Kolmogorov's distribution
+    result["ks_noise"] = float(0.8276 * np.sqrt(1.0 / len(real) + 1.0 / len(mock)))
+    return result
+
+
+def _plane(table: pd.DataFrame) -> Array:
+    colour = table["phot_g_mean_mag"] - table["phot_rp_mean_mag"]
+    counts, _, _ = np.histogram2d(
+        colour, table["phot_g_mean_mag"], bins=(_COLOUR_EDGES, _MAG_EDGES)
+    )
+    return np.asarray(counts / max(counts.sum(), 1.0))
+
+
+def read_cones(index: pd.DataFrame, wanted: Sequence[tuple[str, float]]) -> list[Cone]:
+    """Return cones of an index file by name, each with the inner radius [deg] to leave out.
+
+    Raises
+    ------
+    InputError
+        If the index lacks one.
+    """
+    rows = index.set_index("cone")
+    absent = [name for name, _ in wanted if name not in rows.index]
+    if absent:
+        raise InputError(f"compare: no cone {absent[0]!r} in the index")
+    cones = []
+    for name, inner in wanted:
+        r = rows.loc[name]
+        limits = (float(r["g_limit"]), float(r["parallax_min"]), float(r["parallax_max"]))
+        cones.append(
+            Cone(name, float(r["ra"]), float(r["dec"]), inner, float(r["radius_deg"]), *limits)
+        )
+    return cones

@@ -1,0 +1,75 @@
+"""The tables beside a mock's mirror: clusters, members as a literature list has them, truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.inputs.clusters import CLUSTER_COLUMNS
+from ocspark.mock.planted import PlantedCluster
+from ocspark.tables import MOCK_TRUTH, struct
+
+_SCHEMAS = {
+    "clusters": pa.schema(
+        [(name, pa.string() if name == "cluster" else pa.float64()) for name in CLUSTER_COLUMNS]
+    ),
+    "members": pa.schema(
+        [("cluster", pa.string()), ("source_id", pa.int64()), ("probability", pa.float64())]
+    ),
+    "truth": to_arrow_schema(struct(MOCK_TRUTH)),
+}
+
+
+def write_cluster_tables(planted: Sequence[PlantedCluster], staging: str, task: int) -> None:
+    """Write the rows of some clusters, one file of each table, sorted by id within a cluster."""
+    stars = [_star_tables(cluster) for cluster in planted]
+    tables = {
+        "clusters": pa.Table.from_pylist([c.row for c in planted], _SCHEMAS["clusters"]),
+        "members": pa.concat_tables([members for members, _ in stars]),
+        "truth": pa.concat_tables([truth for _, truth in stars]),
+    }
+    for name, table in tables.items():
+        folder = storage.join(staging, name)
+        storage.make_directory(folder)
+        with storage.open_whole(storage.join(folder, f"{task:08d}.parquet")) as stream:
+            pq.write_table(table, stream)
+
+
+def _star_tables(planted: PlantedCluster) -> tuple[pa.Table, pa.Table]:
+    true, n = planted.true, len(planted.probability)
+    columns = {
+        "source_id": planted.sources["source_id"],
+        "cluster": pa.array([planted.row["cluster"]] * n, pa.string()),
+        **{name: true[name] for name in ("distance", "parallax", "pmra", "pmdec")},
+        **{f"phot_{band}_mean_mag": true[band] for band in ("g", "bp", "rp")},
+        **{name: true[name] for name in ("initial_mass", "companion_mass")},
+        "is_binary": true["companion_mass"] > 0,
+        "radius": true["radius"],
+        "probability": planted.probability,
+        "is_member": true["is_member"],
+    }
+    table = pa.table(columns).sort_by("source_id")
+    listed = table.filter(pa.compute.greater(table["probability"], 0.0))
+    real = table.filter(table["is_member"])
+    return (
+        listed.select(_SCHEMAS["members"].names).cast(_SCHEMAS["members"]),
+        real.select(_SCHEMAS["truth"].names).cast(_SCHEMAS["truth"]),
+    )
+
+
+def merge_tables(staging: str, output: str) -> dict[str, int]:
+    """Join the files of each table into one, in order of the tasks; return the rows of each."""
+    rows = {}
+    for name, schema in _SCHEMAS.items():
+        target = storage.join(output, f"{name}.parquet")
+        with storage.open_whole(target) as stream, pq.ParquetWriter(stream, schema) as writer:
+            for file in storage.list_files(storage.join(staging, name)):
+                filesystem, inner = storage.resolve(file)
+                with filesystem.open_input_file(inner) as part:
+                    writer.write_table(pq.read_table(part, schema=schema))
+        rows[name] = storage.parquet_rows(target)
+    return rows

@@ -1,0 +1,57 @@
+"""The division of the sky: it tiles, it follows the density, files are unions of cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ocspark.errors import InputError
+from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, Plan, tile
+
+#: A sky at order 3 with one crowded pixel.
+SKY = np.full(12 * 4**3, 1_000.0)
+SKY[100] = 3_000_000.0
+
+
+@pytest.mark.parametrize("limit", [CELL_ROWS, 10 * CELL_ROWS, 1e12])
+def test_pixels_tile_the_sky_once(limit: float):
+    tiles = tile(SKY, limit)
+    size = 4 ** (MAX_ORDER - tiles.order)
+    assert np.array_equal(tiles.first[1:], (tiles.first + size)[:-1])
+    assert tiles.first[0] == 0 and tiles.first[-1] + size[-1] == 12 * 4**MAX_ORDER
+    assert tiles.rows.sum() == pytest.approx(SKY.sum())
+
+
+def test_crowded_pixels_are_split_until_none_exceeds_the_limit():
+    tiles = tile(SKY, CELL_ROWS)
+    assert tiles.rows.max() <= CELL_ROWS
+    inside = tiles.pixel >> 2 * np.maximum(tiles.order - 3, 0) == 100
+    crowded = inside & (tiles.order > 3)
+    # 3,000,000 / 4^4 = 11,719: four orders deeper
+    assert set(tiles.order[crowded]) == {7} and crowded.sum() == 256
+
+
+def test_files_are_unions_of_cells_whatever_their_size():
+    for limit in (CELL_ROWS, 5 * CELL_ROWS, 10**9):
+        plan = Plan.build(SKY, limit)
+        cells = [cell for file in range(len(plan.files)) for cell in plan.cells_of(file)]
+        whole = Plan.build(SKY, CELL_ROWS).cells
+        assert cells == list(zip(whole.order.tolist(), whole.pixel.tolist(), strict=True))
+        for file in range(len(plan.files)):
+            order, pixel = plan.files.order[file], plan.files.pixel[file]
+            assert all(p >> 2 * (o - order) == pixel for o, p in plan.cells_of(file))
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2, 7, 10_000])
+def test_tasks_cover_all_files_and_share_the_rows(n_tasks: int):
+    plan = Plan.build(SKY, CELL_ROWS)
+    bounds = plan.tasks(n_tasks)
+    assert bounds[0] == 0 and bounds[-1] == len(plan.files) and np.all(np.diff(bounds) > 0)
+    assert len(bounds) <= n_tasks + 1
+    rows = np.add.reduceat(plan.files.rows, bounds[:-1])
+    assert rows.max() <= SKY.sum() / n_tasks + 2 * CELL_ROWS
+
+
+def test_files_smaller_than_a_cell_are_refused():
+    with pytest.raises(InputError, match="at least 20000"):
+        Plan.build(SKY, 500)
