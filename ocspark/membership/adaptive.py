@@ -42,7 +42,8 @@ def decided(votes: NDArray[np.int64], n_samples: int) -> NDArray[np.bool_]:
         low, high = t - band(t), t + band(t)
         ratio = votes * np.log(high / low)
         ratio += (n_samples - votes) * np.log((1.0 - high) / (1.0 - low))
-        done &= np.abs(ratio) >= bound
+        # the fraction of votes, which is what is reported, must lie on the side decided for
+        done &= np.where(votes / n_samples >= t, ratio, -ratio) >= bound
     return done
 
 

@@ -6,8 +6,9 @@ are keyed, and a row of the compiled network does not depend on its neighbours.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,21 @@ class Engine:
     sampling : Sampling
     device : str, optional
         A torch device such as ``cuda:0``; None for the compiled network on the processor.
+    threads : int
+        Threads among which a cluster's stars are shared out.
     """
 
-    def __init__(self, model: TrainedModel, sampling: Sampling, device: str | None = None) -> None:
+    def __init__(
+        self,
+        model: TrainedModel,
+        sampling: Sampling,
+        device: str | None = None,
+        threads: int = 1,
+    ) -> None:
         self._model = model
         self._sampling = sampling
         self._device = device
+        self._threads = threads
 
     @cached_property
     def _network(self) -> Kernel | DeviceNetwork:
@@ -101,29 +111,36 @@ class Engine:
         n = len(mended)
         votes, drawn, total = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
         place = self._own_place(good, cluster)
-        for own in (False, True):  # stars without and with themselves among the support members
-            rows = np.flatnonzero(usable & ((place >= 0) == own))
-            judge = _Judge(self._network, self._model, self._sampling, cluster, own)
-            begin = 0
-            for end in looks(self._sampling.n_samples, self._sampling.adaptive):
-                step = self._stars_at_once(end - begin)
-                for i in range(0, len(rows), step):
-                    some = rows[i : i + step]
-                    part = {name: values[some] for name, values in good.items()}
-                    margin = judge.margins(part, place[some], np.arange(begin, end))
-                    votes[some] += (margin > 0).sum(axis=1)
-                    total[some] += margin.astype(np.float64).sum(axis=1)
-                drawn[rows] = begin = end
-                if self._sampling.adaptive:
-                    rows = rows[~decided(votes[rows], end)]
+        with ThreadPoolExecutor(self._threads) as pool:
+            for own in (False, True):  # stars without and with themselves among the support
+                rows = np.flatnonzero(usable & ((place >= 0) == own))
+                if not len(rows):
+                    continue
+                judge = _Judge(self._network, self._model, self._sampling, cluster, own)
+                begin = 0
+                for end in looks(self._sampling.n_samples, self._sampling.adaptive):
+                    parts = self._parts(rows, end - begin)
+                    some = [{k: v[part] for k, v in good.items()} for part in parts]
+                    counts = pool.map(
+                        partial(judge.count, samples=np.arange(begin, end)),
+                        some,
+                        [place[part] for part in parts],
+                    )
+                    for part, (members, margins) in zip(parts, counts, strict=True):
+                        votes[part] += members
+                        total[part] += margins
+                    drawn[rows] = begin = end
+                    if self._sampling.adaptive:
+                        rows = rows[~decided(votes[rows], end)]
         low, high = interval(votes, drawn)
         probability = np.divide(votes, drawn, out=np.zeros(n), where=usable)
         mean = np.divide(total, drawn, out=np.full(n, np.nan), where=usable)
         return Membership(probability, low, high, mean, drawn.astype(np.int32), mended)
 
-    def _stars_at_once(self, n_samples: int) -> int:
+    def _parts(self, rows: NDArray[np.int64], n_samples: int) -> list[NDArray[np.int64]]:
         most = _AT_ONCE if self._device is None else _AT_ONCE_ON_DEVICE
-        return max(1, most // n_samples)
+        step = max(1, most // n_samples)
+        return [rows[i : i + step] for i in range(0, len(rows), step)]
 
     def _own_place(self, stars: Stars, cluster: ClusterModel) -> NDArray[np.int64]:
         """Return each star's index among the support members it must leave out, or −1."""
@@ -134,7 +151,7 @@ class Engine:
 
 
 class _Judge:
-    """The network prepared for a cluster, and for stars that leave themselves out or need not."""
+    """The network prepared for a cluster, for stars that leave themselves out or need not."""
 
     def __init__(
         self,
@@ -148,20 +165,16 @@ class _Judge:
         self._model, self._seed, self._cluster, self._own = model, sampling.seed, cluster, own
         self._available = len(cluster.support_id) - own
         self._size = min(sampling.support_size, self._available)
-
-    @cached_property
-    def _prepared(self) -> Any:
-        cluster = self._cluster
-        return self._network.prepare(
-            self._model.standardise_cluster(cluster.a0, cluster.log_age, cluster.parallax),
-            self._model.standardise(cluster.support_features, cluster.distance),
+        self._prepared = self._network.prepare(
+            model.standardise_cluster(cluster.a0, cluster.log_age, cluster.parallax),
+            model.standardise(cluster.support_features, cluster.distance),
             self._size,
         )
 
-    def margins(
+    def count(
         self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return member minus non-member logit, shape (n, samples)."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return votes and the sum of member minus non-member logits over samples, shape (n,)."""
         keys = star_keys(self._seed, self._cluster.cluster_key, stars["source_id"])
         drawn = draw(stars, normals(keys, samples, 5))
         features = sampled_features(stars, drawn, self._cluster)
@@ -172,5 +185,5 @@ class _Judge:
         logits = self._network.logits(
             star.reshape(-1, 5), chosen.reshape(-1, self._size), self._prepared
         )
-        margin: NDArray[np.float32] = logits[:, 1] - logits[:, 0]
-        return margin.reshape(len(keys), len(samples))
+        margin = (logits[:, 1] - logits[:, 0]).reshape(len(keys), len(samples))
+        return (margin > 0).sum(axis=1), margin.astype(np.float64).sum(axis=1)

@@ -241,8 +241,9 @@ class _Job:
         units = [[f for f in files if f.file in touched] for files in self._units]
         rows = [sum(f.rows for f in files) for files in units]
         progress = Progress("pass 2 (membership)", sum(map(bool, units)), sum(rows))
-        sampling = Sampling(**inputs.settings.membership.model_dump(exclude={"adaptive"}))
-        evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration)
+        wanted = inputs.settings.membership
+        sampling = Sampling(**wanted.model_dump(exclude={"device"}))
+        evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, wanted.device)
         manifests = []
         for number, files in enumerate(units):
             if not files:
