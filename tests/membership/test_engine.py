@@ -129,28 +129,63 @@ def test_an_impossible_covariance_still_keeps_each_quantitys_own_error(correlati
     np.testing.assert_allclose(values.std(axis=1) / sigma, 1.0, atol=0.02)
 
 
-@pytest.mark.parametrize(
-    "correlations",
-    [
-        (1, 1, 1),
-        (1, -1, 1),
-        (0.9, -0.9, 0.9),
-        (1, 0.2, -0.7),
-        (-1, -1, -1),
-        (np.nan, 0.1, 0.1),
-        (0.1, 0.1, np.nan),
-        (np.nan, np.nan, np.nan),
+BAD = {
+    "errors": [{f"{name}_error": value} for name in STAR_ERRORS for value in (np.nan, 0.0, -1.0)],
+    "correlations": [
+        dict(zip(CORRELATIONS.values(), c, strict=True))
+        for c in [(1, 1, 1), (0.9, -0.9, 0.9), (1, 0.2, -0.7), (1.5, 0, 0), (np.nan, 0.1, 0.1)]
     ],
-)
-def test_degenerate_or_missing_correlations_never_give_a_nan_probability(
-    published, cluster, correlations
-):
-    star = one_star(**dict(zip(CORRELATIONS.values(), correlations, strict=True)))
-    star["source_id"] = np.array([77], dtype=np.int64)
-    result = Engine(published, SAMPLING).membership(star, cluster)
-    assert 0 <= result.probability[0] <= 1
-    if np.isfinite(correlations).all():
-        assert np.isfinite(result.mean_logit[0])
+}
+
+
+@pytest.mark.parametrize("change", [*BAD["errors"], *BAD["correlations"]], ids=str)
+def test_bad_errors_and_correlations_are_mended_and_counted(published, stars, cluster, change):
+    few = {name: values.copy() for name, values in take(stars, slice(0, 5)).items()}
+    for name, value in change.items():
+        few[name][1] = value
+    result = Engine(published, SAMPLING).membership(few, cluster)
+    np.testing.assert_array_equal(result.errors_mended, [False, True, False, False, False])
+    assert np.isfinite(result.probability).all()
+    assert np.isfinite(result.mean_logit).all()
+    np.testing.assert_array_equal(result.n_samples, SAMPLING.n_samples)
+    others = [0, 2, 3, 4]
+    same_bits(
+        Engine(published, SAMPLING).membership(take(stars, others), cluster),
+        Membership(**{name: values[others] for name, values in vars(result).items()}),
+    )
+
+
+def test_a_missing_correlation_is_none_and_a_missing_error_zero(published, stars, cluster):
+    engine, star = Engine(published, SAMPLING), take(stars, [1])
+    for name, value in [("pmra_pmdec_corr", 0.0), ("parallax_error", 0.0)]:
+        missing, plain = (star | {name: np.array([v])} for v in (np.nan, value))
+        assert (
+            engine.membership(missing, cluster).mean_logit
+            == engine.membership(plain, cluster).mean_logit
+        )
+
+
+@pytest.mark.parametrize("name", ["ra", "dec", *STAR_ERRORS])
+def test_a_star_without_a_measurement_is_no_member(published, stars, cluster, name):
+    few = {n: values.copy() for n, values in take(stars, slice(0, 3)).items()}
+    few[name][2] = np.nan
+    result = Engine(published, SAMPLING).membership(few, cluster)
+    assert (result.probability[2], result.n_samples[2]) == (0.0, 0)
+    assert (result.p_low[2], result.p_high[2]) == (0.0, 1.0)
+    assert (result.n_samples[:2] == SAMPLING.n_samples).all()
+
+
+def test_the_torch_network_gives_the_same_votes_but_for_undecided_ones(published, stars, cluster):
+    # the path that a GPU takes
+    here, there = (
+        Engine(published, SAMPLING, device).membership(stars, cluster) for device in (None, "cpu")
+    )
+    np.testing.assert_allclose(there.mean_logit, here.mean_logit, rtol=0, atol=1e-4)
+    assert (there.probability != here.probability).mean() < 0.02
+
+
+def test_threads_within_a_task_do_not_matter(published, stars, cluster, whole):
+    same_bits(whole, Engine(published, SAMPLING, threads=3).membership(stars, cluster))
 
 
 def test_a_star_without_errors_is_drawn_as_itself():
