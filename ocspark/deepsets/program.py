@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -18,6 +19,7 @@ LAYERS, STAR = 5, 5
 _BLOCK = 24
 #: Evaluations whose Λ and head products are made together; divides the block.
 _TOGETHER = 4
+_LOCK = Lock()
 #: The two logits stand in rows of this many floats, the longest vector.
 _PADDED = 16
 
@@ -36,8 +38,8 @@ def scratch_size(width: int, size: int) -> int:
     return (2 * size + 2) * _BLOCK * width
 
 
-@cache
 def _target() -> tuple[llvm.TargetMachine, Shape]:
+    """Return a compiler for this processor, for one function: its owner is the machine code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
@@ -60,9 +62,14 @@ class Compiled:
     engine: llvm.ExecutionEngine
 
 
-@cache
 def compiled(width: int, size: int, shape: Shape | None = None) -> Compiled:
     """Return ``network`` for a width and a set size; half a second, once per process."""
+    with _LOCK:  # threads share what the first compiles
+        return _compile(width, size, shape)
+
+
+@cache
+def _compile(width: int, size: int, shape: Shape | None) -> Compiled:
     machine, own = _target()
     module = ir.Module()
     module.triple = machine.triple

@@ -23,8 +23,8 @@ from ocspark.membership.sampling import draw, mend, sampled_features
 from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
 
-#: Evaluations drawn at once; bounds memory, some 10 MB beside the stars, whatever the batch.
-_AT_ONCE = 6400
+#: Evaluations drawn at once: some 10 MB a thread beside the stars, whatever the batch.
+_AT_ONCE = 3200
 #: The same on a GPU, which wants more work at a time: some 1 GB of its memory.
 _AT_ONCE_ON_DEVICE = 65_536
 

@@ -14,7 +14,12 @@ from ocspark.errors import InputError
 from tests.benchmarks.measure import Comparison
 
 #: Each is a module beside this one with a function `run`; planned ones join when they are built.
-NAMES = ("engine_vs_published", "mock_rows_per_second", "search_rows_per_second")
+NAMES = (
+    "adaptive_vs_fixed",
+    "engine_vs_published",
+    "mock_rows_per_second",
+    "search_rows_per_second",
+)
 
 
 def main(arguments: list[str]) -> int:
