@@ -125,7 +125,8 @@ class Kernel:
             np.zeros(scratch_size(width, size), np.float32),
             out,
         ]
-        compiled(width, size).call(n, *(array.ctypes.data for array in arrays))
+        program = compiled(width, size)
+        program.call(n, *(array.ctypes.data for array in arrays))
         return out
 
 

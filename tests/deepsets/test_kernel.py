@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,14 @@ def test_a_support_member_that_there_is_not_is_refused(published, member):
     chosen[1, 2] = member
     with pytest.raises(ValueError, match="member"):
         evaluate(published, 64, star, cluster, support, chosen)
+
+
+def test_threads_that_all_come_first_share_one_program(published):
+    # a second program, dropped while it ran, once took its machine code with it
+    star, cluster, support, chosen, _ = inputs(5000, 6, 79)  # no other test has sets of 6
+    kernel = Kernel(published, 64)
+    prepared = kernel.prepare(cluster, support, 6)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: kernel.logits(star, chosen, prepared), range(8)))
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
