@@ -66,6 +66,7 @@ class MembershipSettings(_Section):
     seed: int = Field(42, ge=0, lt=2**63)
     leave_one_out: bool = True
     adaptive: bool = False
+    colour_covariance: bool = False
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
 

@@ -38,6 +38,7 @@ class Sampling:
     seed: int
     leave_one_out: bool
     adaptive: bool = False
+    colour_covariance: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class _Judge:
         own: bool,
     ) -> None:
         self._network: Any = network
-        self._model, self._seed, self._cluster, self._own = model, sampling.seed, cluster, own
+        self._model, self._sampling, self._cluster, self._own = model, sampling, cluster, own
         self._available = len(cluster.support_id) - own
         self._size = min(sampling.support_size, self._available)
         self._prepared = self._network.prepare(
@@ -175,8 +176,8 @@ class _Judge:
         self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return votes and the sum of member minus non-member logits over samples, shape (n,)."""
-        keys = star_keys(self._seed, self._cluster.cluster_key, stars["source_id"])
-        drawn = draw(stars, normals(keys, samples, 5))
+        keys = star_keys(self._sampling.seed, self._cluster.cluster_key, stars["source_id"])
+        drawn = draw(stars, normals(keys, samples, 5), self._sampling.colour_covariance)
         features = sampled_features(stars, drawn, self._cluster)
         star = self._model.standardise(features, self._cluster.distance)
         chosen = subsets(keys, samples, self._available, self._size)

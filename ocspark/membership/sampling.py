@@ -51,7 +51,9 @@ def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[n
     return good, mended, usable
 
 
-def draw(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def draw(
+    stars: Stars, normal: NDArray[np.float64], colour_covariance: bool = False
+) -> dict[str, NDArray[np.float64]]:
     """Return sampled ϖ, pmra, pmdec, G and C of each star from its covariance.
 
     The three Gaia correlations join ϖ, pmra and pmdec; G and C are drawn on their own, as the
@@ -63,6 +65,8 @@ def draw(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.floa
     stars : mapping of arrays, shape (n,)
     normal : array, shape (n, s, 5)
         Standard normal deviates.
+    colour_covariance : bool
+        Whether C = G − G_RP has the noise of G in it, cov(G, C) = σ_G², or its own.
 
     Returns
     -------
@@ -77,12 +81,19 @@ def draw(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.floa
     l32 = np.clip(l32, -rest, rest)
     l33 = np.sqrt(np.maximum(1.0 - c31**2 - l32**2, 0.0))
     z = np.moveaxis(normal, -1, 0)
+    colour = z[4]
+    if colour_covariance:
+        g_error, colour_error = stars["phot_g_mean_mag_error"], stars["g_rp_error"]
+        known = colour_error > 0
+        shared = np.divide(g_error, colour_error, out=np.zeros_like(colour_error), where=known)
+        shared = np.minimum(shared, 1.0)[:, None]
+        colour = shared * z[3] + np.sqrt(1.0 - shared**2) * colour
     scatter = {
         "parallax": z[0],
         "pmra": c21[:, None] * z[0] + l22[:, None] * z[1],
         "pmdec": c31[:, None] * z[0] + l32[:, None] * z[1] + l33[:, None] * z[2],
         "phot_g_mean_mag": z[3],
-        "g_rp": z[4],
+        "g_rp": colour,
     }
     return {
         name: stars[name][:, None] + stars[f"{name}_error"][:, None] * deviate

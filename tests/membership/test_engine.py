@@ -93,6 +93,17 @@ def test_draws_have_the_stars_mean_and_covariance(correlations):
     assert np.abs(deviation).max() < 5 * np.sqrt(2 / n)
 
 
+def test_colour_shares_the_noise_of_g_where_asked():
+    star = one_star(phot_g_mean_mag_error=0.01, g_rp_error=np.hypot(0.01, 0.02))
+    n = 200_000
+    drawn = draw(star, np.random.default_rng(83).standard_normal((1, n, 5)), True)
+    # G_RP = G − C has its own noise only
+    g, c = drawn["phot_g_mean_mag"][0], drawn["g_rp"][0]
+    assert abs((g - c).std() / 0.02 - 1) < 5 / np.sqrt(2 * n)
+    assert abs(np.corrcoef(g, g - c)[0, 1]) < 5 / np.sqrt(n)
+    assert abs(c.std() / np.hypot(0.01, 0.02) - 1) < 5 / np.sqrt(2 * n)
+
+
 def test_draws_are_the_cholesky_factor_times_the_deviates():
     stars = random_stars(20, 77)
     z = np.random.default_rng(78).standard_normal((20, 4, 5))
