@@ -24,7 +24,7 @@ from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
 
 #: Evaluations drawn at once: some 10 MB a thread beside the stars, whatever the batch.
-_AT_ONCE = 3200
+_AT_ONCE = 6400
 #: The same on a GPU, which wants more work at a time: some 1 GB of its memory.
 _AT_ONCE_ON_DEVICE = 65_536
 
@@ -120,6 +120,8 @@ class Engine:
                 judge = _Judge(self._network, self._model, self._sampling, cluster, own)
                 begin = 0
                 for end in looks(self._sampling.n_samples, self._sampling.adaptive):
+                    if not len(rows):
+                        break
                     parts = self._parts(rows, end - begin)
                     some = [{k: v[part] for k, v in good.items()} for part in parts]
                     counts = pool.map(
@@ -140,8 +142,8 @@ class Engine:
 
     def _parts(self, rows: NDArray[np.int64], n_samples: int) -> list[NDArray[np.int64]]:
         most = _AT_ONCE if self._device is None else _AT_ONCE_ON_DEVICE
-        step = max(1, most // n_samples)
-        return [rows[i : i + step] for i in range(0, len(rows), step)]
+        turns = -(-len(rows) // (max(1, most // n_samples) * self._threads))
+        return np.array_split(rows, min(turns * self._threads, len(rows)))
 
     def _own_place(self, stars: Stars, cluster: ClusterModel) -> NDArray[np.int64]:
         """Return each star's index among the support members it must leave out, or −1."""
