@@ -67,7 +67,10 @@ CANDIDATES = [
     *_STAR,
     Field("probability", _DOUBLE, "", "Fraction of samples the network calls member"),
     Field("mean_logit", _DOUBLE, "", "Mean over samples of member minus non-member logit"),
-    Field("n_samples", _INT, "", "Samples drawn"),
+    Field("n_samples", _INT, "", "Samples drawn; with membership.adaptive fewer if decided"),
+    Field("p_low", _DOUBLE, "", "Lower end of the central 95 % Jeffreys interval of probability"),
+    Field("p_high", _DOUBLE, "", "Upper end of the central 95 % Jeffreys interval of probability"),
+    Field("errors_mended", _BOOL, "", "Errors or correlations that cannot be were replaced"),
     Field("is_training_member", _BOOL, "", "Training member of the list (method §3)"),
 ]
 TRAINING_MEMBERS = [
@@ -89,6 +92,7 @@ CLUSTERS = [
     Field("n_support", _LONG, "", "Training members that are support members (method §6)"),
     Field("support_size", _INT, "", "Size of the support sets; below the setting if too few"),
     Field("n_candidates", _LONG, "", "Candidates"),
+    Field("n_errors_mended", _LONG, "", "Candidates with errors_mended"),
     Field("n_p10", _LONG, "", "Candidates with probability >= 0.1"),
     Field("n_p50", _LONG, "", "Candidates with probability >= 0.5"),
     Field("n_p90", _LONG, "", "Candidates with probability >= 0.9"),

@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from numpy.typing import NDArray
+from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
@@ -35,17 +37,56 @@ class Evaluation:
     network : TrainedModel
     sampling : Sampling
     calibration : Calibration
+    device : str
+        Which device evaluates the network; see `task_device`.
     """
 
     models: Mapping[int, ClusterModel]
     network: TrainedModel
     sampling: Sampling
     calibration: Calibration
+    device: str = "auto"
+
+    def engine(self) -> Engine:
+        """Return this task's engine; a worker process builds it once."""
+        task = TaskContext.get()
+        threads = task.cpus() if task else 1
+        place = (task_device(self.device), threads)
+        if place not in self._engines:
+            self._engines[place] = Engine(self.network, self.sampling, *place)
+        return self._engines[place]
 
     @cached_property
-    def engine(self) -> Engine:
-        """The engine, built once per worker process."""
-        return Engine(self.network, self.sampling)
+    def _engines(self) -> dict[tuple[str | None, int], Engine]:
+        return {}
+
+
+def task_device(wanted: str) -> str | None:
+    """Return the torch device of the running task, or None for its processor.
+
+    Parameters
+    ----------
+    wanted : str
+        auto: the GPU that Spark gives the task, if it does (spark.task.resource.gpu.amount; it
+        gives all tasks one or none, so a run does not mix devices); gpu: that one, or the first
+        that the worker sees; cpu: none.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is wanted and there is none.
+    """
+    if wanted == "cpu":
+        return None
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task else None
+    if given is not None:
+        return f"cuda:{given.addresses[0]}"
+    if wanted == "auto":
+        return None
+    if not torch.cuda.is_available():
+        raise RuntimeError("membership.device is gpu, but this worker sees none (CUDA)")
+    return "cuda:0"
 
 
 def evaluate_candidates(spark: SparkSession, evaluation: Evaluation, non_members: bool) -> Process:
@@ -87,20 +128,13 @@ def _evaluate_stars(
     calibrated["is_training_member"] = member
     candidate = passes_all(calibrated, model) | member
     some = {name: column[candidate] for name, column in calibrated.items()}
-    result = context.engine.membership(some, model)
+    judged = vars(context.engine().membership(some, model))
     if not non_members:
-        columns = describe_stars(some, model)
-        columns.update(
-            probability=result.probability,
-            mean_logit=result.mean_logit,
-            n_samples=result.n_samples,
-        )
-        return to_batch(columns, CANDIDATES)
+        return to_batch({**describe_stars(some, model), **judged}, CANDIDATES)
     columns = describe_stars(calibrated, model)
-    for name in ("probability", "mean_logit", "n_samples"):
-        values = np.ma.masked_all(len(candidate), dtype=getattr(result, name).dtype)
-        values[candidate] = getattr(result, name)
-        columns[name] = values
+    for name, given in judged.items():
+        columns[name] = np.ma.masked_all(len(candidate), dtype=given.dtype)
+        columns[name][candidate] = given
     return to_batch(columns, CANDIDATES)
 
 

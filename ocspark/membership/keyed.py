@@ -20,9 +20,15 @@ SUPPORT_DRAW = 16
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    x = (x ^ (x >> np.uint64(30))) * _MIX1
-    x = (x ^ (x >> np.uint64(27))) * _MIX2
-    return x ^ (x >> np.uint64(31))
+    """Apply the finaliser to `x` in place and return it."""
+    shifted = np.empty_like(x)
+    for shift, factor in ((30, _MIX1), (27, _MIX2)):
+        np.right_shift(x, np.uint64(shift), out=shifted)
+        x ^= shifted
+        x *= factor
+    np.right_shift(x, np.uint64(31), out=shifted)
+    x ^= shifted
+    return x
 
 
 def star_keys(seed: int, cluster_key: int, source_id: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -50,12 +56,18 @@ def uniforms(
     Returns
     -------
     array, shape (n, s, d)
-        Odd multiples of 2⁻⁵³, so that 0 and 1 do not occur.
+        Odd multiples of 2⁻⁵³, so that 0 and 1 do not occur. In memory all of a draw lie together.
     """
-    counter = (samples[:, None] << _DRAWS_PER_SAMPLE_LOG2) + draws[None, :]
+    out = np.empty((len(draws), len(keys), len(samples)))
     with np.errstate(over="ignore"):
-        bits = _mix(keys[:, None, None] + counter.astype(np.uint64) * _GAMMA)
-    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        start = keys[:, None] + (samples << _DRAWS_PER_SAMPLE_LOG2).astype(np.uint64) * _GAMMA
+        for deviates, step in zip(out, draws.astype(np.uint64) * _GAMMA, strict=True):
+            bits = _mix(start + step)
+            bits >>= np.uint64(12)
+            deviates[...] = bits
+            deviates += 0.5
+            deviates *= 2.0**-52
+    return np.moveaxis(out, 0, -1)
 
 
 def normals(
@@ -67,7 +79,7 @@ def normals(
 
 def subsets(
     keys: NDArray[np.uint64], samples: NDArray[np.int64], n_items: int, size: int
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Return random subsets of range(n_items) without replacement, every subset equally likely.
 
     Floyd's algorithm (Bentley & Floyd 1987, doi:10.1145/30401.315746), all rows at once.
@@ -79,9 +91,10 @@ def subsets(
     if size > n_items:
         raise ValueError(f"a subset of {size} cannot be drawn from {n_items} items")
     draws = uniforms(keys, samples, SUPPORT_DRAW + np.arange(size, dtype=np.int64))
-    chosen = np.empty(draws.shape, dtype=np.int64)
+    chosen = np.empty((size, *draws.shape[:2]), dtype=np.int32)
     for i, last in enumerate(range(n_items - size, n_items)):
-        pick = (draws[..., i] * (last + 1)).astype(np.int64)
-        taken = (chosen[..., :i] == pick[..., None]).any(axis=-1)
-        chosen[..., i] = np.where(taken, last, pick)
-    return chosen
+        pick = (draws[..., i] * (last + 1)).astype(np.int32)
+        for earlier in chosen[:i]:
+            np.copyto(pick, last, where=earlier == pick)
+        chosen[i] = pick
+    return np.moveaxis(chosen, 0, -1)

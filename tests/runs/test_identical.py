@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from ocspark.mirror.write import write_hats
 from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, run_toy, submit
+from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy, submit
 
 
 @pytest.mark.parametrize(("order", "seed"), [(1, 1), (5, 2)])
@@ -75,3 +75,24 @@ def test_a_connect_session_gives_the_same_bits(
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert_same_bits(finished.path, done.stdout.split("PATH ")[1].split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 50_000])
+def test_adaptive_runs_on_separate_executors_with_any_batch_give_the_same_bits(
+    toy: Toy, spark: SparkSession, tmp_path: Path, batch: int
+) -> None:
+    membership = {"n_samples": 60, "adaptive": True}
+    here = run_toy(toy, spark, membership=membership, output={"path": str(tmp_path / "here")})
+    assert candidates_of(here.path)["n_samples"].nunique() > 2
+    there = toy.settings(
+        membership=membership,
+        output={"path": str(tmp_path / "there")},
+        spark={"config": {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch)}},
+    )
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump(there))
+    done = submit("local-cluster[2,1,2048]", settings)
+    assert done.returncode == 0, done.stdout
+    run = tmp_path / "there" / (tmp_path / "there" / "latest").read_text().strip()
+    assert_same_bits(here.path, str(run))

@@ -1,0 +1,118 @@
+"""Samples of a star from its covariance, and their features (method §10)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocspark.membership.nearest import nearest_points
+from ocspark.selection.calibrate import Stars
+from ocspark.selection.candidates import radius_pc
+from ocspark.selection.model import ClusterModel
+
+SAMPLED = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
+_CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
+
+
+def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return stars whose errors and correlations can be drawn from.
+
+    An error that is missing or not positive becomes 0, so that the star is drawn as measured; a
+    missing correlation becomes 0. Correlations that no covariance has are left to `draw`, which
+    cuts them.
+
+    Parameters
+    ----------
+    stars : mapping of arrays, shape (n,)
+
+    Returns
+    -------
+    stars : dict of arrays, shape (n,)
+    mended : array of bool, shape (n,)
+        Whether errors or correlations could not be used as they are.
+    usable : array of bool, shape (n,)
+        Whether place, parallax, motion and photometry are numbers.
+    """
+    good = dict(stars)
+    mended = np.zeros(len(stars["source_id"]), dtype=bool)
+    for name in SAMPLED:
+        error = stars[f"{name}_error"]
+        bad = ~((error > 0) & np.isfinite(error))
+        good[f"{name}_error"] = np.where(bad, 0.0, error)
+        mended |= bad
+    for name in _CORRELATIONS:
+        bad = ~np.isfinite(stars[name])
+        good[name] = np.where(bad, 0.0, stars[name])
+        mended |= bad
+    a, b, c = (good[name] for name in _CORRELATIONS)
+    mended |= np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(c)) >= 1.0
+    mended |= 1.0 - a**2 - b**2 - c**2 + 2.0 * a * b * c <= 0.0  # the determinant
+    usable = np.all([np.isfinite(stars[name]) for name in ("ra", "dec", *SAMPLED)], axis=0)
+    return good, mended, usable
+
+
+def draw(
+    stars: Stars, normal: NDArray[np.float64], colour_covariance: bool = False
+) -> dict[str, NDArray[np.float64]]:
+    """Return sampled ϖ, pmra, pmdec, G and C of each star from its covariance.
+
+    The three Gaia correlations join ϖ, pmra and pmdec; G and C are drawn on their own, as the
+    paper's code does. Where the correlations are not positive definite the Cholesky factor is cut
+    so that every quantity keeps its own error; nothing becomes NaN.
+
+    Parameters
+    ----------
+    stars : mapping of arrays, shape (n,)
+    normal : array, shape (n, s, 5)
+        Standard normal deviates.
+    colour_covariance : bool
+        Whether C = G − G_RP has the noise of G in it, cov(G, C) = σ_G², or its own.
+
+    Returns
+    -------
+    dict of arrays, shape (n, s)
+        parallax, pmra, pmdec, phot_g_mean_mag, g_rp.
+    """
+    c21, c31, c32 = (np.clip(stars[name], -1.0, 1.0) for name in _CORRELATIONS)
+    # Cholesky factor of the 3×3 correlation matrix
+    l22 = np.sqrt(np.maximum(1.0 - c21**2, 0.0))
+    l32 = np.divide(c32 - c21 * c31, l22, out=np.zeros_like(l22), where=l22 > 0)
+    rest = np.sqrt(np.maximum(1.0 - c31**2, 0.0))
+    l32 = np.clip(l32, -rest, rest)
+    l33 = np.sqrt(np.maximum(1.0 - c31**2 - l32**2, 0.0))
+    z = np.moveaxis(normal, -1, 0)
+    colour = z[4]
+    if colour_covariance:
+        g_error, colour_error = stars["phot_g_mean_mag_error"], stars["g_rp_error"]
+        known = colour_error > 0
+        shared = np.divide(g_error, colour_error, out=np.zeros_like(colour_error), where=known)
+        shared = np.minimum(shared, 1.0)[:, None]
+        colour = shared * z[3] + np.sqrt(1.0 - shared**2) * colour
+    scatter = {
+        "parallax": z[0],
+        "pmra": c21[:, None] * z[0] + l22[:, None] * z[1],
+        "pmdec": c31[:, None] * z[0] + l32[:, None] * z[1] + l33[:, None] * z[2],
+        "phot_g_mean_mag": z[3],
+        "g_rp": colour,
+    }
+    return {
+        name: stars[name][:, None] + stars[f"{name}_error"][:, None] * deviate
+        for name, deviate in scatter.items()
+    }
+
+
+def sampled_features(
+    stars: Stars, drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel
+) -> NDArray[np.float64]:
+    """Return the five features of every sample, shape (n, s, 5); f_R stays the star's own."""
+    out = np.empty((5, *drawn["parallax"].shape))
+    out[0] = radius_pc(stars, cluster)[:, None]
+    x, y = drawn["pmra"] - cluster.pmra, drawn["pmdec"] - cluster.pmdec
+    out[1] = np.sqrt(x * x + y * y)
+    out[2] = drawn["parallax"] - cluster.parallax
+    colour, g_mag = drawn["g_rp"], drawn["phot_g_mean_mag"]
+    scale = np.array([cluster.delta_c, cluster.delta_g])
+    nearest = nearest_points(colour / scale[0], g_mag / scale[1], cluster.curve / scale)
+    out[3] = colour - cluster.curve[nearest, 0]
+    out[4] = g_mag - cluster.curve[nearest, 1]
+    return np.moveaxis(out, 0, -1)
