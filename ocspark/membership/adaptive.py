@@ -12,6 +12,8 @@ THRESHOLDS = (0.1, 0.5, 0.9)
 DECISION_ERROR = 0.01
 #: Samples at the first look, and between looks.
 FIRST_LOOK, NEXT_LOOK = 24, 8
+#: Samples of a star held at once where it gets all of them.
+_PART = 1000
 #: Content of the interval of the probability.
 INTERVAL = 0.95
 
@@ -48,13 +50,9 @@ def decided(votes: NDArray[np.int64], n_samples: int) -> NDArray[np.bool_]:
 
 
 def looks(n_samples: int, adaptive: bool) -> list[int]:
-    """Return the numbers of samples after which results are looked at, `n_samples` the last."""
+    """Return after how many samples votes are counted, `n_samples` the last."""
     first, step = (FIRST_LOOK, NEXT_LOOK) if adaptive else (_PART, _PART)
     return [*range(first, n_samples, step), n_samples]
-
-
-#: Samples of a star held at once where all are wanted.
-_PART = 1000
 
 
 def interval(
