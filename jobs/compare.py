@@ -1,4 +1,4 @@
-"""This run against a member list: ``spark-submit jobs/compare.py --run DIR --members FILE …``."""
+"""A run against a member list: ``spark-submit jobs/compare.py --run DIR --members FILE …``."""
 
 from __future__ import annotations
 

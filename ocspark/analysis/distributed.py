@@ -24,16 +24,18 @@ _MEASURED = (
     "cluster source_id ra dec pmra pmra_error pmdec pmdec_error parallax parallax_error "
     "phot_g_mean_mag f_r probability is_training_member"
 ).split()
-_MAX_PARTITIONS = 400
+_CLUSTERS_PER_TASK, _MAX_PARTITIONS = 8, 400
 
 
 def by_cluster(stars: DataFrame, n_clusters: int) -> DataFrame:
     """Spread stars by cluster over enough partitions for work that weighs more than its rows.
 
     A partition number that is asked for is not coalesced by adaptive execution, which would see
-    few bytes and put hundreds of clusters on one core.
+    few bytes and put hundreds of clusters on one core. Several clusters share a task, whose own
+    cost is that of many small ones.
     """
-    return stars.repartition(max(2, min(n_clusters, _MAX_PARTITIONS)), "cluster")
+    wanted = -(-n_clusters // _CLUSTERS_PER_TASK)
+    return stars.repartition(max(4, min(wanted, _MAX_PARTITIONS)), "cluster")
 
 
 def measure_clusters(spark: SparkSession, run: LandedRun) -> DataFrame:
@@ -112,7 +114,7 @@ def baseline_members(spark: SparkSession, run: LandedRun, how: Baseline) -> Data
     stars = stars.where(F.col("phot_g_mean_mag") < how.max_g)
     done = run.clusters[run.clusters["status"] == "done"]
     means = {
-        row.cluster: ((row.parallax, row.pmra, row.pmdec), int(row.cluster_key))
+        row.cluster: ((row.parallax, row.pmra, row.pmdec), row.cluster_key)
         for row in done.itertuples()
     }
     schema = T.StructType(
@@ -129,15 +131,13 @@ def baseline_members(spark: SparkSession, run: LandedRun, how: Baseline) -> Data
     )
 
 
-def _clusterer(
-    shipped: Callable[[], Any], how: Baseline
-) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def _clusterer(shipped: Callable[[], Any], how: Baseline) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def find(stars: pd.DataFrame) -> pd.DataFrame:
         name = str(stars["cluster"].iloc[0])
         mean, key = shipped()[name]
         stars = stars.sort_values("source_id")
         columns = {str(c): stars[c].to_numpy() for c in stars.columns}
-        ids, probability = cluster_members(columns, mean, key, how)
+        ids, probability = cluster_members(columns, mean, int(key), how)
         return pd.DataFrame({"cluster": name, "source_id": ids, "probability": probability})
 
     return find

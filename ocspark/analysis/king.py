@@ -102,13 +102,10 @@ def fit_king(radius_pc: NDArray[np.float64], extent_pc: float) -> KingFit:
     boxes = [core_box, tidal_box, background_box]
     for _ in range(3):
         axes = [
-            np.linspace(*box, n)
-            for box, n in zip(boxes, (_GRID, _GRID, _BACKGROUNDS), strict=True)
+            np.linspace(box[0], box[1], n) for box, n in zip(boxes, (_GRID, _GRID, _BACKGROUNDS), strict=True)
         ]
         log_l = _log_likelihood(counts, edges, area, *axes)
-        boxes = [
-            _close_in(axis, _profile(log_l, i), limits[i]) for i, axis in enumerate(axes)
-        ]
+        boxes = [_close_in(axis, _profile(log_l, i), limits[i]) for i, axis in enumerate(axes)]
     flat = float(np.sum(counts * np.log(area)))
     if log_l.max() - flat < MIN_GAIN:
         return KingFit(NOTHING, NOTHING, math.nan, "not constrained: no concentration of stars")

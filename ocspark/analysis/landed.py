@@ -82,6 +82,11 @@ class LandedRun:
         return pq.read_table(inner, filesystem=filesystem)
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a small table as dictionaries."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
 def open_run(path: str) -> LandedRun:
     """Open a run directory, or the newest finished run of a directory with a ``latest`` file.
 

@@ -1,4 +1,4 @@
-"""This run against a member list: Venn counts, confusion, reasons, feature spreads (method §11)."""
+"""A run against a member list: Venn counts, confusion, reasons, feature spreads (method §11)."""
 
 from __future__ import annotations
 

@@ -110,8 +110,10 @@ def look_up(
     judged = _judge(spark, kept, run, cones, release)
     paths = [storage.for_spark(f.file.path) for f in files]
     source_id = F.col(f"`{release.columns['source_id']}`").alias("source_id")
-    there = spark.read.parquet(*paths).select(source_id).join(
-        F.broadcast(wanted.select("source_id").distinct()), "source_id"
+    there = (
+        spark.read.parquet(*paths)
+        .select(source_id)
+        .join(F.broadcast(wanted.select("source_id").distinct()), "source_id")
     )
     there = there.distinct().withColumn("there", F.lit(True))
     found = missing.join(judged, ["cluster", "source_id"], "left").join(there, "source_id", "left")

@@ -107,9 +107,7 @@ def share_interval(k: int, n: int) -> Interval:
     return Interval(share, (middle - width) / scale, (middle + width) / scale)
 
 
-def scaled_mean(
-    values: NDArray[np.float64], errors: NDArray[np.float64]
-) -> tuple[float, float]:
+def scaled_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[float, float]:
     """Return the weighted mean and its error, enlarged by √(χ²/(n−1)) where that exceeds 1.
 
     The formal error alone knows nothing of the cluster's own dispersion.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from ocspark.analysis.king import king_density, king_number
@@ -31,7 +33,7 @@ from ocspark.products.view import ClusterView, Columns, ListedStars
 
 #: Stars, colour, size of the dots [points] (rings where it is `_RING`), legend.
 Layer = tuple[Columns, str, float, str]
-_RING = 5.0
+_RING = 4.2
 
 
 def selection_png(view: ClusterView) -> bytes:
@@ -42,8 +44,8 @@ def selection_png(view: ClusterView) -> bytes:
     figure = new_figure(9.0, 8.6)
     stars = view.stars
     training = stars["is_training_member"].astype(bool)
-    layers = [
-        (view.others, OTHER, 1.6, "other stars in the cone"),
+    layers: list[Layer] = [
+        (view.others, OTHER, 2.0, "other stars in the cone"),
         (_some(stars, ~training), CANDIDATE, 2.6, "candidates"),
         (_some(stars, training), TRAINING, 3.4, "training members"),
     ]
@@ -66,7 +68,7 @@ def members_png(view: ClusterView) -> bytes:
     rising = np.argsort(own["probability"], kind="stable")
     own = {name: column[rising] for name, column in own.items()}
     norm = Normalize(FAINT_LEVEL, 1.0)
-    style = {"s": 9, "cmap": PROBABILITY_MAP, "norm": norm, "linewidths": 0}
+    style: dict[str, Any] = {"s": 9, "cmap": PROBABILITY_MAP, "norm": norm, "linewidths": 0}
     _sky(sky, view, [])
     east, north = view.offsets_deg(own)
     sky.scatter(east, north, c=own["probability"], **style)
@@ -120,8 +122,7 @@ def _profile(axes: Axes, view: ClusterView) -> None:
     axes.errorbar(radius, density, error, fmt="o", ms=4, lw=1, color=OURS, label="p ≥ 0.5")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())
+    axes.minorticks_off()
     _log_limits(axes, density, error)
     axes.set_xlim(0.7 * radius[0], 1.25 * s["extent_pc"])
     core, tidal = s["core_radius"], s["tidal_radius"]
@@ -177,16 +178,17 @@ def _segregation(axes: Axes, view: ClusterView) -> None:
     )
 
 
-def _sky(axes: Axes, view: ClusterView, layers: list[Layer]) -> None:
+def _sky(axes: Axes, view: ClusterView, layers: Sequence[Layer]) -> None:
     tidy(axes, "Δα cos δ [deg]", "Δδ [deg]")
-    drawn = [(*view.offsets_deg(stars), *rest) for stars, *rest in layers]
-    for east, north, colour, size, label in drawn:
-        _dots(axes, east, north, colour, size, label)
-    if drawn:
-        _square(axes, *(np.concatenate([d[i] for d in drawn]) for i in (0, 1)))
+    places = []
+    for stars, colour, size, label in layers:
+        places.append(view.offsets_deg(stars))
+        _dots(axes, *places[-1], colour, size, label)
+    if places:
+        _square(axes, *(np.concatenate([place[i] for place in places]) for i in (0, 1)))
 
 
-def _parallax(axes: Axes, view: ClusterView, layers: list[Layer], boundary: bool) -> None:
+def _parallax(axes: Axes, view: ClusterView, layers: Sequence[Layer], boundary: bool) -> None:
     tidy(axes, "G [mag]", "parallax [mas]")
     for stars, colour, size, label in layers:
         _dots(axes, stars["phot_g_mean_mag"], stars["parallax"], colour, size, label)
@@ -196,12 +198,12 @@ def _parallax(axes: Axes, view: ClusterView, layers: list[Layer], boundary: bool
             if np.isfinite(edge):
                 axes.axhline(edge, color=BOUNDARY, lw=1, ls="--")
     # the spread of what matters sets the scale; a few outliers with large errors leave it
-    values = np.concatenate([stars["parallax"] for stars, *_ in layers[-2:]] or [[centre]])
+    values = np.concatenate([np.array([centre]), *(s["parallax"] for s, *_ in layers[-2:])])
     reach = max(1.15 * float(np.percentile(np.abs(values - centre), 99)), 1e-3)
     axes.set_ylim(centre - reach, centre + reach)
 
 
-def _motion(axes: Axes, view: ClusterView, layers: list[Layer], boundary: bool) -> None:
+def _motion(axes: Axes, view: ClusterView, layers: Sequence[Layer], boundary: bool) -> None:
     tidy(axes, "$\\mu_{\\alpha*}$ [mas yr$^{-1}$]", "$\\mu_\\delta$ [mas yr$^{-1}$]")
     for stars, colour, size, label in layers:
         _dots(axes, stars["pmra"], stars["pmdec"], colour, size, label)
@@ -220,7 +222,7 @@ def _motion(axes: Axes, view: ClusterView, layers: list[Layer], boundary: bool) 
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
 
 
-def _cmd(axes: Axes, view: ClusterView, layers: list[Layer], boundary: bool) -> None:
+def _cmd(axes: Axes, view: ClusterView, layers: Sequence[Layer], boundary: bool) -> None:
     tidy(axes, "G − G$_{RP}$ [mag]", "G [mag]")
     for stars, colour, size, label in layers:
         _dots(axes, stars["g_rp"], stars["phot_g_mean_mag"], colour, size, label)
@@ -243,11 +245,9 @@ def _cmd_limits(axes: Axes, stars: Columns) -> None:
     axes.set_ylim(g.max() + 0.6, g.min() - 0.8)
 
 
-def _dots(
-    axes: Axes, x: NDArray, y: NDArray, colour: str, size: float, label: str
-) -> None:
+def _dots(axes: Axes, x: NDArray, y: NDArray, colour: str, size: float, label: str) -> None:
     ring = size == _RING
-    face, edge = ("none", 0.8) if ring else (colour, 0.0)
+    face, edge = ("none", 0.7) if ring else (colour, 0.0)
     axes.plot(x, y, "o", ms=size, mfc=face, mec=colour, mew=edge, alpha=0.8, ls="", label=label)
 
 

@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from ocspark.products.style import INK, OTHER, PROBABILITY_MAP, new_figure, png
+from ocspark.products.style import INK, PROBABILITY_MAP, new_figure, png
 
 
 def galactic(ra_deg: NDArray, dec_deg: NDArray) -> tuple[NDArray, NDArray]:
@@ -23,14 +23,11 @@ def sky_png(clusters: pd.DataFrame) -> bytes:
     Parameters
     ----------
     clusters : DataFrame
-        l, b [deg] (NaN where unknown), status, n_p50.
+        l, b [deg] (NaN where unknown), n_p50.
     """
     figure = new_figure(10.0, 5.2)
     axes = figure.add_axes((0.04, 0.14, 0.92, 0.84), projection="mollweide")
-    known = clusters[np.isfinite(clusters["l"])]
-    done = known[known["status"] == "done"].sort_values("n_p50")
-    rest = known[known["status"] != "done"]
-    axes.plot(*_place(rest), "x", ms=3.5, mew=0.8, color=OTHER, label="skipped")
+    done = clusters[np.isfinite(clusters["l"])].sort_values("n_p50")
     counts = np.maximum(done["n_p50"].to_numpy(float), 1.0)
     top = max(float(counts.max(initial=1.0)), 10.0)
     dots = axes.scatter(
@@ -49,8 +46,6 @@ def sky_png(clusters: pd.DataFrame) -> bytes:
     )
     bar.set_label("members with p ≥ 0.5", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    if len(rest):
-        axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, -0.12))
     return png(figure)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 #: Colour-blind safe (Okabe & Ito 2008): this run, the literature, and what recedes.
 OURS, LISTED = "#0072b2", "#d55e00"
-TRAINING, CANDIDATE, OTHER = "#0072b2", "#e69f00", "#bbbbbb"
+TRAINING, CANDIDATE, OTHER = "#0072b2", "#e69f00", "#aaaaaa"
 CURVE, BOUNDARY, INK = "#111111", "#cc3311", "#333333"
 #: Of probability; even to the eye and to colour-blind readers.
 PROBABILITY_MAP = "viridis_r"
@@ -29,6 +29,7 @@ def tidy(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label, fontsize=9, color=INK)
     axes.set_ylabel(y_label, fontsize=9, color=INK)
     axes.tick_params(labelsize=8, colors=INK, length=3)
+    axes.locator_params(nbins=6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("bottom", "left"):

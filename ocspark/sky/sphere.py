@@ -45,9 +45,7 @@ def tangent_plane_rad(
     vectors = unit_vectors(ra_deg, dec_deg)
     ra0, dec0 = np.radians(ra0_deg), np.radians(dec0_deg)
     x = vectors @ np.array([-np.sin(ra0), np.cos(ra0), 0.0])
-    y = vectors @ np.array(
-        [-np.sin(dec0) * np.cos(ra0), -np.sin(dec0) * np.sin(ra0), np.cos(dec0)]
-    )
+    y = vectors @ np.array([-np.sin(dec0) * np.cos(ra0), -np.sin(dec0) * np.sin(ra0), np.cos(dec0)])
     along, across = vectors @ unit_vectors(ra0_deg, dec0_deg), np.hypot(x, y)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(across > 0.0, np.arctan2(across, along) / across, 1.0)
