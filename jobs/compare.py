@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ocspark.analysis.literature import PAPER_CUTS, Comparison, compare, parse_cut
+from ocspark.analysis.cuts import PAPER_CUTS, parse_cut
+from ocspark.analysis.literature import Comparison, compare
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.products.venn import draw_venns

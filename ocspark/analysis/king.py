@@ -102,7 +102,8 @@ def fit_king(radius_pc: NDArray[np.float64], extent_pc: float) -> KingFit:
     boxes = [core_box, tidal_box, background_box]
     for _ in range(3):
         axes = [
-            np.linspace(box[0], box[1], n) for box, n in zip(boxes, (_GRID, _GRID, _BACKGROUNDS), strict=True)
+            np.linspace(box[0], box[1], n)
+            for box, n in zip(boxes, (_GRID, _GRID, _BACKGROUNDS), strict=True)
         ]
         log_l = _log_likelihood(counts, edges, area, *axes)
         boxes = [_close_in(axis, _profile(log_l, i), limits[i]) for i, axis in enumerate(axes)]

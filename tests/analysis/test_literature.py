@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.analysis.cuts import PAPER_CUTS, Cut, parse_cut
 from ocspark.analysis.landed import open_run
-from ocspark.analysis.literature import PAPER_CUTS, Comparison, Cut, compare, parse_cut
+from ocspark.analysis.literature import Comparison, compare
 from ocspark.errors import InputError
 from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
@@ -127,7 +128,9 @@ def test_venn_counts_are_those_of_plain_sets(
         columns = ("n_listed", "n_ours", "n_both", "n_listed_only", "n_ours_only")
         assert tuple(row[c] for c in columns) == expected, name
         assert row["recovered"] == pytest.approx(len(a & b) / len(a))
-    assert len(theirs & ours) > 20 and len(theirs - ours) > 20
+    assert len(theirs & ours) > 20
+    if cut.name == "all":
+        assert len(theirs - ours) > 20
 
 
 def test_every_missed_star_has_a_reason_and_it_is_the_selections(
