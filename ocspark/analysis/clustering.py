@@ -47,8 +47,8 @@ def cluster_members(
 
     The three dimensions are scaled by their robust spread. Of the groups found, the cluster's
     is the one whose median is nearest to its mean; the sky position plays no part (T22). A group
-    whose median is farther from the mean than its own spread is not the cluster, and then
-    nothing is a member in that draw.
+    whose median is farther from the mean than twice its own spread is not the cluster; if none
+    is, half and a third of the smallest size are tried, and then nothing is a member in that draw.
 
     Parameters
     ----------
@@ -83,7 +83,13 @@ def cluster_members(
     for draw in range(how.n_draws):
         # the first draw is the measurement itself, so that one draw is plain HDBSCAN
         noise = rng.standard_normal(values.shape) * errors if draw else 0.0
-        votes += _in_group((values + noise - centre) / scale, how.min_cluster_size)
+        points = (values + noise - centre) / scale
+        # a sparse cluster may be no group of the size asked for, and be one of a smaller
+        for part in (1, 2, 3):
+            group = _in_group(points, max(2, how.min_cluster_size // part))
+            if group.any():
+                break
+        votes += group
     found = votes > 0
     return stars["source_id"][bright[found]], votes[found] / how.n_draws
 

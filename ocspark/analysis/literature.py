@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -33,7 +34,8 @@ class Comparison:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return its clusters or confusion table (no stars) as pandas."""
-        return pd.read_parquet(storage.join(self.path, name))
+        filesystem, inner = storage.resolve(storage.join(self.path, name))
+        return pq.read_table(inner, filesystem=filesystem).to_pandas()
 
     def stars(self, spark: SparkSession) -> DataFrame:
         """Return its listed stars."""

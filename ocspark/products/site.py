@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -234,12 +235,10 @@ def _writer(
 
 
 def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
-    table = group.sort_by("source_id").to_pandas()
-    role = table.pop("role").to_numpy()
-
-    def of(wanted: str) -> dict[str, np.ndarray]:
-        part = table[role == wanted]
-        return {str(c): _plain(part[c]) for c in part.columns}
+    def of(role: str) -> dict[str, np.ndarray]:
+        # before pandas sees it: the row without a star would make floats of all ids
+        part = group.filter(pc.equal(group["role"], role)).sort_by("source_id")
+        return {name: part[name].to_numpy() for name in part.column_names}
 
     listed = [
         ListedStars(name, of(str(number)), page.comparisons[number])
@@ -247,14 +246,3 @@ def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
         if page.comparisons[number]
     ]
     return ClusterView(page.row, of("candidate"), of("other"), page.curve, page.structure, listed)
-
-
-def _plain(column: pd.Series) -> np.ndarray:
-    """Return a column as numpy; nulls of other roles have made objects of booleans."""
-    if column.name == "is_training_member":
-        return column.to_numpy() == True  # noqa: E712 (nulls are not True)
-    if column.name == "n_samples":
-        return np.nan_to_num(column.to_numpy(float)).astype(np.int32)
-    if column.name == "source_id":
-        return column.to_numpy(dtype=np.int64) if column.notna().all() else np.empty(0, np.int64)
-    return column.to_numpy()

@@ -101,8 +101,8 @@ def test_the_table_sorts_filters_and_searches(
     assert clusters_shown(browser)[:3] == best[:3].tolist()
     header = browser.find_element("xpath", "//table[@id='clusters']//th[contains(., 'distance')]")
     header.click()
-    near = clusters["distance"].sort_values().index.tolist()
-    assert clusters_shown(browser)[0] == near[0]
+    near = clusters["distance"].sort_values().index[0]
+    wait_for(lambda: clusters_shown(browser)[0] == near)
     search = browser.find_element("css selector", ".dt-search input")
     search.send_keys("wrap")
     wait_for(lambda: set(clusters_shown(browser)) == {"Wrap 1", "Wrap_2"})
@@ -138,6 +138,8 @@ def test_a_cluster_opens_with_pictures_members_neighbours_and_downloads(
     )
     assert len(widths) == 4 and all(width > 300 for width in widths)
     assert "Toy <list>" in browser.find_element("tag name", "body").text
+    csv = pd.read_csv(site / "clusters" / "Wrap_1" / "members.csv")
+    assert set(csv["source_id"]) == set(own["source_id"]) and len(csv) == len(own)
     for name in ("members.csv", "members.vot"):
         browser.find_element("css selector", f"a[href='{name}']").click()
         file = browser.downloads / name
