@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Mapping
 
@@ -21,7 +22,10 @@ def members_csv(stars: Mapping[str, NDArray]) -> bytes:
 
 
 def members_votable(stars: Mapping[str, NDArray]) -> bytes:
-    """Return the same as a VOTable with units and descriptions."""
+    """Return the same as a gzipped VOTable with units and descriptions.
+
+    Gzipped, since a browser would show a plain one as a tree of tags.
+    """
     table = Table()
     for field in CANDIDATES:
         column = stars[field.name]
@@ -33,4 +37,4 @@ def members_votable(stars: Mapping[str, NDArray]) -> bytes:
     votable = from_table(table)
     buffer = io.BytesIO()
     votable.to_xml(buffer, tabledata_format="binary2")
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)

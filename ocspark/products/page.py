@@ -78,7 +78,7 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
             comparisons.append(_comparison(view, listed, f"comparison_{number}.png", out))
         own = _members(view)
     if own and len(own["source_id"]):
-        out["members.csv"], out["members.vot"] = members_csv(own), members_votable(own)
+        out["members.csv"], out["members.vot.gz"] = members_csv(own), members_votable(own)
     n = len(own.get("source_id", ()))
     note = f"{n:,} stars with p ≥ {FAINT_LEVEL:g}."
     if n > MAX_ROWS:

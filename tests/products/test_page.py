@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import math
@@ -66,7 +67,8 @@ def test_downloads_hold_the_members_exactly_with_units(finished: RunResult) -> N
     files = page_files(view, PageFacts("r"))
     keep = view.stars["probability"] >= 0.1
     csv = pd.read_csv(io.BytesIO(files["members.csv"]), float_precision="round_trip")
-    vot = parse_single_table(io.BytesIO(files["members.vot"])).to_table()
+    votable = io.BytesIO(gzip.decompress(files["members.vot.gz"]))
+    vot = parse_single_table(votable).to_table()
     for name in ("source_id", "ra", "parallax", "probability", "f_c"):
         np.testing.assert_array_equal(csv[name], view.stars[name][keep])
         np.testing.assert_array_equal(vot[name], view.stars[name][keep])

@@ -55,7 +55,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     downloads = tmp_path_factory.mktemp("downloads")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    prefs = {
+        "download.default_directory": str(downloads),
+        "profile.default_content_setting_values.automatic_downloads": 1,  # several, unasked
+    }
+    options.add_experimental_option("prefs", prefs)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     driver.downloads = downloads
@@ -94,6 +98,8 @@ def open_page(browser: Any, page: Path) -> None:
 def test_the_table_sorts_filters_and_searches(
     browser: Any, site: Path, finished: RunResult
 ) -> None:
+    from selenium.webdriver.support.select import Select
+
     open_page(browser, site / "index.html")
     clusters = pd.read_parquet(f"{finished.path}/clusters").set_index("cluster")
     assert set(clusters_shown(browser)) == set(CLUSTERS)
@@ -108,11 +114,11 @@ def test_the_table_sorts_filters_and_searches(
     wait_for(lambda: set(clusters_shown(browser)) == {"Wrap 1", "Wrap_2"})
     search.clear()
     search.send_keys(" ")
-    status = browser.find_element("id", "filter-status")
-    status.send_keys("skipped")
+    status = Select(browser.find_element("id", "filter-status"))
+    status.select_by_visible_text("skipped")
     wait_for(lambda: len(clusters_shown(browser)) == (clusters["status"] == "skipped").sum())
     assert any("needs 15" in row[-1] for row in rows_of(browser, "clusters"))
-    status.send_keys("all")
+    status.select_by_visible_text("all")
     limit = browser.find_element("id", "filter-members")
     limit.send_keys(str(int(clusters.loc["Pole_1", "n_p50"])))
     expected = set(clusters.index[clusters["n_p50"] >= clusters.loc["Pole_1", "n_p50"]])
@@ -140,7 +146,7 @@ def test_a_cluster_opens_with_pictures_members_neighbours_and_downloads(
     assert "Toy <list>" in browser.find_element("tag name", "body").text
     csv = pd.read_csv(site / "clusters" / "Wrap_1" / "members.csv")
     assert set(csv["source_id"]) == set(own["source_id"]) and len(csv) == len(own)
-    for name in ("members.csv", "members.vot"):
+    for name in ("members.csv", "members.vot.gz"):
         browser.find_element("css selector", f"a[href='{name}']").click()
         file = browser.downloads / name
         wait_for(file.exists)
