@@ -36,7 +36,7 @@ export SPARK_LOCAL_IP
 
 help:
 	@echo 'make setup          the environment in .venv'
-	@echo 'make run            a mock Galaxy, its members, a summary, under runs/'
+	@echo 'make run            a mock Galaxy, its members, a summary and a report, under runs/'
 	@echo 'make test           style, types, import contracts and the tests'
 	@echo 'make test-slow      the tests that take minutes'
 	@echo 'make lint           style, types and import contracts only'
@@ -104,6 +104,10 @@ run: setup
 	    --sources $(MOCK_SOURCES) --clusters $(MOCK_CLUSTERS) --seed $(MOCK_SEED)
 	$(SPARK_SUBMIT) jobs/full_catalogue.py --config conf/mock.yaml
 	$(SPARK_SUBMIT) jobs/summarise_mock.py --mock runs/mock --runs runs/full_catalogue
+	$(SPARK_SUBMIT) jobs/compare.py --run runs/full_catalogue --members runs/mock/members.parquet \
+	    --name 'mock list' --output runs/comparison
+	$(SPARK_SUBMIT) jobs/make_report.py --run runs/full_catalogue --comparison runs/comparison \
+	    --output runs/report
 
 lint: setup
 	$(PY) -m ruff check .

@@ -207,3 +207,104 @@ MOCK_TRUTH = [
     Field("is_binary", _BOOL, "", "Whether there is a companion"),
     Field("radius", _DOUBLE, "pc", "Distance from the cluster's centre in space"),
 ]
+
+#: A star of a member list, and what this run makes of it (jobs/compare.py, method §11).
+LISTED_STARS = [
+    *_KEY,
+    Field("list_probability", _DOUBLE, "", "Probability in the member list"),
+    *[f for f in [*_ASTROMETRY, *_PHOTOMETRY, *_FEATURES] if not f.name.endswith("_error")],
+    Field("probability", _DOUBLE, "", "This run's probability; null if it is no candidate"),
+    Field("is_training_member", _BOOL, "", "Training member of the list (method §3)"),
+    Field("in_mirror", _BOOL, "", "Whether the mirror's files have it"),
+    Field("kept", _BOOL, "", "Whether it has all that a kept source must (method §1)"),
+    Field("within_radius", _BOOL, "", "Whether it is within the cone's radius"),
+    Field("in_cone", _BOOL, "", "Whether it passes radius, parallax and proper-motion cuts"),
+    Field("passes_proper_motion", _BOOL, "", "Eq. 1; null for candidates and unknown stars"),
+    Field("passes_parallax", _BOOL, "", "Eq. 2, whatever the others say"),
+    Field("passes_isochrone", _BOOL, "", "Eq. 3, whatever the others say"),
+]
+
+_COUNT_OF_REASON = {
+    "not_in_mirror": "Missed: the mirror does not have the star (counted as not in the cone too)",
+    "not_in_cone": "Missed: outside the cone's radius, parallax or proper-motion cut",
+    "not_kept": "Missed: in the mirror, but lacks what a kept source must have",
+    "proper_motion": "Missed: fails Eq. 1 (may fail others too)",
+    "parallax": "Missed: fails Eq. 2 (may fail others too)",
+    "isochrone": "Missed: fails Eq. 3 (may fail others too)",
+    "zero_probability": "Missed: a candidate with p = 0",
+    "low_probability": "Missed: a candidate with p above 0 but below the cut",
+}
+_SPREAD = T.ArrayType(_DOUBLE)
+
+#: A cluster's Venn counts, reasons and spreads at one cut.
+COMPARISON = [
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("cut", _STRING, "", "Name of the cut"),
+    Field("n_listed", _LONG, "", "Listed stars that pass the cut"),
+    Field("n_ours", _LONG, "", "Stars of this run that pass the cut"),
+    Field("n_both", _LONG, "", "Stars in both"),
+    Field("n_listed_only", _LONG, "", "Listed stars that this run misses"),
+    Field("n_ours_only", _LONG, "", "Stars of this run that the list does not have"),
+    Field("n_unknown", _LONG, "", "Listed, with unknown radius or G, so left out of the cut"),
+    Field("recovered", _DOUBLE, "", "n_both / n_listed"),
+    Field("recovered_in_cone", _DOUBLE, "", "n_both / listed stars not outside the cone"),
+    Field("n_not_candidate", _LONG, "", "Missed stars that are no candidates"),
+    *[Field(f"n_{name}", _LONG, "", text) for name, text in _COUNT_OF_REASON.items()],
+    Field("ours_f_plx", _SPREAD, "mas", "15th, 50th, 85th percentile of f_plx of n_ours"),
+    Field("ours_f_pm", _SPREAD, "mas/yr", "15th, 50th, 85th percentile of f_pm of n_ours"),
+    Field("listed_f_plx", _SPREAD, "mas", "15th, 50th, 85th percentile of f_plx of n_listed"),
+    Field("listed_f_pm", _SPREAD, "mas/yr", "15th, 50th, 85th percentile of f_pm of n_listed"),
+    Field("faint_fraction", _DOUBLE, "", "Share of this run's p >= 0.1 stars with G > 18"),
+    Field("model_saw_cluster", _BOOL, "", "In-sample: the network was trained or validated on it"),
+]
+
+CONFUSION = [
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("list_bin", _INT, "", "Tenth of the list's probability, 0 to 9; -1 not listed"),
+    Field("our_bin", _INT, "", "Tenth of this run's probability, 0 to 9; -1 no candidate"),
+    Field("n", _LONG, "", "Stars"),
+]
+
+
+def _with_ends(name: str, unit: str, description: str) -> list[Field]:
+    return [
+        Field(name, _DOUBLE, unit, description),
+        Field(f"{name}_lower", _DOUBLE, unit, "Lower end of its 68 % interval; NaN if open"),
+        Field(f"{name}_upper", _DOUBLE, unit, "Upper end of its 68 % interval; NaN if open"),
+    ]
+
+
+#: Structure of a cluster from its members (p >= 0.5); NaN where they do not constrain it.
+STRUCTURE = [
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("n_members", _LONG, "", "Candidates with probability >= 0.5"),
+    Field("extent_pc", _DOUBLE, "pc", "Radius of the area searched: the farthest candidate's"),
+    *_with_ends("r50", "pc", "Projected radius that holds half of the members"),
+    *_with_ends("core_radius", "pc", "Core radius of the King profile"),
+    *_with_ends("tidal_radius", "pc", "Tidal radius of the King profile"),
+    Field("background_fraction", _DOUBLE, "", "Share of the members in a flat background"),
+    Field("king_status", _STRING, "", "fitted, or what is not constrained and why"),
+    Field("profile_radius", _SPREAD, "pc", "Rings of the density profile"),
+    Field("profile_density", _SPREAD, "1/pc2", "Members per area in each ring"),
+    Field("profile_error", _SPREAD, "1/pc2", "Poisson error of profile_density"),
+    Field("segregation_ratio", _DOUBLE, "", "Mass segregation ratio of the 10 brightest"),
+    Field("segregation_error", _DOUBLE, "", "Its error"),
+    Field("segregation_sizes", T.ArrayType(_LONG), "", "Sizes of sets of brightest stars"),
+    Field("segregation_ratios", _SPREAD, "", "Mass segregation ratio of each set"),
+    Field("segregation_errors", _SPREAD, "", "Errors of segregation_ratios"),
+    *_with_ends("faint_fraction", "", "Share of stars with p >= 0.1 that have G > 18"),
+    Field("n_new", _LONG, "", "Members that are no training members"),
+    *[
+        Field(f"new_{name}{suffix}", _DOUBLE, unit, text)
+        for name, unit in (("pmra", "mas/yr"), ("pmdec", "mas/yr"), ("parallax", "mas"))
+        for suffix, text in (("", "Weighted mean of the new members"), ("_error", "Its error"))
+    ],
+]
+
+#: Stars that two clusters claim; a pair appears from both sides.
+SHARED = [
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("other", _STRING, "", "The other cluster"),
+    Field("n_p10", _LONG, "", "Stars with probability >= 0.1 in both"),
+    Field("n_p50", _LONG, "", "Stars with probability >= 0.5 in both"),
+]

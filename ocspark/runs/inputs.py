@@ -19,9 +19,8 @@ from ocspark.inputs.names import normalise_name
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
 from ocspark.mirror.table import is_table, open_table
 from ocspark.physics.isochrone import nearest_age
-from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.release import Release, load_release
-from ocspark.selection.calibrate import Calibration
+from ocspark.selection.calibrate import Calibration, release_calibration
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.training import TrainingRules, probability_levels
 from ocspark.session import get_session
@@ -67,11 +66,7 @@ class RunInputs:
     @cached_property
     def calibration(self) -> Calibration:
         """The release's zero point and magnitude errors."""
-        source = self.release.magnitude_errors
-        errors = MagnitudeErrorModel.from_csv(
-            str(self.release.magnitude_errors_path), source.base_n_obs, source.mag_range
-        )
-        return Calibration(self.release.zero_point, errors)
+        return release_calibration(self.release)
 
     @cached_property
     def levels(self) -> list[float]:

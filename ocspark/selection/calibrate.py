@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.physics.zeropoint import parallax_zero_point
+from ocspark.release import Release
 
 #: A set of stars: equally long columns by canonical name.
 Stars = Mapping[str, NDArray]
@@ -21,6 +22,15 @@ class Calibration:
 
     zero_point: str
     magnitude_errors: MagnitudeErrorModel
+
+
+def release_calibration(release: Release) -> Calibration:
+    """Return a release's zero point and magnitude errors."""
+    source = release.magnitude_errors
+    errors = MagnitudeErrorModel.from_csv(
+        str(release.magnitude_errors_path), source.base_n_obs, source.mag_range
+    )
+    return Calibration(release.zero_point, errors)
 
 
 def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:

@@ -86,6 +86,13 @@ def cover_cones(
     return whole.take(np.argsort(whole.start, kind="stable"))
 
 
+def cover_pixels(order: NDArray[np.int64] | int, pixel: NDArray[np.int64]) -> Cover:
+    """Return the cover that is some nested pixels, none of them inside another."""
+    start, end = pixel_ranges(order, pixel)
+    place = np.argsort(start, kind="stable")
+    return Cover(start[place], end[place], place, np.ones(len(place), dtype=bool))
+
+
 def _cover_cone(
     index: int, ra: float, dec: float, radius: float, cells_per_radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -32,3 +32,21 @@ def mean_direction(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[float, float]
     x, y, z = unit_vectors(ra_deg, dec_deg).mean(axis=0)
     ra = float(np.degrees(np.arctan2(y, x)) % 360.0)
     return (0.0 if ra >= 360.0 else ra), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def tangent_plane_rad(
+    ra_deg: ArrayLike, dec_deg: ArrayLike, ra0_deg: float, dec0_deg: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return offsets (east, north) [rad] from a centre, true to distance and direction.
+
+    The azimuthal equidistant projection: unlike the gnomonic one it holds wide cones, and it
+    needs no care at the poles.
+    """
+    vectors = unit_vectors(ra_deg, dec_deg)
+    ra0, dec0 = np.radians(ra0_deg), np.radians(dec0_deg)
+    x = vectors @ np.array([-np.sin(ra0), np.cos(ra0), 0.0])
+    y = vectors @ np.array([-np.sin(dec0) * np.cos(ra0), -np.sin(dec0) * np.sin(ra0), np.cos(dec0)])
+    along, across = vectors @ unit_vectors(ra0_deg, dec0_deg), np.hypot(x, y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(across > 0.0, np.arctan2(across, along) / across, 1.0)
+    return x * scale, y * scale

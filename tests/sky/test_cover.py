@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocspark.sky.cover import Cover, cover_cones, cover_order, pixel_ranges
+from ocspark.sky.cover import Cover, cover_cones, cover_order, cover_pixels, pixel_ranges
 
 # where three or four base pixels meet
 CORNERS = [(ra, dec) for dec in (41.8103148957786, -41.8103148957786) for ra in (0, 90, 180, 270)]
@@ -165,16 +165,10 @@ def test_touching_agrees_with_brute_force(others, seed):
     expected = brute_force_overlap(
         order.tolist(), pixel.tolist(), other[:, 0].tolist(), other[:, 1].tolist()
     )
-    cover = cover_from(other[:, 0], other[:, 1])
+    cover = cover_pixels(other[:, 0], other[:, 1])
     low, high = pixel_ranges(order, pixel)
     np.testing.assert_array_equal(cover.touches(low, high), expected)
     for i in range(5):
         between = cover.between(int(low[i]), int(high[i]))
         hit = (cover.start < high[i]) & (cover.end > low[i])
         np.testing.assert_array_equal(between.start, cover.start[hit])
-
-
-def cover_from(order: np.ndarray, pixel: np.ndarray) -> Cover:
-    start, end = pixel_ranges(order, pixel)
-    place = np.argsort(start, kind="stable")
-    return Cover(start[place], end[place], place, np.zeros(len(place), dtype=bool))

@@ -1,0 +1,37 @@
+"""The report of a finished run: ``spark-submit jobs/make_report.py --run DIR --output DIR``."""
+
+from __future__ import annotations
+
+import os
+
+from ocspark.analysis.landed import open_run
+from ocspark.analysis.literature import open_comparison
+from ocspark.cli import Parser, run_job
+from ocspark.products.site import make_report
+from ocspark.session import get_session
+
+
+def main() -> int:
+    """Write the site and say how to open it."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--run", required=True, metavar="DIR", help="a finished run")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the site")
+    parser.add_argument(
+        "--comparison",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a comparison by jobs/compare.py to show; may be repeated",
+    )
+    options = parser.parse_args()
+    run = open_run(options.run)
+    comparisons = [open_comparison(path) for path in options.comparison]
+    spark = get_session("ocspark: report")
+    index = make_report(spark, run, options.output, comparisons)
+    shown = index if "://" in index else f"file://{os.path.abspath(index)}"
+    print(f"[ocspark] the report is ready; open {shown} in a browser")
+    return 0
+
+
+if __name__ == "__main__":
+    run_job(main)

@@ -1,0 +1,158 @@
+"""What is counted at a cut: both sides, their overlap, reasons, spreads, confusion (method §11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ocspark.analysis.structure import FAINT_G, FAINT_LEVEL
+from ocspark.errors import InputError
+from ocspark.tables import CONFUSION
+
+#: Reasons why a listed star is missed; those of the selection are evaluated independently.
+REASONS = (
+    "not_in_mirror",
+    "not_in_cone",
+    "not_kept",
+    "proper_motion",
+    "parallax",
+    "isochrone",
+    "zero_probability",
+    "low_probability",
+)
+#: The conditions of Eqs. 1 to 3.
+CONDITIONS = ("proper_motion", "parallax", "isochrone")
+_N_BINS = 10
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which stars are compared: p at least `probability` on both sides, f_R and G below limits."""
+
+    name: str
+    probability: float
+    max_radius_pc: float | None = None
+    max_g: float | None = None
+
+    def describe(self) -> str:
+        """Return the cut in words."""
+        words = [f"p ≥ {self.probability:g}"]
+        if self.max_radius_pc is not None:
+            words.append(f"f_R < {self.max_radius_pc:g} pc")
+        if self.max_g is not None:
+            words.append(f"G < {self.max_g:g}")
+        return ", ".join(words)
+
+
+#: The paper's two (its Fig. 3).
+PAPER_CUTS = (Cut("all", 0.1), Cut("probable", 0.5, 20.0, 18.0))
+
+
+def parse_cut(text: str) -> Cut:
+    """Return the cut of ``p=0.5,radius_pc=20,g=18`` (p is required).
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    expected = f"--cut {text}: expected p=PROBABILITY[,radius_pc=PC][,g=MAG]"
+    try:
+        values = {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise InputError(expected) from None
+    if not set(values) <= {"p", "radius_pc", "g"} or not 0.0 < values.get("p", -1.0) <= 1.0:
+        raise InputError(expected)
+    name = "_".join(f"{key}{values[key]:g}" for key in ("p", "radius_pc", "g") if key in values)
+    return Cut(name, values["p"], values.get("radius_pc"), values.get("g"))
+
+
+def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
+    """Return the `COMPARISON` rows of a cut, one per cluster and one (cluster null) for all."""
+    fits = F.lit(True)
+    if cut.max_radius_pc is not None:
+        fits &= F.coalesce(F.col("f_r") < cut.max_radius_pc, F.lit(False))
+    if cut.max_g is not None:
+        fits &= F.coalesce(F.col("phot_g_mean_mag") < cut.max_g, F.lit(False))
+    p, listed_p = F.col("probability"), F.col("list_probability")
+    named = F.coalesce(listed_p >= cut.probability, F.lit(False))
+    ours = F.coalesce(p >= cut.probability, F.lit(False)) & fits
+    listed = named & fits
+    limited = cut.max_radius_pc is not None or cut.max_g is not None
+    unknown = named & F.col("f_r").isNull() if limited else F.lit(False)
+    marked = stars.withColumns(
+        {
+            "_ours": ours,
+            "_listed": listed,
+            "_unknown": unknown,
+            "_missed": listed & ~ours,
+            "_faint": p >= FAINT_LEVEL,
+            **{f"_{r}": listed & ~ours & c for r, c in _reason_columns(cut.probability).items()},
+        }
+    )
+
+    def count(condition: Column, name: str) -> Column:
+        return F.count_if(condition).cast("long").alias(name)
+
+    sums = [
+        count(F.col("_listed"), "n_listed"),
+        count(F.col("_ours"), "n_ours"),
+        count(F.col("_listed") & F.col("_ours"), "n_both"),
+        count(F.col("_listed") & ~F.col("_ours"), "n_listed_only"),
+        count(F.col("_ours") & ~F.col("_listed"), "n_ours_only"),
+        count(F.col("_unknown"), "n_unknown"),
+        count(F.col("_missed") & F.col("probability").isNull(), "n_not_candidate"),
+        *[count(F.col(f"_{reason}"), f"n_{reason}") for reason in REASONS],
+        count(F.col("_faint") & (F.col("phot_g_mean_mag") > FAINT_G), "_n_faint"),
+        count(F.col("_faint"), "_n_p10"),
+    ]
+    for side in ("ours", "listed"):
+        for feature in ("f_plx", "f_pm"):
+            values = F.when(F.col(f"_{side}"), F.col(feature))
+            spread = F.percentile(values, F.array(*map(F.lit, (0.15, 0.5, 0.85))))
+            sums.append(spread.alias(f"{side}_{feature}"))
+    rows = marked.rollup("cluster").agg(*sums).where("cluster is null or n_listed + n_ours > 0")
+    reached = F.col("n_listed") - F.col("n_not_in_cone")
+    return rows.withColumns(
+        {
+            "cut": F.lit(cut.name),
+            "recovered": F.try_divide("n_both", "n_listed"),
+            "recovered_in_cone": F.try_divide(F.col("n_both"), reached),
+            "faint_fraction": F.try_divide("_n_faint", "_n_p10"),
+        }
+    )
+
+
+def _reason_columns(level: float) -> dict[str, Column]:
+    """Return the condition of each reason, for a missed star."""
+    outside = F.col("probability").isNull()
+    fails = {c: outside & F.coalesce(~F.col(f"passes_{c}"), F.lit(False)) for c in CONDITIONS}
+    there = F.coalesce("in_mirror", F.lit(False))
+    kept = F.coalesce("kept", F.lit(False))
+    in_cone = F.coalesce("in_cone", F.lit(False))
+    zero = F.col("probability") == 0.0
+    return {
+        "not_in_mirror": outside & ~there,
+        # a star that is not kept has no place in a cone, but that is another reason
+        "not_in_cone": outside & ~in_cone & (kept | ~there),
+        "not_kept": outside & there & ~kept,
+        **fails,
+        "zero_probability": F.coalesce(zero, F.lit(False)),
+        "low_probability": F.coalesce(~zero & (F.col("probability") < level), F.lit(False)),
+    }
+
+
+def confusion(stars: DataFrame) -> DataFrame:
+    """Return the `CONFUSION` table: stars by bins of both probabilities, −1 where one has none."""
+
+    def in_bins(column: str) -> Column:
+        # a decimal step such as 0.3 must not fall below its own edge
+        tenth = F.floor(F.col(column) * _N_BINS + 1e-9).cast("int")
+        inside = F.least(tenth, F.lit(_N_BINS - 1))  # which would take a null for the limit
+        return F.when(F.col(column).isNull(), -1).otherwise(inside)
+
+    bins = {"list_bin": in_bins("list_probability"), "our_bin": in_bins("probability")}
+    counts = stars.withColumns(bins).groupBy("cluster", "list_bin", "our_bin")
+    return counts.agg(F.count("*").alias("n")).select([f.name for f in CONFUSION])

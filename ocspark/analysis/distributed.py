@@ -1,0 +1,143 @@
+"""Structure, shared stars and the clustering baseline of all clusters of a run (Spark)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
+from ocspark.analysis.landed import LandedRun
+from ocspark.analysis.structure import measure_structure
+from ocspark.errors import InputError
+from ocspark.session import ship
+from ocspark.tables import SHARED, STRUCTURE, struct
+
+#: Columns that the structure kernels read.
+_MEASURED = (
+    "cluster source_id ra dec pmra pmra_error pmdec pmdec_error parallax parallax_error "
+    "phot_g_mean_mag f_r probability is_training_member"
+).split()
+_CLUSTERS_PER_TASK, _MAX_PARTITIONS = 8, 400
+
+
+def by_cluster(stars: DataFrame, n_clusters: int) -> DataFrame:
+    """Spread stars by cluster over enough partitions for work that weighs more than its rows.
+
+    A partition number that is asked for is not coalesced by adaptive execution, which would see
+    few bytes and put hundreds of clusters on one core. Several clusters share a task, whose own
+    cost is that of many small ones.
+    """
+    wanted = -(-n_clusters // _CLUSTERS_PER_TASK)
+    return stars.repartition(max(4, min(wanted, _MAX_PARTITIONS)), "cluster")
+
+
+def measure_clusters(spark: SparkSession, run: LandedRun) -> DataFrame:
+    """Return the `STRUCTURE` table: every cluster that is done and has candidates."""
+    facts = {
+        row.cluster: ((row.ra, row.dec), row.distance, row.cluster_key)
+        for row in run.clusters.itertuples()
+        if row.status == "done"
+    }
+    shipped = ship(spark, facts)
+
+    def measure(stars: pa.Table) -> pa.Table:
+        table = stars.sort_by("source_id").to_pandas()
+        name = str(table["cluster"].iloc[0])
+        centre, distance, key = shipped()[name]
+        columns = {str(c): table[c].to_numpy() for c in table.columns}
+        row = {"cluster": name, **measure_structure(columns, centre, distance, int(key))}
+        return pa.Table.from_pylist([row], to_arrow_schema(struct(STRUCTURE)))
+
+    stars = by_cluster(run.read(spark, "candidates").select(_MEASURED), len(facts))
+    return stars.groupBy("cluster").applyInArrow(measure, struct(STRUCTURE))
+
+
+def shared_stars(spark: SparkSession, run: LandedRun) -> DataFrame:
+    """Return the `SHARED` table: pairs of clusters that claim the same stars, from both sides."""
+    claims = run.read(spark, "candidates").where("probability >= 0.1")
+    claim = F.struct("cluster", "probability")
+    twice = claims.groupBy("source_id").agg(F.collect_list(claim).alias("claims"))
+    twice = twice.where(F.size("claims") > 1)
+    first = twice.withColumn("one", F.explode("claims"))
+    pairs = first.withColumn("two", F.explode("claims")).where("one.cluster != two.cluster")
+    both = F.least("one.probability", "two.probability")
+    counts = pairs.groupBy(
+        F.col("one.cluster").alias("cluster"), F.col("two.cluster").alias("other")
+    ).agg(F.count("*").alias("n_p10"), F.count_if(both >= 0.5).alias("n_p50"))
+    return counts.select([f.name for f in SHARED])
+
+
+def count_multiply_claimed(spark: SparkSession, run: LandedRun) -> dict[str, int]:
+    """Return the stars with p >= 0.1, and with p >= 0.5, in more than one cluster."""
+    claims = run.read(spark, "candidates").where("probability >= 0.1").groupBy("source_id")
+    per_star = claims.agg(
+        F.count("*").alias("n10"), F.count_if(F.col("probability") >= 0.5).alias("n50")
+    )
+    row = per_star.agg(
+        F.count_if(F.col("n10") > 1).alias("p10"), F.count_if(F.col("n50") > 1).alias("p50")
+    ).collect()[0]
+    return {"n_p10": row["p10"], "n_p50": row["p50"]}
+
+
+def baseline_members(spark: SparkSession, run: LandedRun, how: Baseline) -> DataFrame:
+    """Return the members that HDBSCAN finds in every cone, as a member list.
+
+    Stars brighter than ``how.max_g`` are gathered by cluster, one group per task and at most
+    ``how.max_stars`` of each group in HDBSCAN, which bounds time and memory of a task.
+
+    Returns
+    -------
+    DataFrame
+        cluster, source_id, probability: a list that jobs/compare.py takes.
+
+    Raises
+    ------
+    InputError
+        If the run has no non_members: the baseline needs the whole cone.
+    """
+    if not run.has("non_members"):
+        raise InputError(
+            f"--run: {run.path}: has no non_members, and the baseline clusters the whole cone; "
+            "expected a run with output.non_members=true"
+        )
+    errors = [f"{name}_error" for name in SPACE]
+    wanted = ["cluster", "source_id", *SPACE, *errors, "phot_g_mean_mag"]
+    stars = run.read(spark, "candidates").select(wanted)
+    stars = stars.unionByName(run.read(spark, "non_members").select(wanted))
+    stars = stars.where(F.col("phot_g_mean_mag") < how.max_g)
+    done = run.clusters[run.clusters["status"] == "done"]
+    means = {
+        row.cluster: ((row.parallax, row.pmra, row.pmdec), row.cluster_key)
+        for row in done.itertuples()
+    }
+    schema = T.StructType(
+        [
+            T.StructField("cluster", T.StringType()),
+            T.StructField("source_id", T.LongType()),
+            T.StructField("probability", T.DoubleType()),
+        ]
+    )
+    return (
+        by_cluster(stars, len(means))
+        .groupBy("cluster")
+        .applyInPandas(_clusterer(ship(spark, means), how), schema)
+    )
+
+
+def _clusterer(shipped: Callable[[], Any], how: Baseline) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def find(stars: pd.DataFrame) -> pd.DataFrame:
+        name = str(stars["cluster"].iloc[0])
+        mean, key = shipped()[name]
+        stars = stars.sort_values("source_id")
+        columns = {str(c): stars[c].to_numpy() for c in stars.columns}
+        ids, probability = cluster_members(columns, mean, int(key), how)
+        return pd.DataFrame({"cluster": name, "source_id": ids, "probability": probability})
+
+    return find

@@ -1,0 +1,199 @@
+"""A run against a member list: Venn counts, confusion, reasons, feature spreads (method §11)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_at
+from ocspark.analysis.landed import LandedRun, open_run
+from ocspark.analysis.missed import look_up
+from ocspark.errors import InputError
+from ocspark.inputs.members import MemberList, read_members
+from ocspark.tables import COMPARISON, LISTED_STARS, struct
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison as it landed: `path`, and comparison.json as `record`."""
+
+    path: str
+    record: dict[str, Any]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return its clusters or confusion table (no stars) as pandas."""
+        filesystem, inner = storage.resolve(storage.join(self.path, name))
+        return pq.read_table(inner, filesystem=filesystem).to_pandas()
+
+    def stars(self, spark: SparkSession) -> DataFrame:
+        """Return its listed stars."""
+        path = storage.for_spark(storage.join(self.path, "stars"))
+        return spark.read.schema(struct(LISTED_STARS)).parquet(path)
+
+
+def open_comparison(path: str) -> Comparison:
+    """Open what `compare` wrote."""
+    record = storage.join(path, "comparison.json")
+    if not storage.exists(record):
+        raise InputError(f"--comparison: {record}: no such file; jobs/compare.py writes it")
+    return Comparison(path, json.loads(storage.read_text(record)))
+
+
+def compare(
+    spark: SparkSession,
+    run_path: str,
+    members_path: str,
+    output: str,
+    *,
+    name: str,
+    columns: dict[str, str] | None = None,
+    cuts: Sequence[Cut] = PAPER_CUTS,
+    mirror: str | None = None,
+) -> Comparison:
+    """Compare a run with a member list and write what came out.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    run_path : str
+        A finished run.
+    members_path : str
+        Member list of any format that the main job reads.
+    output : str
+        Directory for ``stars/``, ``clusters/``, ``confusion/`` and, last, ``comparison.json``.
+    name : str
+        What the list is called in tables and figures.
+    columns : dict, optional
+        Canonical name to the list's column.
+    cuts : sequence of Cut
+    mirror : str, optional
+        Where the run's mirror lies now, if it has moved.
+
+    Raises
+    ------
+    InputError
+        For a run that is not finished, a bad list, no cluster in common, or a directory
+        `output` with something else in it.
+    """
+    run = open_run(run_path)
+    done = run.clusters[run.clusters["status"] == "done"]
+    members = read_members(members_path, columns or {}, frozenset(done["cluster_key"]))
+    if members.table.empty:
+        raise InputError(f"--members: {members_path}: no cluster in common with {run.path}")
+    marker = storage.join(output, "comparison.json")
+    if not storage.exists(marker) and not storage.is_empty(output):
+        raise InputError(f"--output: {output}: is not empty and holds no comparison")
+    storage.remove_file(marker)
+    rows = members.table.merge(done[["cluster", "cluster_key"]], on="cluster_key")
+    rows = rows.rename(columns={"probability": "list_probability"})
+    listed = spark.createDataFrame(
+        pa.Table.from_pandas(
+            rows[["cluster", "source_id", "list_probability"]], preserve_index=False
+        )
+    )
+    candidates = run.read(spark, "candidates")
+    compared = candidates.join(F.broadcast(listed.select("cluster").distinct()), "cluster")
+    stars = _listed_stars(spark, run, compared, listed, rows, mirror)
+    _write(stars, storage.join(output, "stars"))
+    stars = spark.read.schema(struct(LISTED_STARS)).parquet(
+        storage.for_spark(storage.join(output, "stars"))
+    )
+    key = ["cluster", "source_id"]
+    both = stars.unionByName(
+        compared.join(F.broadcast(listed.select(key)), key, "left_anti").select(
+            *key, "probability", "f_r", "f_pm", "f_plx", "phot_g_mean_mag"
+        ),
+        allowMissingColumns=True,
+    )
+    counted = _count(both, done, cuts)
+    clusters = counted.filter(pc.is_valid(counted["cluster"]))
+    combined = counted.filter(pc.is_null(counted["cluster"])).to_pylist()
+    landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
+    _write(landed, storage.join(output, "clusters"))
+    _write(confusion(both), storage.join(output, "confusion"))
+    record = {
+        "name": name,
+        "run": run.record["run_id"],
+        "members": members_path,
+        "clusters": int(rows["cluster"].nunique()),
+        "listed": _listed_counts(members, rows),
+        "model_saw_clusters": int(
+            done.loc[done["cluster"].isin(rows["cluster"]), "model_saw_cluster"].sum()
+        ),
+        "cuts": [{**asdict(cut), "description": cut.describe()} for cut in cuts],
+        "combined": {row["cut"]: _plain(row) for row in combined},
+        "over_clusters": _over_clusters(clusters.to_pandas()),
+    }
+    storage.write_file(marker, json.dumps(record, indent=1))
+    return Comparison(output, record)
+
+
+def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Table:
+    """Return the `COMPARISON` rows of all cuts: clusters by name, then all (cluster null)."""
+    counted = reduce(DataFrame.unionByName, [count_at(stars, cut) for cut in cuts])
+    table = counted.toArrow()
+    saw = dict(zip(done["cluster"], done["model_saw_cluster"], strict=True))
+    flags = [saw.get(name) for name in table["cluster"].to_pylist()]
+    table = table.append_column("model_saw_cluster", pa.array(flags, pa.bool_()))
+    table = table.sort_by([("cluster", "ascending"), ("cut", "ascending")])
+    return table.select([f.name for f in COMPARISON]).cast(to_arrow_schema(struct(COMPARISON)))
+
+
+def _listed_counts(members: MemberList, rows: pd.DataFrame) -> dict[str, int]:
+    return {
+        "rows": members.counts["rows"],
+        "rows_of_compared_clusters": len(rows),
+        "clusters_not_done_in_the_run": members.counts["clusters_not_in_table"],
+    }
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    left_out = ("cluster", "model_saw_cluster")
+    return {key: value for key, value in row.items() if key not in left_out}
+
+
+def _over_clusters(clusters: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what the paper quotes over clusters: median faint fraction, clusters all found."""
+    found = {}
+    for cut, rows in clusters.groupby("cut"):
+        faint = rows["faint_fraction"].median()
+        found[str(cut)] = {
+            "median_faint_fraction": None if pd.isna(faint) else float(faint),
+            "clusters_all_recovered": int((rows["recovered"] == 1.0).sum()),
+            "clusters_with_listed_stars": int(rows["recovered"].notna().sum()),
+        }
+    return found
+
+
+def _write(frame: DataFrame, path: str) -> None:
+    frame.write.mode("overwrite").parquet(storage.for_spark(path))
+
+
+def _listed_stars(
+    spark: SparkSession,
+    run: LandedRun,
+    candidates: DataFrame,
+    listed: DataFrame,
+    rows: pd.DataFrame,
+    mirror: str | None,
+) -> DataFrame:
+    key = ["cluster", "source_id"]
+    known = {name: F.lit(True) for name in ("in_mirror", "kept", "within_radius", "in_cone")}
+    matched = candidates.join(F.broadcast(listed), key).withColumns(known)
+    judged = {f"passes_{c}": F.lit(None).cast("boolean") for c in CONDITIONS}
+    matched = matched.withColumns(judged).select([f.name for f in LISTED_STARS])
+    missing = listed.join(candidates.select(key), key, "left_anti")
+    path = mirror or run.settings.mirror.path
+    return matched.unionByName(look_up(spark, run, missing, rows, path))

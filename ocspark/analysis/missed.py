@@ -1,0 +1,165 @@
+"""Why a listed star is no candidate: looked up in the mirror, judged by the selection's kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark import storage
+from ocspark.analysis.landed import LandedRun
+from ocspark.inputs.clusters import read_clusters
+from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
+from ocspark.mirror.read import read_sources
+from ocspark.release import Release, load_release
+from ocspark.selection.arrow import to_batch
+from ocspark.selection.calibrate import Stars, calibrate, release_calibration
+from ocspark.selection.candidates import (
+    passes_isochrone,
+    passes_parallax,
+    passes_proper_motion,
+)
+from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.model import ClusterModel
+from ocspark.selection.training import describe_stars, split_by_cluster
+from ocspark.session import ship
+from ocspark.sky.cover import cover_pixels
+from ocspark.sky.sphere import separation_rad
+from ocspark.tables import LISTED_STARS, Field, struct
+
+#: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
+_ID_ORDER, _ID_SHIFT = 12, 35
+#: What the mirror adds to a listed star: the columns after the list's own.
+_JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
+
+
+def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[str, NDArray]:
+    """Say which selection conditions each star meets, each by itself.
+
+    Parameters
+    ----------
+    stars : mapping of arrays, shape (n,)
+        Calibrated, with ``raw_parallax``, the mirror's own [mas].
+    model : ClusterModel
+    cone : mapping
+        A row of ``Cones.table``: the cone's centre and bounds (method §1).
+
+    Returns
+    -------
+    dict of bool arrays
+        within_radius, in_cone, passes_proper_motion, passes_parallax, passes_isochrone.
+    """
+    apart = separation_rad(stars["ra"], stars["dec"], cone["ra"], cone["dec"])
+    within = apart <= cone["radius_rad"]
+    motion = np.hypot(stars["pmra"] - cone["pmra"], stars["pmdec"] - cone["pmdec"])
+    parallax = np.abs(stars["raw_parallax"] - cone["parallax"])
+    return {
+        "within_radius": within,
+        "in_cone": within & (motion <= cone["pm_limit"]) & (parallax <= cone["parallax_limit"]),
+        "passes_proper_motion": passes_proper_motion(
+            stars, model.pmra, model.pmdec, model.delta_pm
+        ),
+        "passes_parallax": passes_parallax(
+            stars, model.parallax, model.delta_plx_plus, model.delta_plx_minus
+        ),
+        "passes_isochrone": passes_isochrone(stars, model.curve, model.delta_c, model.delta_g),
+    }
+
+
+def look_up(
+    spark: SparkSession, run: LandedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
+) -> DataFrame:
+    """Find listed stars that are no candidates in the mirror, and judge them.
+
+    One pass over the mirror's files that a cone of these clusters touches or that a star's id
+    points to; the stars wanted are broadcast. A star outside all these files counts as not in
+    the mirror, and is in no cone.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    run : LandedRun
+    missing : DataFrame
+        cluster, source_id, list_probability.
+    cells : DataFrame
+        cluster_key and source_id of the whole list (pandas), which says what files to read.
+    mirror_path : str
+        The run's mirror, or where it lies now.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `LISTED_STARS`.
+    """
+    release = load_release(run.settings.release)
+    settings = run.settings.clusters
+    table = read_clusters(settings.path, settings.columns, settings.names).table
+    table = table[table["cluster_key"].isin(cells["cluster_key"].unique())]
+    cones = make_cones(table[table["missing"] == ""], run.settings.search)
+    mirror = open_mirror(mirror_path)
+    files = _files(mirror, cones, cells["source_id"].to_numpy(np.int64), release)
+    keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]
+    named = spark.createDataFrame(pa.Table.from_pandas(keys, preserve_index=False))
+    wanted = missing.join(F.broadcast(named), "cluster").select("cluster_key", "source_id")
+    kept = read_sources(spark, files, release.columns).join(F.broadcast(wanted), "source_id")
+    judged = _judge(spark, kept, run, cones, release)
+    paths = [storage.for_spark(f.file.path) for f in files]
+    source_id = F.col(f"`{release.columns['source_id']}`").alias("source_id")
+    there = (
+        spark.read.parquet(*paths)
+        .select(source_id)
+        .join(F.broadcast(wanted.select("source_id").distinct()), "source_id")
+    )
+    there = there.distinct().withColumn("there", F.lit(True))
+    found = missing.join(judged, ["cluster", "source_id"], "left").join(there, "source_id", "left")
+    facts = {
+        "in_mirror": F.coalesce("there", F.lit(False)),
+        "kept": F.coalesce("kept", F.lit(False)),
+        "in_cone": F.coalesce("in_cone", F.lit(False)),
+    }
+    return found.withColumns(facts).select([f.name for f in LISTED_STARS])
+
+
+def _files(
+    mirror: Mirror, cones: Cones, ids: NDArray[np.int64], release: Release
+) -> list[CheckedFile]:
+    touched = set(mirror.touched_by(cones.cover))
+    touched |= set(mirror.touched_by(cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT))))
+    files = [f for f in mirror.files if f in touched]
+    return check_files(files or mirror.files[:1], release.columns, mirror.healpix_column)
+
+
+def _judge(
+    spark: SparkSession, kept: DataFrame, run: LandedRun, cones: Cones, release: Release
+) -> DataFrame:
+    bounds = cones.table.set_index("cluster_key").to_dict("index")
+    shipped = ship(spark, (run.models, bounds, release_calibration(release)))
+    schema = struct(_JUDGED)
+
+    def judge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        models, cone_of, calibration = shipped()
+        for batch in batches:
+            for model, stars in split_by_cluster(batch, models):
+                yield _judged_batch(stars, model, cone_of[model.cluster_key], calibration, _JUDGED)
+
+    return kept.select("cluster_key", *release.columns).mapInArrow(judge_batches, schema)
+
+
+def _judged_batch(
+    stars: Stars,
+    model: ClusterModel,
+    cone: Mapping[str, float],
+    calibration: Any,
+    fields: list[Field],
+) -> pa.RecordBatch:
+    columns = describe_stars(calibrate(stars, calibration), model)
+    columns["raw_parallax"] = stars["parallax"]
+    columns |= judge(columns, model, cone)
+    columns["in_mirror"] = columns["kept"] = np.ones(len(stars["source_id"]), dtype=bool)
+    return to_batch(columns, fields)
