@@ -157,3 +157,42 @@ MODELS = [
     Field("support_id", _LONGS, "", "source_id of the support members"),
     Field("support_features", _DOUBLES, "", "Their five features, star by star"),
 ]
+
+#: Training set, stars kept by a unit (n_cone null), and sums per task (source_id null).
+TRAINING_SELECTED = [
+    _CLUSTER_KEY,
+    Field("source_id", _LONG, "", "Gaia source identifier"),
+    Field("is_member", _BOOL, "", "Support member, else a non-member"),
+    *_FEATURES,
+    Field("n_cone", _LONG, "", "Sources: candidates and non-members"),
+    Field("n_candidates", _LONG, "", "Candidates among them"),
+    Field("n_non_members", _LONG, "", "Non-members among them"),
+    Field("sums", _LONGS, "", "Sums of the features, then of their squares, in fixed point"),
+]
+TRAINING_INSTANCES = [
+    _CLUSTER_KEY,
+    *_KEY,
+    Field("copy", _INT, "", "0 for a star's first instance, 1 for its second, …"),
+    Field("is_member", _BOOL, "", "Label: support member, else a non-member"),
+    *_FEATURES,
+    Field(
+        "support",
+        T.ArrayType(_INT, False),
+        "",
+        "Support set: numbers of the cluster's members in order of source_id, from 0",
+    ),
+]
+TRAINING_CLUSTERS = [
+    _CLUSTER_KEY,
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("split", _STRING, "", "training, validation, or empty where it is left out"),
+    Field("reason", _STRING, "", "Why it is left out; empty where it is not"),
+    Field("n_listed", _LONG, "", "Members of the list at the training probability"),
+    Field("n_cone", _LONG, "", "Sources: candidates and non-members"),
+    Field("n_members", _LONG, "", "Members: listed, in the cone, passing the conditions"),
+    Field("n_candidates", _LONG, "", "Candidates"),
+    Field("n_non_members", _LONG, "", "Non-members"),
+    Field("a0", _DOUBLE, "mag", "Catalogue extinction"),
+    Field("log_age", _DOUBLE, "dex", "Catalogue log age"),
+    Field("parallax", _DOUBLE, "mas", "Weighted mean of the training members"),
+]

@@ -1,0 +1,71 @@
+"""The network of `ocspark.deepsets.network` as it is trained: dropout masks given, loss summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, elu, linear
+
+from ocspark.deepsets.network import DeepSets
+
+#: Instances per evaluation. Every block has this many rows, short ones being filled with rows of
+#: weight 0, so that a compiled network sees one shape and what is held stays in cache.
+BLOCK = 512
+
+#: (stars (b, 8), support sets (b, k, 5), labels (b,), weights (b,), masks (2, b, width) or None)
+#: to the summed weighted loss and the logits (b, 2).
+LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | None) -> Tensor:
+    """Return what `DeepSets.forward` does for the star tiled beside its support set.
+
+    Parameters
+    ----------
+    network : DeepSets
+    star : Tensor, shape (b, 8)
+        Standardised features of star and cluster.
+    support : Tensor, shape (b, k, 5)
+    masks : Tensor, shape (2, b, width), optional
+        Factors of both dropout layers: 0, or 1/(1 − rate). None: no dropout.
+
+    Returns
+    -------
+    Tensor, shape (b, 2)
+    """
+    first = network.phi[0]
+    gamma, lam = first.Gamma.weight, first.Lambda.weight
+    # the star is the same in every set element, so its share of layer 1 is computed once
+    own = linear(star, gamma[:, :8] - lam[:, :8], first.Gamma.bias)
+    common = own - linear(support.mean(dim=1), lam[:, 8:])
+    x = elu(linear(support, gamma[:, 8:]) + common[:, None, :])
+    for layer in network.phi[2::2]:
+        common = layer.Gamma.bias - linear(x.mean(dim=1), layer.Lambda.weight)
+        x = elu(linear(x, layer.Gamma.weight) + common[:, None, :])
+    pooled = x.mean(dim=1)
+    if masks is not None:
+        pooled = pooled * masks[0]
+    hidden = elu(linear(pooled, network.ro[1].weight, network.ro[1].bias))
+    if masks is not None:
+        hidden = hidden * masks[1]
+    return linear(hidden, network.ro[4].weight, network.ro[4].bias)
+
+
+def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -> Tensor:
+    """Return factors of both dropout layers, shape (2, n, width)."""
+    kept = torch.rand((2, n, width), generator=generator, device=generator.device) >= rate
+    return kept.to(torch.float32) / (1.0 - rate)
+
+
+def loss_function(network: DeepSets, compiled: bool) -> LossFunction:
+    """Return the summed weighted cross-entropy (Eq. 16) with the logits it comes from."""
+
+    def loss(
+        star: Tensor, support: Tensor, label: Tensor, weight: Tensor, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        out = logits(network, star, support, masks)
+        return (cross_entropy(out, label, reduction="none") * weight).sum(), out
+
+    return torch.compile(loss, dynamic=False) if compiled else loss
