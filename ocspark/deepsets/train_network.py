@@ -35,22 +35,22 @@ def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | Non
     -------
     Tensor, shape (b, 2)
     """
-    first = network.phi[0]
-    gamma, lam = first.Gamma.weight, first.Lambda.weight
+    p = dict(network.named_parameters())
+    gamma, lam = p["phi.0.Gamma.weight"], p["phi.0.Lambda.weight"]
     # the star is the same in every set element, so its share of layer 1 is computed once
-    own = linear(star, gamma[:, :8] - lam[:, :8], first.Gamma.bias)
+    own = linear(star, gamma[:, :8] - lam[:, :8], p["phi.0.Gamma.bias"])
     common = own - linear(support.mean(dim=1), lam[:, 8:])
     x = elu(linear(support, gamma[:, 8:]) + common[:, None, :])
-    for layer in network.phi[2::2]:
-        common = layer.Gamma.bias - linear(x.mean(dim=1), layer.Lambda.weight)
-        x = elu(linear(x, layer.Gamma.weight) + common[:, None, :])
+    for layer in ("phi.2", "phi.4", "phi.6", "phi.8"):
+        common = p[f"{layer}.Gamma.bias"] - linear(x.mean(dim=1), p[f"{layer}.Lambda.weight"])
+        x = elu(linear(x, p[f"{layer}.Gamma.weight"]) + common[:, None, :])
     pooled = x.mean(dim=1)
     if masks is not None:
         pooled = pooled * masks[0]
-    hidden = elu(linear(pooled, network.ro[1].weight, network.ro[1].bias))
+    hidden = elu(linear(pooled, p["ro.1.weight"], p["ro.1.bias"]))
     if masks is not None:
         hidden = hidden * masks[1]
-    return linear(hidden, network.ro[4].weight, network.ro[4].bias)
+    return linear(hidden, p["ro.4.weight"], p["ro.4.bias"])
 
 
 def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -> Tensor:

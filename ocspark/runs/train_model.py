@@ -71,9 +71,7 @@ def train_model(
     else:
         train_local(job)
     progress = read_progress(job.checkpoint)
-    storage.write_file(
-        storage.join(output, HISTORY), json.dumps(progress.history, indent=1)
-    )
+    storage.write_file(storage.join(output, HISTORY), json.dumps(progress.history, indent=1))
     storage.write_file(
         storage.join(output, FIGURE), draw_training(progress.history, progress.best_epoch)
     )

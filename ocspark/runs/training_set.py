@@ -211,7 +211,9 @@ class _Maker:
             self._read("_selected", struct(TRAINING_SELECTED))
             .where("source_id is null")
             .groupBy("cluster_key")
-            .agg(*[F.sum(c).alias(c) for c in counts], *[F.sum(F.col("sums")[i]) for i in range(10)])
+            .agg(
+                *[F.sum(c).alias(c) for c in counts], *[F.sum(F.col("sums")[i]) for i in range(10)]
+            )
         )
         rows = {int(row[0]): row for row in tally.collect()}  # one a cluster
         sums = {key: np.array(row[4:], dtype=np.int64) for key, row in rows.items()}
@@ -221,11 +223,15 @@ class _Maker:
             table[name] = [int(rows[k][1 + i]) if k in rows else 0 for k in keys]
         table["n_members"] = [len(models[k].support_id) if k in models else 0 for k in keys]
         table["parallax"] = [models[k].parallax if k in models else np.nan for k in keys]
-        late = keys.map(dict(reasons)).fillna("")
-        late = late.where(late != "", np.where(keys.isin(models), "", "no listed member in the cone"))
-        empty = (late == "") & (table["n_non_members"] == 0)
-        late = late.where(~empty, "no non-members in the cone")
-        table["reason"] = table["reason"].where(table["reason"] != "", late)
+        late = []
+        for key, early, n_others in zip(keys, table["reason"], table["n_non_members"], strict=True):
+            if early or key in reasons:
+                late.append(early or reasons[key])
+            elif key not in models:
+                late.append("no listed member in the cone")
+            else:
+                late.append("" if n_others else "no non-members in the cone")
+        table["reason"] = late
         usable = (table["reason"] == "").to_numpy()
         validation = choose_validation(
             self._rules.seed, keys.to_numpy()[usable], self._rules.validation_fraction
@@ -258,9 +264,7 @@ class _Maker:
         self._run.land("instances", lambda _: {INSTANCES: drawn})
 
 
-def _draw_cluster(
-    stars: pa.Table, rules: Mapping[str, int], names: Mapping[int, str]
-) -> pa.Table:
+def _draw_cluster(stars: pa.Table, rules: Mapping[str, int], names: Mapping[int, str]) -> pa.Table:
     """Return the instances of one cluster from all its selected stars."""
     key = int(stars["cluster_key"][0].as_py())
     stars = stars.sort_by("source_id")

@@ -53,22 +53,25 @@ def leave_out(
     longitude[known] = galactic_longitude_deg(
         clusters["ra"].to_numpy()[known], clusters["dec"].to_numpy()[known]
     )
-    listed = clusters["cluster_key"].map(n_listed).fillna(0).astype(int)
+    listed = clusters["cluster_key"].map(n_listed).fillna(0).astype(int).to_numpy()
+    parallax = clusters["parallax"].to_numpy(dtype=float)
     low, high = longitude_deg
     reasons = []
-    for i, row in enumerate(clusters.itertuples(index=False)):
-        if row.missing:
-            reasons.append(f"the cluster table has no {row.missing}")
-        elif listed.iloc[i] < min_listed:
-            reasons.append(f"{listed.iloc[i]} members listed; needs {min_listed}")
-        elif row.cluster_key in tested:
+    for i, (key, missing) in enumerate(
+        zip(clusters["cluster_key"], clusters["missing"], strict=True)
+    ):
+        if missing:
+            reasons.append(f"the cluster table has no {missing}")
+        elif listed[i] < min_listed:
+            reasons.append(f"{listed[i]} members listed; needs {min_listed}")
+        elif key in tested:
             reasons.append("a test cluster")
         elif not low < longitude[i] < high:
             reasons.append(
                 f"Galactic longitude {longitude[i]:.2f} deg; expected between {low:g} and {high:g}"
             )
-        elif not row.parallax < max_parallax:
-            reasons.append(f"parallax {row.parallax:g} mas; expected below {max_parallax:g}")
+        elif not parallax[i] < max_parallax:
+            reasons.append(f"parallax {parallax[i]:g} mas; expected below {max_parallax:g}")
         else:
             reasons.append("")
     return pd.Series(reasons, index=clusters.index, dtype=object)

@@ -83,9 +83,7 @@ def select_training_stars(spark: SparkSession, cone: DataFrame, selection: Selec
     return cone.select("cluster_key", *names).mapInArrow(select, struct(TRAINING_SELECTED))
 
 
-def _add(
-    state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection
-) -> pa.RecordBatch | None:
+def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa.RecordBatch | None:
     """Count stars of a cluster, keep its non-members, return its members."""
     model = state.model
     calibrated = calibrate(stars, chosen.calibration)

@@ -1,0 +1,1 @@
+"""What a finished run says: comparison with literature, structure of clusters, a baseline."""
