@@ -96,7 +96,7 @@ class Trainer:
         self._optimiser = torch.optim.Adam(
             self.network.parameters(), lr=loop.learning_rate, weight_decay=loop.weight_decay
         )
-        self._loss = loss_function(self.network, loop.compile)
+        self._loss = loss_function(self.network, loop.compile, loop.precision)
         self._class_weights = torch.tensor(loop.class_weights, device=self._device)
         self.progress = Progress()
 

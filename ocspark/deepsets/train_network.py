@@ -59,13 +59,24 @@ def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -
     return kept.to(torch.float32) / (1.0 - rate)
 
 
-def loss_function(network: DeepSets, compiled: bool) -> LossFunction:
-    """Return the summed weighted cross-entropy (Eq. 16) with the logits it comes from."""
+def loss_function(network: DeepSets, compiled: bool, precision: str) -> LossFunction:
+    """Return the summed weighted cross-entropy (Eq. 16) with the logits it comes from.
+
+    Parameters
+    ----------
+    network : DeepSets
+    compiled : bool
+        Through torch.compile.
+    precision : str
+        "float32", or "bfloat16" for the layers' products (weights and sums stay float32).
+    """
 
     def loss(
         star: Tensor, support: Tensor, label: Tensor, weight: Tensor, masks: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        out = logits(network, star, support, masks)
+        with torch.autocast(star.device.type, torch.bfloat16, precision == "bfloat16"):
+            out = logits(network, star, support, masks)
+        out = out.float()
         return (cross_entropy(out, label, reduction="none") * weight).sum(), out
 
     return torch.compile(loss, dynamic=False) if compiled else loss

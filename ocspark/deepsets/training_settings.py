@@ -54,6 +54,7 @@ class LoopSettings(Section):
     workers: int = Field(1, ge=1, le=1024)
     distributor: Literal["local", "spark"] = "local"
     compile: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
     start_from: str | None = None
 
 

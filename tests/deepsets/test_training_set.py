@@ -80,9 +80,9 @@ def test_the_order_of_files_and_rows_does_not_matter(made, tmp_path):
 
 def test_another_set_has_another_fingerprint(made, tmp_path):
     write_training_set(tmp_path / "other", seed=2)
-    assert load_training_set(str(tmp_path / "other")).sha256 != load_training_set(
-        str(made[0])
-    ).sha256
+    assert (
+        load_training_set(str(tmp_path / "other")).sha256 != load_training_set(str(made[0])).sha256
+    )
 
 
 def test_training_and_validation_share_no_cluster(made):
