@@ -21,7 +21,7 @@ def draw_judgement(result: dict[str, Any]) -> bytes:
     """Return a PNG of what `ocspark.runs.judge_model.judge_model` returns."""
     figure = Figure(figsize=(11.0, 9.5), layout="constrained")
     axes = figure.subplots(3, 3)
-    _line(axes[0, 0], result["false_positive_rate"], result["recall"])
+    _line(axes[0, 0], [0.0, *result["false_positive_rate"]], [0.0, *result["recall"]])
     axes[0, 0].set(
         xlabel="false positive rate",
         ylabel="true positive rate",
@@ -58,7 +58,7 @@ def draw_judgement(result: dict[str, Any]) -> bytes:
 
 
 def _line(axis: Axes, x: list[float], y: list[float]) -> None:
-    axis.plot(x, y, color=_BLUE)
+    axis.plot(x, y, ".-", color=_BLUE, clip_on=False)
 
 
 def _reliability(axis: Axes, result: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _support(axis: Axes, support: dict[str, Any]) -> None:
     axis.bar(support["share"], support["n"], width=0.8 / support["draws"], color=_BLUE)
     axis.set_yscale("log")
     axis.set(
-        xlabel=f"share of {support['draws']} support sets that call it a member",
+        xlabel=f"share of {support['draws']} support sets: member",
         ylabel="candidates",
         title=f"not unanimous: {100 * support['not_unanimous']:.1f} %",
     )

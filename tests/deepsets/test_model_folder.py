@@ -1,4 +1,4 @@
-"""Model folders: what is written is what is loaded, by path or name; what does not fit is refused."""
+"""Model folders: what is written is loaded, by path or name; what does not fit is refused."""
 
 from __future__ import annotations
 

@@ -125,3 +125,15 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
     assert words in lines[0]
     assert "Traceback" not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_two_spark_tasks_end_in_the_weights_of_two_local_processes(trained, spark, tmp_path):
+    weights = []
+    for distributor in ("spark", "local"):
+        more = ["training.workers=2", f"training.distributor={distributor}"]
+        settings = load_training_settings(None, options(trained, *more))
+        train_model(settings, str(tmp_path / distributor), spark)
+        weights.append(load_model(str(tmp_path / distributor)).state)
+    for name, value in weights[0].items():
+        np.testing.assert_array_equal(value, weights[1][name])
