@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import astropy.units as u
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from astropy.coordinates import Galactic, SkyCoord
 
+from ocspark.inputs.clusters import read_clusters
+from ocspark.inputs.members import read_members
 from ocspark.inputs.names import cluster_key
 from ocspark.selection.training_clusters import leave_out
+from ocspark.settings import conf_path
 
 RULES = {
     "min_listed": 80,
@@ -94,3 +100,18 @@ def test_a_distant_or_negative_parallax_trains():
 
 def test_a_missing_position_or_parallax_is_the_missing_reason_not_an_error():
     assert "no ra" in reasons(ra=np.nan, parallax=np.nan, missing="ra, parallax")
+
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+def test_the_real_lists_give_181_clusters():
+    # method §9, before a test list is taken out
+    columns = yaml.safe_load(conf_path("cantat_gaudin_2020.yaml").read_text())["clusters"][
+        "columns"
+    ]
+    clusters = read_clusters(str(DATA / "catalogues/cg20.csv"), columns)
+    members = read_members(str(DATA / "members/cg18_dr2.parquet"), {}, clusters.all_keys).table
+    certain = members[members["probability"] == 1.0].groupby("cluster_key").size()
+    assert (leave_out(clusters.table, certain, **RULES) == "").sum() == 181
