@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,17 +21,22 @@ def conf_path(*parts: str) -> Path:
     raise InputError("conf: the folder conf/ of ocspark is missing; install the package again")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of the settings: unknown keys are refused, values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class MirrorSettings(_Section):
+_Kind = TypeVar("_Kind", bound=Section)
+
+
+class MirrorSettings(Section):
     """The Gaia mirror."""
 
     path: str
 
 
-class ClusterSettings(_Section):
+class ClusterSettings(Section):
     """The cluster table; `columns` maps canonical names to the file's."""
 
     path: str
@@ -39,7 +44,7 @@ class ClusterSettings(_Section):
     columns: dict[str, str] = Field(default_factory=dict)
 
 
-class MemberSettings(_Section):
+class MemberSettings(Section):
     """The member list the training members come from (method §3)."""
 
     path: str
@@ -50,7 +55,7 @@ class MemberSettings(_Section):
     neighbourhood: str | None = None
 
 
-class IsochroneSettings(_Section):
+class IsochroneSettings(Section):
     """The isochrone table; `max_age_offset` in dex."""
 
     path: str | None = None
@@ -58,7 +63,7 @@ class IsochroneSettings(_Section):
     max_age_offset: float = Field(0.1, ge=0.0)
 
 
-class MembershipSettings(_Section):
+class MembershipSettings(Section):
     """The Monte Carlo (method §10); with `adaptive`, n_samples is the most a star gets."""
 
     n_samples: int = Field(100, gt=0, le=1_000_000)
@@ -70,7 +75,7 @@ class MembershipSettings(_Section):
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
 
-class SearchSettings(_Section):
+class SearchSettings(Section):
     """The cone search (method §1)."""
 
     radius_pc: float = Field(50.0, gt=0.0)
@@ -78,7 +83,7 @@ class SearchSettings(_Section):
     max_radius_deg: float = Field(30.0, gt=0.0, le=90.0)
 
 
-class OutputSettings(_Section):
+class OutputSettings(Section):
     """Where tables go: ``<path>/<run_id>/``."""
 
     path: str = "runs"
@@ -86,14 +91,14 @@ class OutputSettings(_Section):
     non_members: bool = False
 
 
-class SparkSettings(_Section):
+class SparkSettings(Section):
     """How the work is cut up; none of it changes a result."""
 
     rows_per_unit: int = Field(5_000_000, gt=0)
     config: dict[str, str] = Field(default_factory=dict)
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of the main job. See ``conf/default.yaml`` for their meaning."""
 
     release: str = "dr3"
@@ -123,20 +128,32 @@ def load_settings(config: str | None = None, overrides: Sequence[str] = ()) -> S
     InputError
         For an unreadable file, an unknown key or a value out of range, naming it.
     """
-    tree = _read_yaml(conf_path("default.yaml"))
+    return make_settings(*settings_tree("default.yaml", config, overrides))
+
+
+def settings_tree(
+    defaults: str, config: str | None, overrides: Sequence[str]
+) -> tuple[dict[str, Any], str]:
+    """Return the tree of a file of ``conf/`` with `config` and overrides over it, and its name."""
+    tree = _read_yaml(conf_path(defaults))
     where = "settings"
     if config is not None:
         _merge(tree, _read_yaml(Path(config)))
         where = str(config)
     for override in overrides:
         _merge(tree, _parse_override(override))
-    return make_settings(tree, where)
+    return tree, where
 
 
 def make_settings(tree: Mapping[str, Any], where: str = "settings") -> Settings:
     """Validate a settings tree; an `InputError` names the key and what was expected."""
+    return validate_tree(Settings, tree, where)
+
+
+def validate_tree(kind: type[_Kind], tree: Mapping[str, Any], where: str) -> _Kind:
+    """Return a settings object of a tree; an `InputError` names the key and what was expected."""
     try:
-        return Settings.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "settings"

@@ -49,11 +49,17 @@ def is_directory(path: str) -> bool:
     return bool(filesystem.get_file_info(inner).type == fs.FileType.Directory)
 
 
+def read_bytes(path: str) -> bytes:
+    """Return a small file's content."""
+    filesystem, inner = resolve(path)
+    # no decompression by file name: what is there is what is meant
+    with filesystem.open_input_stream(inner, compression=None) as stream:
+        return bytes(stream.read())
+
+
 def read_text(path: str) -> str:
     """Return a file's text (UTF-8)."""
-    filesystem, inner = resolve(path)
-    with filesystem.open_input_stream(inner) as stream:
-        return bytes(stream.read()).decode("utf-8")
+    return read_bytes(path).decode("utf-8")
 
 
 @contextmanager

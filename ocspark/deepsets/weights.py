@@ -20,6 +20,8 @@ from ocspark.settings import conf_path
 
 SOURCE_FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 CLUSTER_FEATURES = ("a0", "age", "parallax")
+#: Card of a model's folder, and the version of what it says.
+FOLDER_CARD, CARD_FORMAT = "card.json", 1
 
 
 @dataclass(frozen=True)
@@ -86,30 +88,29 @@ class TrainedModel:
 
 
 def load_model(name: str) -> TrainedModel:
-    """Return the model of that name in ``conf/models``, or the one whose card is at that path.
+    """Return a model by its name in ``conf/models``, or by the path of its folder or card.
 
     Raises
     ------
     InputError
-        If it is unknown, its hash differs from the card's, or its shapes do not fit the network.
+        If it is unknown, its hash differs from the card's, or features, shapes or conventions are
+        not those of the network.
     """
-    card_path = (
-        Path(name) if name.endswith((".yaml", ".yml")) else conf_path("models", f"{name}.yaml")
-    )
-    if not card_path.is_file():
-        known = ", ".join(sorted(p.stem for p in conf_path("models").glob("*.yaml")))
-        raise InputError(
-            f"model: {name!r} is not known; expected {known} or the path of a model card"
-        )
+    card_path = _card_path(name)
     try:
+        # JSON is YAML, so one reader serves the cards of folders and those of packages
         card = yaml.safe_load(card_path.read_text())
-        weights_path, details_path = (
-            _data_file(card, key, card_path) for key in ("weights", "card")
-        )
+        if card.get("format", CARD_FORMAT) != CARD_FORMAT:
+            raise InputError(
+                f"model: {card_path}: format {card['format']!r}; expected {CARD_FORMAT}"
+            )
+        weights_path = _data_file(card, "weights", card_path)
+        # a folder's card has the constants itself
+        details_path = _data_file(card, "card", card_path) if "format" not in card else card_path
         expected, conventions = str(card["weights_sha256"]), card["conventions"]
         sign, radius = int(conventions["isochrone_sign"]), str(conventions["radius"])
         str(card["name"])  # needed further on
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"model: {card_path}: not a model card: {error!r}") from None
     if sign not in (-1, 1) or radius not in ("angle", "sine"):
         raise InputError(
@@ -123,6 +124,26 @@ def load_model(name: str) -> TrainedModel:
             f"model: {weights_path}: SHA-256 is {digest}; expected {expected} ({card_path.name})"
         )
     return _assemble(payload, digest, details_path, weights_path, card, sign, radius)
+
+
+def _card_path(name: str) -> Path:
+    """Return the card of a name in ``conf/models`` or of a path."""
+    places = [Path(name)] if name.endswith((".yaml", ".yml", ".json")) else []
+    if "/" in name or name in (".", ".."):
+        places.append(Path(name) / FOLDER_CARD)
+    elif name and not places:
+        places = [conf_path("models", f"{name}.yaml"), conf_path("models", name, FOLDER_CARD)]
+        places.append(Path(name) / FOLDER_CARD)
+    for place in places:
+        if place.is_file():
+            return place
+    models = conf_path("models")
+    known = {p.stem for p in models.glob("*.yaml")}
+    known |= {p.parent.name for p in models.glob(f"*/{FOLDER_CARD}")}
+    raise InputError(
+        f"model: {name!r} is not known; expected {', '.join(sorted(known))}, or the path of a "
+        "model's folder or card"
+    )
 
 
 def _data_file(card: dict[str, str], key: str, card_path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,15 +16,12 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, split_candidates
-from ocspark.mirror.layout import CheckedFile
 from ocspark.runs.fingerprint import default_run_id, environment, fingerprint_inputs
 from ocspark.runs.inputs import APPLICATION, RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
-from ocspark.runs.progress import Progress
+from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
 from ocspark.runs.units import Manifest, RunDirectory, group_files
-from ocspark.runs.write import Route, StagedFile, in_tasks, staged_by_spark, staged_by_tasks
-from ocspark.selection.cone import Cones, ConeSearch, Process
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import (
     Listed,
@@ -39,7 +36,6 @@ from ocspark.tables import (
     CANDIDATES,
     NON_MEMBERS,
     SEARCH,
-    STAGED_FILES,
     TRAINING_MEMBERS,
     Field,
     struct,
@@ -163,57 +159,26 @@ class _Job:
     def _read(self, table: str, schema: Any) -> DataFrame:
         return self._spark.read.schema(schema).parquet(storage.for_spark(self._run.path(table)))
 
-    def _land_small(self, unit: str, table: str, frame: Callable[[], DataFrame]) -> Manifest:
-        """Land a small table that Spark writes."""
-        return self._run.land(
-            unit, lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))}
-        )
-
-    def _pass(
-        self,
-        title: str,
-        units: Mapping[str, Sequence[CheckedFile]],
-        cones: Cones,
-        process: Process,
-        route: Route,
-        tables: Sequence[str],
-    ) -> list[Manifest]:
-        """Search the mirror unit by unit; tasks write what `process` makes of what they find."""
-        search = ConeSearch(self._spark, self._inputs.release.columns, cones)
-        rows = {unit: sum(f.rows for f in files) for unit, files in units.items()}
-        progress = Progress(title, len(units), sum(rows.values()))
-        manifests = []
-        for unit, files in units.items():
-
-            def write(
-                staging: str, files: Sequence[CheckedFile] = files
-            ) -> dict[str, list[StagedFile]]:
-                written = search.run(files, in_tasks(process, staging, route), STAGED_FILES)
-                return staged_by_tasks(written, tables)
-
-            manifest = self._run.land(unit, write, {"mirror_rows": rows[unit]})
-            progress.done(rows[unit], manifest["reused"])
-            manifests.append(manifest)
-        return manifests
-
     def _search(self) -> list[Manifest]:
         """Pass 1: listed members in the cones, and counts."""
         units = {f"search-{number:05d}": files for number, files in enumerate(self._units)}
         process = find_training_members(self._spark, Listed(self._inputs.listed()))
-        return self._pass(
+        return search_pass(
+            self._spark,
+            self._run,
             "pass 1 (search)",
             units,
+            self._inputs.release.columns,
             self._inputs.cones,
             process,
-            lambda batch: {"_search": batch},
             ["_search"],
         )
 
     def _characterise(self, found: DataFrame) -> tuple[list[Manifest], dict[int, ClusterModel]]:
         """Pass the barrier: cluster models and training members."""
         rules = self._inputs.training_rules()
-        first = self._land_small(
-            "models", "_models", lambda: characterise_clusters(self._spark, found, rules)
+        first = land_small(
+            self._run, "models", "_models", lambda: characterise_clusters(self._spark, found, rules)
         )
         names = self._inputs.clusters.table.set_index("cluster_key")["cluster"]
         models = {
@@ -223,7 +188,8 @@ class _Job:
         }
         log.info("%d clusters characterised", len(models))
         calibration = self._inputs.calibration
-        second = self._land_small(
+        second = land_small(
+            self._run,
             "training",
             "training_members",
             lambda: training_members(self._spark, found, models, calibration),
@@ -250,18 +216,24 @@ class _Job:
         )
         wanted = inputs.settings.output.non_members
         process = evaluate_candidates(self._spark, evaluation, wanted)
-        return self._pass(
+        return search_pass(
+            self._spark,
+            self._run,
             "pass 2 (membership)",
             {unit: files for unit, files in units.items() if files},
+            inputs.release.columns,
             cones,
             process,
-            split_candidates if wanted else lambda batch: {"candidates": batch},
             ["candidates", "non_members"] if wanted else ["candidates"],
+            split_candidates if wanted else None,
         )
 
     def _land_empty(self, table: str, fields: list[Field]) -> None:
-        self._land_small(
-            f"empty-{table}", table, lambda: self._spark.createDataFrame([], struct(fields))
+        land_small(
+            self._run,
+            f"empty-{table}",
+            table,
+            lambda: self._spark.createDataFrame([], struct(fields)),
         )
 
     def _summarise(self, models: Mapping[int, ClusterModel]) -> Any:
@@ -280,5 +252,5 @@ class _Job:
             count_candidates(self._read("candidates", struct(CANDIDATES))),
         )
         storage.remove_file(self._run.path("_units", "clusters.json"))
-        self._land_small("clusters", "clusters", lambda: to_spark(self._spark, rows))
+        land_small(self._run, "clusters", "clusters", lambda: to_spark(self._spark, rows))
         return rows

@@ -1,0 +1,23 @@
+"""What Fig. 2 of the paper shows of an epoch: loss and classification metrics."""
+
+from __future__ import annotations
+
+#: In the order of the figure's caption.
+METRICS = ("precision", "recall", "selectivity", "accuracy", "balanced_accuracy", "f1")
+
+
+def metrics(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
+    """Return `METRICS` of counts of true and false positives and negatives; 0/0 is 0."""
+    recall, selectivity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+    return {
+        "precision": _ratio(tp, tp + fp),
+        "recall": recall,
+        "selectivity": selectivity,
+        "accuracy": _ratio(tp + tn, tp + fp + tn + fn),
+        "balanced_accuracy": (recall + selectivity) / 2,
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+    }
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,82 @@
+"""The network of `ocspark.deepsets.network` as it is trained: dropout masks given, loss summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, elu, linear
+
+from ocspark.deepsets.network import DeepSets
+
+#: Instances per evaluation. Every block has this many rows, short ones being filled with rows of
+#: weight 0, so that a compiled network sees one shape and what is held stays in cache.
+BLOCK = 512
+
+#: (stars (b, 8), support sets (b, k, 5), labels (b,), weights (b,), masks (2, b, width) or None)
+#: to the summed weighted loss and the logits (b, 2).
+LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | None) -> Tensor:
+    """Return what `DeepSets.forward` does for the star tiled beside its support set.
+
+    Parameters
+    ----------
+    network : DeepSets
+    star : Tensor, shape (b, 8)
+        Standardised features of star and cluster.
+    support : Tensor, shape (b, k, 5)
+    masks : Tensor, shape (2, b, width), optional
+        Factors of both dropout layers: 0, or 1/(1 − rate). None: no dropout.
+
+    Returns
+    -------
+    Tensor, shape (b, 2)
+    """
+    p = dict(network.named_parameters())
+    gamma, lam = p["phi.0.Gamma.weight"], p["phi.0.Lambda.weight"]
+    # the star is the same in every set element, so its share of layer 1 is computed once
+    own = linear(star, gamma[:, :8] - lam[:, :8], p["phi.0.Gamma.bias"])
+    common = own - linear(support.mean(dim=1), lam[:, 8:])
+    x = elu(linear(support, gamma[:, 8:]) + common[:, None, :])
+    for layer in ("phi.2", "phi.4", "phi.6", "phi.8"):
+        common = p[f"{layer}.Gamma.bias"] - linear(x.mean(dim=1), p[f"{layer}.Lambda.weight"])
+        x = elu(linear(x, p[f"{layer}.Gamma.weight"]) + common[:, None, :])
+    pooled = x.mean(dim=1)
+    if masks is not None:
+        pooled = pooled * masks[0]
+    hidden = elu(linear(pooled, p["ro.1.weight"], p["ro.1.bias"]))
+    if masks is not None:
+        hidden = hidden * masks[1]
+    return linear(hidden, p["ro.4.weight"], p["ro.4.bias"])
+
+
+def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -> Tensor:
+    """Return factors of both dropout layers, shape (2, n, width)."""
+    kept = torch.rand((2, n, width), generator=generator, device=generator.device) >= rate
+    return kept.to(torch.float32) / (1.0 - rate)
+
+
+def loss_function(network: DeepSets, compiled: bool, precision: str) -> LossFunction:
+    """Return the summed weighted cross-entropy (Eq. 16) with the logits it comes from.
+
+    Parameters
+    ----------
+    network : DeepSets
+    compiled : bool
+        Through torch.compile.
+    precision : str
+        "float32", or "bfloat16" for the layers' products (weights and sums stay float32).
+    """
+
+    def loss(
+        star: Tensor, support: Tensor, label: Tensor, weight: Tensor, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(star.device.type, torch.bfloat16, precision == "bfloat16"):
+            out = logits(network, star, support, masks)
+        out = out.float()
+        return (cross_entropy(out, label, reduction="none") * weight).sum(), out
+
+    return torch.compile(loss, dynamic=False) if compiled else loss

@@ -1,0 +1,59 @@
+"""Every table that crosses a stage: its columns with type, unit and description."""
+
+from __future__ import annotations
+
+from ocspark.tables.analysis import (
+    COMPARISON,
+    CONFUSION,
+    LISTED_STARS,
+    SHARED,
+    STRUCTURE,
+)
+from ocspark.tables.fields import (
+    Field,
+    struct,
+)
+from ocspark.tables.mirror import (
+    MOCK_TRUTH,
+    VERIFIED_FILES,
+)
+from ocspark.tables.run import (
+    CANDIDATES,
+    CLUSTERS,
+    CONE,
+    CONE_COLUMNS,
+    MODELS,
+    NON_MEMBERS,
+    SEARCH,
+    STAGED_FILES,
+    TRAINING_MEMBERS,
+)
+from ocspark.tables.training import (
+    TRAINING_CLUSTERS,
+    TRAINING_INSTANCES,
+    TRAINING_SELECTED,
+)
+
+__all__ = [
+    "CANDIDATES",
+    "CLUSTERS",
+    "COMPARISON",
+    "CONE",
+    "CONE_COLUMNS",
+    "CONFUSION",
+    "LISTED_STARS",
+    "MOCK_TRUTH",
+    "MODELS",
+    "NON_MEMBERS",
+    "SEARCH",
+    "SHARED",
+    "STAGED_FILES",
+    "STRUCTURE",
+    "TRAINING_CLUSTERS",
+    "TRAINING_INSTANCES",
+    "TRAINING_MEMBERS",
+    "TRAINING_SELECTED",
+    "VERIFIED_FILES",
+    "Field",
+    "struct",
+]
