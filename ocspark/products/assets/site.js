@@ -54,7 +54,9 @@ function filterClusters(table, spec) {
     (status.value === "" || row.status === status.value)
     && atLeast(row.n_p50, members.value) && atMost(row.distance, distance.value));
   for (const control of [status, members, distance]) {
-    control.addEventListener("input", () => table.draw());
+    for (const event of ["input", "change"]) {
+      control.addEventListener(event, () => table.draw());
+    }
   }
 }
 
