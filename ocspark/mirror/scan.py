@@ -5,7 +5,6 @@ Rows never pass through the JVM, and row groups in which nothing was found are n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,16 +160,11 @@ class Scan:
 
 
 class UnreadableFile(Exception):
-    """A mirror file that a task could not read; the driver finds its path in the message."""
+    """A mirror file that a task could not read, by its path."""
 
-    def __init__(self, path: str, why: object) -> None:
-        super().__init__(f"unreadable mirror file <{path}>: {why}")
-
-
-def unreadable_path(message: str) -> str | None:
-    """Return the path in the message of an `UnreadableFile`, wherever it came through."""
-    found = re.search(r"unreadable mirror file <(.+?)>", message)
-    return found and found.group(1)
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 @contextmanager
@@ -178,7 +172,7 @@ def _naming(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(path, error) from error
+        raise UnreadableFile(path) from error
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -11,9 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.errors import InputError
 from ocspark.mirror.layout import CheckedFile
-from ocspark.mirror.scan import unreadable_path
 from ocspark.runs.write import StagedFile
 
 Manifest = dict[str, Any]
@@ -95,18 +93,10 @@ class RunDirectory:
         staging = self.path("_staging", unit)
         storage.remove_directory(staging)
         tables, files = {}, []
-        try:
-            for table, staged in write(staging).items():
-                landed = self._move(unit, table, staged)
-                tables[table] = sum(file["rows"] for file in landed)
-                files += landed
-        except Exception as error:  # Spark raises classes of its own on classic and on Connect
-            file = unreadable_path(str(error))
-            if file is None:
-                raise
-            raise InputError(
-                f"mirror.path: {file}: cannot be read; expected a whole Parquet file"
-            ) from error
+        for table, staged in write(staging).items():
+            landed = self._move(unit, table, staged)
+            tables[table] = sum(file["rows"] for file in landed)
+            files += landed
         manifest = {
             "unit": unit,
             "tables": tables,

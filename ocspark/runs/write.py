@@ -18,6 +18,8 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
 from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.mirror.scan import UnreadableFile
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Process
 from ocspark.tables import STAGED_FILES
@@ -51,11 +53,16 @@ def in_tasks(process: Process, folder: str, route: Route) -> Process:
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         writers: dict[str, _Writer] = {}
-        for batch in process(batches):
-            for table, rows in route(batch).items():
-                if table not in writers:
-                    writers[table] = _Writer(storage.join(folder, table), rows.schema)
-                writers[table].add(rows)
+        try:
+            for batch in process(batches):
+                for table, rows in route(batch).items():
+                    if table not in writers:
+                        writers[table] = _Writer(storage.join(folder, table), rows.schema)
+                    writers[table].add(rows)
+        except UnreadableFile as fault:
+            # handed on, not raised: Spark would print every traceback of every attempt
+            yield to_batch({"unreadable": np.array([fault.path])}, STAGED_FILES)
+            return
         for table, writer in writers.items():
             file = writer.close()
             columns = {name: np.array([value]) for name, value in file._asdict().items()}
@@ -65,9 +72,19 @@ def in_tasks(process: Process, folder: str, route: Route) -> Process:
 
 
 def staged_by_tasks(files: DataFrame, tables: Sequence[str]) -> dict[str, list[StagedFile]]:
-    """Run the tasks of a DataFrame with the process of `in_tasks`; return what they wrote."""
+    """Run the tasks of a DataFrame with the process of `in_tasks`; return what they wrote.
+
+    Raises
+    ------
+    InputError
+        If a task met a mirror file that cannot be read.
+    """
     staged: dict[str, list[StagedFile]] = {table: [] for table in tables}
     for row in files.collect():
+        if row["unreadable"] is not None:
+            raise InputError(
+                f"mirror.path: {row['unreadable']}: cannot be read; expected a whole Parquet file"
+            )
         staged[row["table"]].append(StagedFile(*(row[name] for name in StagedFile._fields)))
     return {table: sorted(some) for table, some in staged.items()}
 

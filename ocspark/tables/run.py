@@ -100,6 +100,7 @@ STAGED_FILES = [
     Field("rows", LONG, "", "Rows"),
     Field("bytes", LONG, "", "Size"),
     Field("sha256", STRING, "", "Checksum"),
+    Field("unreadable", STRING, "", "Instead of all that: a mirror file that cannot be read"),
 ]
 
 
