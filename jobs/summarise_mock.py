@@ -7,14 +7,15 @@ import math
 from ocspark import storage
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.mock.score import LEVELS, Score, score_run
+from ocspark.mock.score import LEVELS, Score, score_curve, score_run
+from ocspark.mock.score_figure import curve_figure
 from ocspark.session import get_session
 
 _MOST_CLUSTERS = 40
 
 
 def main() -> int:
-    """Print members, completeness and purity per cluster and in all, and where the tables lie."""
+    """Print and draw completeness and purity, and say where the tables lie."""
     parser = Parser(description=__doc__)
     parser.add_argument("--mock", required=True, metavar="DIR", help="from jobs/make_mock.py")
     parser.add_argument("--runs", required=True, metavar="DIR", help="output.path of the run")
@@ -43,6 +44,9 @@ def main() -> int:
     if len(names) > _MOST_CLUSTERS:
         print(f"({len(names) - _MOST_CLUSTERS} clusters more in the total)")
     print(f"[ocspark] {len(names)} clusters done, {skipped} skipped")
+    picture = storage.join(arguments.runs, "completeness_purity.png")
+    storage.write_file(picture, curve_figure(score_curve(spark, run, truth)))
+    print(f"[ocspark] completeness and purity: {picture}")
     print(f"[ocspark] tables: {run}/{{candidates,training_members,clusters}} and {run}/run.json")
     return 0
 

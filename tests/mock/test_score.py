@@ -1,0 +1,61 @@
+"""Completeness and purity against counts by hand."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from ocspark.mock.score import score_curve, score_run
+from ocspark.mock.score_figure import curve_figure
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> tuple[str, str]:
+    """Two clusters done, one skipped; a star of A is found in B too."""
+    for table in ("clusters", "candidates"):
+        (tmp_path / "run" / table).mkdir(parents=True)
+    pd.DataFrame({"cluster": ["A", "B", "C"], "status": ["done", "done", "skipped"]}).to_parquet(
+        tmp_path / "run" / "clusters" / "0.parquet"
+    )
+    pd.DataFrame(
+        {
+            "cluster": ["A"] * 5 + ["B"] * 2,
+            "source_id": [1, 2, 3, 90, 91, 1, 11],
+            "probability": [1.0, 0.57, 0.1, 0.5, 0.05, 0.9, 0.29],
+        }
+    ).to_parquet(tmp_path / "run" / "candidates" / "0.parquet")
+    pd.DataFrame(
+        {"cluster": ["A"] * 4 + ["B"] * 2 + ["C"], "source_id": [1, 2, 3, 4, 11, 12, 21]}
+    ).to_parquet(tmp_path / "truth.parquet")
+    return str(tmp_path / "run"), str(tmp_path / "truth.parquet")
+
+
+def test_scores_are_the_counts_by_hand(spark: SparkSession, run: tuple[str, str]) -> None:
+    scores = {(s.name, s.level): s[2:] for s in score_run(spark, *run)}
+    assert scores[("A", 0.1)] == (4, 4, 3)
+    assert scores[("A", 0.5)] == (4, 3, 2)
+    assert scores[("A", 0.9)] == (4, 1, 1)
+    assert scores[("B", 0.1)] == (2, 2, 1)
+    assert scores[("all", 0.5)] == (6, 4, 2)
+    assert not any(name == "C" for name, _ in scores)
+
+
+def test_the_curve_holds_the_same_counts_at_every_hundredth(
+    spark: SparkSession, run: tuple[str, str]
+) -> None:
+    curve = {s.level: s[2:] for s in score_curve(spark, *run)}
+    assert list(curve) == [n / 100 for n in range(1, 101)]
+    assert curve[0.57] == (6, 3, 2)  # 0.57 · 100 is 56.99… in floating point
+    assert curve[0.58] == (6, 2, 1)
+    assert curve[0.29] == (6, 5, 3)
+    for level in (0.1, 0.5, 0.9):
+        whole = next(s for s in score_run(spark, *run) if (s.name, s.level) == ("all", level))
+        assert curve[level] == whole[2:]
+    picture = Image.open(io.BytesIO(curve_figure(score_curve(spark, *run))))
+    assert picture.format == "PNG"
+    assert picture.width > 800
