@@ -26,9 +26,10 @@ class _Section(BaseModel):
 
 
 class MirrorSettings(_Section):
-    """The Gaia mirror."""
+    """The Gaia mirror; `overlay` is a directory of Parquet files whose rows are searched too."""
 
     path: str
+    overlay: str | None = None
 
 
 class ClusterSettings(_Section):

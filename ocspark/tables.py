@@ -202,4 +202,5 @@ MOCK_TRUTH = [
     Field("companion_mass", _DOUBLE, "M_sun", "Initial mass of the companion, 0 if there is none"),
     Field("is_binary", _BOOL, "", "Whether there is a companion"),
     Field("radius", _DOUBLE, "pc", "Distance from the cluster's centre in space"),
+    Field("projected_radius", _DOUBLE, "pc", "Distance from the centre on the sky (as f_r)"),
 ]
