@@ -204,3 +204,79 @@ MOCK_TRUTH = [
     Field("radius", _DOUBLE, "pc", "Distance from the cluster's centre in space"),
     Field("projected_radius", _DOUBLE, "pc", "Distance from the centre on the sky (as f_r)"),
 ]
+
+#: Kept sources in the cones of the offset search (internal).
+CONE_COUNTS = [_CLUSTER_KEY, Field("n_cone", _LONG, "", "Kept sources")]
+
+#: Stars of the selection function, counted (see `ocspark.injection.count` for the bins).
+SELECTION_COUNTS = [
+    Field("cluster", _STRING, "", "The twin"),
+    Field("kind", _STRING, "", "planted; field: found in its cone; offset: by the real cuts"),
+    Field("g_bin", _INT, "", "Bin of G: true if planted, else observed"),
+    Field("radius_bin", _INT, "", "Bin of the projected radius: true if planted, else observed"),
+    Field("p_bin", _INT, "", "Tenths of the probability, rounded down; -1 for no candidate"),
+    Field("n", _LONG, "", "Stars"),
+]
+
+#: One row per twin.
+SELECTION_TWINS = [
+    Field("cluster", _STRING, "", "The twin"),
+    Field("twin_of", _STRING, "", "The real cluster"),
+    Field("status", _STRING, "", "done or skipped, in the run with the twins"),
+    Field("reason", _STRING, "", "Why it was skipped"),
+    Field("ra", _DOUBLE, "deg", "Where it was planted"),
+    Field("dec", _DOUBLE, "deg", "Where it was planted"),
+    Field("distance", _DOUBLE, "pc", "True distance"),
+    Field("richness", _LONG, "", "Planted stars brighter than G = 18"),
+    Field("n_planted", _LONG, "", "Planted stars"),
+    Field("n_training_members", _LONG, "", "Training members found"),
+    Field("n_cone_offset", _LONG, "", "Sources without the twin that pass the real cone's cuts"),
+    Field("field_density", _DOUBLE, "deg-2", "n_cone_offset over the cone's area"),
+]
+
+_SHARE = ("Expected", "Low end of the 95 % interval of", "High end of the 95 % interval of")
+#: Expectations per real cluster at each probability level of `CLUSTERS`: name, unit, description.
+_EXPECTED = (
+    ("completeness", "", "share of its stars in the mirror that are members"),
+    ("completeness_g18", "", "completeness for G < 18"),
+    ("contamination", "", "share of its members that do not belong to it, from its twins"),
+    ("contaminants", "", "members by chance: stars found with its own cuts at offset positions"),
+    ("offset_contamination", "", "contaminants over the members that its run found, at most 1"),
+)
+#: One row per real cluster.
+SELECTION_CLUSTERS = [
+    Field("cluster", _STRING, "", "Cluster, as the cluster table names it"),
+    Field("status", _STRING, "", "done or skipped, in its own run"),
+    Field("reason", _STRING, "", "Why it was skipped"),
+    Field("n_twins", _LONG, "", "Twins that the run with them has done"),
+    Field("n_training_members", _LONG, "", "Training members found"),
+    Field("twin_training_members", _DOUBLE, "", "Mean of its twins'"),
+    Field("cone_density", _DOUBLE, "deg-2", "Kept sources in its cone over the cone's area"),
+    Field("field_density", _DOUBLE, "deg-2", "The same, mean of the offset positions"),
+    *[
+        Field(f"{name}_{level}{end}", _DOUBLE, unit, f"{what} {text} (p >= 0.{level[1]})")
+        for name, unit, text in _EXPECTED
+        for level in ("p10", "p50", "p90")
+        for end, what in zip(("", "_low", "_high"), _SHARE, strict=True)
+    ],
+]
+
+#: One row per quantity, bin and probability level.
+SELECTION_FUNCTION = [
+    Field(
+        "quantity", _STRING, "", "completeness, contamination, contaminants, offset_contaminants"
+    ),
+    Field("axis", _STRING, "", "all, g_mag, radius, distance, richness or field_density"),
+    Field("bin_low", _DOUBLE, "", "Low edge of the bin, in the axis's unit; null for all"),
+    Field(
+        "bin_high", _DOUBLE, "", "High edge; what lies beyond the last edges is in the last bins"
+    ),
+    Field("distance_low", _DOUBLE, "pc", "Only twins from this distance on; null for all"),
+    Field("distance_high", _DOUBLE, "pc", "Only twins up to this distance; null for all"),
+    Field("probability", _DOUBLE, "", "Members have at least this probability"),
+    Field("n", _LONG, "", "Stars that the share is of; cones for contaminants"),
+    Field("k", _LONG, "", "Stars that are counted"),
+    Field("value", _DOUBLE, "", "k / n"),
+    Field("low", _DOUBLE, "", "Low end of the 95 % interval"),
+    Field("high", _DOUBLE, "", "High end of the 95 % interval"),
+]

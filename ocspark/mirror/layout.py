@@ -84,8 +84,10 @@ class Mirror:
         placed = [f for f in self.files if f.order is not None]
         orders = np.array([f.order for f in placed], dtype=np.int64)
         pixels = np.array([f.pixel for f in placed], dtype=np.int64)
-        hit = cover.touches(*pixel_ranges(orders, pixels)) if placed else []
-        missed = {f for f, wanted in zip(placed, hit, strict=True) if not wanted}
+        missed: set[MirrorFile] = set()
+        if placed:
+            hit = cover.touches(*pixel_ranges(orders, pixels))
+            missed = {f for f, wanted in zip(placed, hit, strict=True) if not wanted}
         return [f for f in self.files if f not in missed]
 
     def overlaid(self, path: str) -> Mirror:
@@ -98,7 +100,9 @@ class Mirror:
         """
         files = [f for f in storage.list_files(path) if _is_data(f, path)]
         if not files:
-            raise InputError(f"mirror.overlay: {path}: no Parquet files; expected a directory of them")
+            raise InputError(
+                f"mirror.overlay: {path}: no Parquet files; expected a directory of them"
+            )
         added = [MirrorFile(f, None, None) for f in files]
         return Mirror(self.path, [*self.files, *added], self.healpix_column)
 
