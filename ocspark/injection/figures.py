@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ocspark.injection.count import FIELD, OFFSET
 from ocspark.injection.rates import per_cone
@@ -49,6 +50,9 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
         axes.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="share")
         if logarithmic and (whole.loc[whole["axis"] == axis, "bin_low"] > 0).all():
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
     _threshold_panel(panels[1], whole)
     panels[0].legend(fontsize=7, frameon=False)
     figure.suptitle(_title(curves))
@@ -138,6 +142,42 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
         _curve(by_g, _rows(whole, quantity, "g_mag", _OF), colour, "-", label)
     by_g.set(xlabel="G [mag]", ylabel="contaminants per cone", title=f"by G, p ≥ {_OF:g}")
     by_g.legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def recovery_figure(rows: pd.DataFrame) -> bytes:
+    """Return a PNG: completeness and purity by G, and one against the other as p changes.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `ocspark.injection.tabulate.recovery`.
+    """
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    by_g, curve = figure.subplots(1, 2)
+    # what is not contamination
+    pure = rows["quantity"] == "contamination"
+    mirrored = {"value": "value", "low": "high", "high": "low"}
+    purity = rows[pure].assign(quantity="purity", **{a: 1.0 - rows[b] for a, b in mirrored.items()})
+    both = pd.concat([rows, purity], ignore_index=True)
+    for level in _COLOURS:
+        for quantity, colours, style in (("completeness", _COLOURS, "-"), ("purity", _WARM, "--")):
+            some = _rows(both, quantity, "g_mag", level)
+            _curve(by_g, some, colours[level], style, f"{quantity}, p ≥ {level:g}")
+    by_g.set(xlabel="G [mag]", ylabel="share", ylim=(-0.02, 1.02))
+    by_g.legend(fontsize=7, frameon=False, loc="lower left")
+    for axis, colour, label in (("all", _WARM[0.5], "all"), ("bright", _COLOURS[0.5], "G < 18")):
+        x, y = (
+            both[(both["axis"] == axis) & (both["quantity"] == quantity)].sort_values("probability")
+            for quantity in ("completeness", "purity")
+        )
+        curve.plot(x["value"], y["value"], "o-", ms=3, color=colour, label=label)
+        for p, at, high in zip(x["probability"], x["value"], y["value"], strict=True):
+            if p in _COLOURS:
+                curve.annotate(f"{p:g}", (at, high), (3, -10), textcoords="offset points", size=7)
+    curve.set(xlabel="completeness", ylabel="purity", xlim=(-0.02, 1.02))
+    curve.set_title("as the p threshold changes", fontsize=9)
+    curve.legend(fontsize=8, frameon=False)
     return _png(figure)
 
 

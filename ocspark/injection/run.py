@@ -53,6 +53,8 @@ SUMMARY, INPUTS = "selection_function.json", "_inputs.json"
 #: Rises whenever the same inputs give another result.
 _FORMAT = 1
 _LEVELS = (0.1, 0.5, 0.9)
+#: Density of sources at the offset positions over that in the real cone, to be warned of.
+_THIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,15 @@ class _Measurement:
         counts = self._count(found, done["cluster"].tolist())
         curves = selection_function(counts, done)
         clusters = expected_clusters(counts, done, self._real_clusters)
+        thin = clusters["field_density"] < _THIN * clusters["cone_density"]
+        if thin.any():
+            log.warning(
+                "around %d of %d clusters the mirror has less than a fifth of the sources that "
+                "their own cones have, area for area (a partial mirror, or hardly any field): "
+                "their contamination says little",
+                int(thin.sum()),
+                int((clusters["n_twins"] > 0).sum()),
+            )
         self._write("twins", table, SELECTION_TWINS)
         self._write("selection_function", curves, SELECTION_FUNCTION)
         self._write("clusters", clusters, SELECTION_CLUSTERS)

@@ -98,6 +98,23 @@ def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows, columns=[field.name for field in SELECTION_FUNCTION])
 
 
+def recovery(counts: pd.DataFrame, clusters: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of `SELECTION_FUNCTION` by G, over all stars, and over those with G < 18.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    clusters : sequence of str
+        Those to count.
+    """
+    by_g = tally(counts, clusters, "g_bin", len(G_EDGES) - 1)
+    rows = _rows("all", [None, None], by_g.sum(axis=0)[None])
+    rows += _rows("bright", [None, None], by_g[:_G18].sum(axis=0)[None])
+    rows += _rows("g_mag", G_EDGES, by_g)
+    return pd.DataFrame(rows)
+
+
 def _rows(axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[str, Any]]:
     """Return the rows of an axis; `stars` has a bin between each two edges."""
     return [

@@ -19,13 +19,14 @@ from ocspark.mock.planted import MAX_CLUSTERS, PlantedCluster, plant
 
 #: Rings of twins about their cluster are so many cone radii apart, so that no two cones overlap.
 RING_RADII = 2.2
-#: No ring is wider [deg]: what lies behind the observer is another Galaxy.
-MAX_RING_DEG = 150.0
+#: No ring is wider [deg], so that cones of 30 degrees, the widest by default, fit twice.
+MAX_RING_DEG = 135.0
 #: Twins on a ring: one to each side along the Galactic plane.
 PER_RING = 2
 #: Stars brighter than the list's limit in the trial that tells how many of them a list names.
 _TRIAL_BRIGHT = 400.0
-_ANGLES = np.radians(np.arange(0.5, 180.0, 0.5))
+#: Directions from Galactic north that are searched; nearer to the pole the two sides would meet.
+_ANGLES = np.radians(np.arange(45.0, 135.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Twin:
 def offset_positions(
     ra_deg: float, dec_deg: float, radius_deg: float, n: int
 ) -> list[tuple[float, float]]:
-    """Return positions whose cones overlap neither the cluster's nor each other's.
+    """Return positions whose cones (of up to 60 degrees) overlap neither each other nor it.
 
     They lie on rings about the cluster, one to either side along the Galactic plane, where |b| is
     most like the cluster's.
