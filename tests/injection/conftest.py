@@ -63,6 +63,17 @@ def patch(tmp_path_factory: pytest.TempPathFactory) -> Patch:
         pq.write_table(rows, folder / "mirror" / f"part-{number}.parquet")
     planted = [catalogue.cluster(index) for index in range(len(table))]
     pd.DataFrame([cluster.row for cluster in planted]).to_parquet(folder / "clusters.parquet")
+    stars = [
+        pd.DataFrame(
+            {
+                "cluster": cluster.row["cluster"],
+                "source_id": cluster.sources["source_id"],
+                "phot_g_mean_mag": cluster.true["g"],
+            }
+        )[cluster.true["is_member"]]
+        for cluster in planted
+    ]
+    pd.concat(stars, ignore_index=True).to_parquet(folder / "truth.parquet")
     members = [
         pd.DataFrame(
             {

@@ -127,6 +127,23 @@ def test_expected_contamination_holds_for_the_real_clusters(
         assert expected["completeness_g18_p50"] > expected["completeness_p50"]
 
 
+@pytest.mark.parametrize("limit", [18.0, 30.0])
+def test_expected_completeness_holds_for_the_real_clusters(
+    measured: SelectionResult, patch: Patch, limit: float
+):
+    truth = pd.read_parquet(patch.folder / "truth.parquet")
+    truth = truth[truth["phot_g_mean_mag"] < limit]
+    run = pd.read_parquet(f"{measured.summary['run']}/candidates")
+    found = truth.merge(run[["cluster", "source_id", "probability"]], how="left")
+    clusters = table(measured, "clusters").set_index("cluster")
+    for name, own in found.groupby("cluster"):
+        true = (own["probability"] >= 0.5).mean()
+        column = "completeness_g18_p50" if limit == 18.0 else "completeness_p50"
+        expected, high = clusters.loc[name, [column, f"{column}_high"]]
+        sigma = np.hypot((high - expected) / 2.0, np.sqrt(true * (1.0 - true) / len(own)))
+        assert len(own) > 30 and abs(true - expected) < 4.0 * max(sigma, 0.01)
+
+
 def test_same_call_gives_the_same_tables(measured: SelectionResult, patch: Patch, spark, tmp_path):
     settings = make_settings(patch.settings())
     again = measure_selection_function(settings, measured.path, 2, 5, spark)
