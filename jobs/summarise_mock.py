@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 
+from pyspark.sql import SparkSession
+
 from ocspark import storage
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.mock.score import LEVELS, Score, score_curve, score_run
-from ocspark.mock.score_figure import curve_figure
+from ocspark.injection.count import count_planted
+from ocspark.injection.figures import recovery_figure
+from ocspark.injection.tabulate import recovery
+from ocspark.mock.score import LEVELS, Score, score_run
 from ocspark.session import get_session
 
 _MOST_CLUSTERS = 40
 
 
 def main() -> int:
-    """Print and draw completeness and purity, and say where the tables lie."""
+    """Print members, completeness and purity per cluster and in all, and where the tables lie."""
     parser = Parser(description=__doc__)
     parser.add_argument("--mock", required=True, metavar="DIR", help="from jobs/make_mock.py")
     parser.add_argument("--runs", required=True, metavar="DIR", help="output.path of the run")
@@ -44,11 +48,20 @@ def main() -> int:
     if len(names) > _MOST_CLUSTERS:
         print(f"({len(names) - _MOST_CLUSTERS} clusters more in the total)")
     print(f"[ocspark] {len(names)} clusters done, {skipped} skipped")
-    picture = storage.join(arguments.runs, "completeness_purity.png")
-    storage.write_file(picture, curve_figure(score_curve(spark, run, truth)))
-    print(f"[ocspark] completeness and purity: {picture}")
+    picture = storage.join(run, "completeness_purity.png")
+    storage.write_file(picture, _picture(spark, run, truth, names))
+    print(f"[ocspark] completeness and purity as a picture: {picture}")
     print(f"[ocspark] tables: {run}/{{candidates,training_members,clusters}} and {run}/run.json")
     return 0
+
+
+def _picture(spark: SparkSession, run: str, truth: str, clusters: list[str]) -> bytes:
+    candidates, planted = (
+        spark.read.parquet(storage.for_spark(path)) for path in (f"{run}/candidates", truth)
+    )
+    done = spark.createDataFrame([(name,) for name in clusters], "cluster string")
+    counts = count_planted(candidates, planted, done).toPandas()
+    return recovery_figure(recovery(counts, clusters))
 
 
 def _percent(share: float) -> str:

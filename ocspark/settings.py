@@ -31,9 +31,10 @@ _Kind = TypeVar("_Kind", bound=Section)
 
 
 class MirrorSettings(Section):
-    """The Gaia mirror."""
+    """The Gaia mirror; `overlay` is a directory of Parquet files whose rows are searched too."""
 
     path: str
+    overlay: str | None = None
 
 
 class ClusterSettings(Section):

@@ -80,13 +80,31 @@ class Mirror:
     healpix_column: str | None
 
     def touched_by(self, cover: Cover) -> list[MirrorFile]:
-        """Return the files whose pixels overlap a cover; all files of a plain directory."""
-        if not self.files or self.files[0].order is None:
-            return self.files
-        orders = np.array([f.order for f in self.files], dtype=np.int64)
-        pixels = np.array([f.pixel for f in self.files], dtype=np.int64)
-        hit = cover.touches(*pixel_ranges(orders, pixels))
-        return [f for f, wanted in zip(self.files, hit, strict=True) if wanted]
+        """Return the files whose pixels overlap a cover, and those that have no pixel."""
+        placed = [f for f in self.files if f.order is not None]
+        orders = np.array([f.order for f in placed], dtype=np.int64)
+        pixels = np.array([f.pixel for f in placed], dtype=np.int64)
+        missed: set[MirrorFile] = set()
+        if placed:
+            hit = cover.touches(*pixel_ranges(orders, pixels))
+            missed = {f for f, wanted in zip(placed, hit, strict=True) if not wanted}
+        return [f for f in self.files if f not in missed]
+
+    def overlaid(self, path: str) -> Mirror:
+        """Return this mirror with the Parquet files of a directory, wherever on the sky, added.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        files = [f for f in storage.list_files(path) if _is_data(f, path)]
+        if not files:
+            raise InputError(
+                f"mirror.overlay: {path}: no Parquet files; expected a directory of them"
+            )
+        added = [MirrorFile(f, None, None) for f in files]
+        return Mirror(self.path, [*self.files, *added], self.healpix_column)
 
 
 def open_mirror(path: str) -> Mirror:

@@ -18,6 +18,7 @@ from ocspark.mock.king import Profile
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, Track
 from ocspark.physics.isochrone import nearest_age
+from ocspark.sky.sphere import separation_rad
 
 DISTANCE_PC = (150.0, 4000.0)
 #: Exponent of the spread of distances: 0 would be uniform in log d, 1 uniform in d.
@@ -197,7 +198,8 @@ def draw_stars(
     -------
     dict of arrays, shape (n,)
         healpix_29; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec [mas/yr]; g, bp,
-        rp [mag]; initial_mass, companion_mass [M_sun]; radius [pc] from the centre; is_member.
+        rp [mag]; initial_mass, companion_mass [M_sun]; radius and projected_radius [pc] from the
+        centre; is_member.
     """
     track = Track.apparent(isochrone, cluster.distance_pc, cluster.a0, G_LIMIT, extinction)
     bright = max(track.fraction_brighter(LIST_LIMIT), 1e-3)
@@ -219,6 +221,7 @@ def draw_stars(
 
     limit = np.array(G_STEPS)[rng.integers(0, len(G_STEPS), n)]
     ra, dec, distance = frame.sky_position(xyz)
+    centre = frame.sky_position(cluster.xyz_pc)
     # the cluster is not in orbit within itself: one velocity, seen under each star's own angle
     pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms + kick)
     drawn = {
@@ -231,6 +234,7 @@ def draw_stars(
         "pmdec": pmdec,
         **star,
         "radius": np.linalg.norm(offset, axis=1),
+        "projected_radius": cluster.distance_pc * separation_rad(ra, dec, *centre[:2]),
         "is_member": is_member,
     }
     seen = star["g"] <= limit

@@ -32,8 +32,8 @@ from ocspark.session import ship
 
 log = logging.getLogger(__name__)
 
-#: Rises whenever the same parameters give other stars.
-GENERATOR_VERSION = 2
+#: Rises whenever the same parameters give other stars or other columns.
+GENERATOR_VERSION = 3
 #: Completion marker, and what stands there until then.
 MARKER, UNFINISHED = "mock.json", "mock.unfinished"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")

@@ -52,9 +52,21 @@ def score_run(spark: SparkSession, run: str, truth: str) -> list[Score]:
     list of Score
         Per cluster and level, in order of name; then those of all clusters, named "all".
     """
-    done, planted = _planted(spark, run, truth)
+    done = (
+        spark.read.parquet(storage.for_spark(f"{run}/clusters"))
+        .where("status = 'done'")
+        .select("cluster")
+    )
+    planted = (
+        spark.read.parquet(storage.for_spark(truth))
+        .select("cluster", "source_id")
+        .join(F.broadcast(done), "cluster")
+    )
     counts = planted.groupBy("cluster").agg(F.count("*").alias("n_planted"))
-    found = _found(spark, run, planted)
+    candidates = spark.read.parquet(storage.for_spark(f"{run}/candidates")).select(
+        "cluster", "source_id", "probability"
+    )
+    found = candidates.join(planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left")
     rows = done.join(counts, "cluster", "left").join(_tally(found), "cluster", "left").fillna(0)
     scores = [
         Score(row["cluster"], p, row["n_planted"], row[f"n_{i}"], row[f"true_{i}"])
@@ -68,42 +80,6 @@ def score_run(spark: SparkSession, run: str, truth: str) -> list[Score]:
         )
         scores.append(Score("all", p, *sums))
     return scores
-
-
-def score_curve(spark: SparkSession, run: str, truth: str) -> list[Score]:
-    """Return the scores of all clusters together at every hundredth of probability, from 0.01."""
-    _, planted = _planted(spark, run, truth)
-    n_planted = planted.count()
-    # votes are multiples of 1/n_samples: rounding keeps 0.57 from becoming 56 hundredths
-    hundredth = F.floor(F.round(F.col("probability") * 100, 6)).alias("hundredth")
-    counts = (
-        _found(spark, run, planted)
-        .groupBy(hundredth)
-        .agg(F.count("*").alias("n"), F.count("true").alias("n_true"))
-    )
-    rows = {int(row["hundredth"]): (row["n"], row["n_true"]) for row in counts.collect()}
-    scores: list[Score] = []
-    members = true = 0
-    for level in range(100, 0, -1):
-        n, n_true = rows.get(level, (0, 0))
-        members, true = members + n, true + n_true
-        scores.append(Score("all", level / 100, n_planted, members, true))
-    return scores[::-1]
-
-
-def _planted(spark: SparkSession, run: str, truth: str) -> tuple[DataFrame, DataFrame]:
-    """Return the clusters done, and the stars planted in them."""
-    clusters = spark.read.parquet(storage.for_spark(f"{run}/clusters"))
-    done = clusters.where("status = 'done'").select("cluster")
-    stars = spark.read.parquet(storage.for_spark(truth)).select("cluster", "source_id")
-    return done, stars.join(F.broadcast(done), "cluster")
-
-
-def _found(spark: SparkSession, run: str, planted: DataFrame) -> DataFrame:
-    """Return all candidates; ``true`` is 1 for those planted in that cluster, else null."""
-    candidates = spark.read.parquet(storage.for_spark(f"{run}/candidates"))
-    columns = candidates.select("cluster", "source_id", "probability")
-    return columns.join(planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left")
 
 
 def _tally(found: DataFrame) -> DataFrame:

@@ -49,6 +49,7 @@ def _star_tables(planted: PlantedCluster) -> tuple[pa.Table, pa.Table]:
         **{name: true[name] for name in ("initial_mass", "companion_mass")},
         "is_binary": true["companion_mass"] > 0,
         "radius": true["radius"],
+        "projected_radius": true["projected_radius"],
         "probability": planted.probability,
         "is_member": true["is_member"],
     }

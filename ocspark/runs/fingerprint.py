@@ -38,11 +38,12 @@ def fingerprint_inputs(
     chosen = settings.model_dump(mode="json", exclude={"output": True, "spark": True})
     for section in ("mirror", "clusters", "members", "isochrones"):
         chosen[section].pop("path")
+    chosen["mirror"].pop("overlay")
     chosen["members"].pop("neighbourhood")
     chosen["output"] = {"non_members": settings.output.non_members}
     chosen["spark"] = {"rows_per_unit": settings.spark.rows_per_unit}
-    root = settings.mirror.path
-    mirror = [[_name(f.file, root), f.rows, f.footer_sha256] for f in files]
+    roots = [settings.mirror.overlay, settings.mirror.path]
+    mirror = [[_name(f.file, roots), f.rows, f.footer_sha256] for f in files]
     neighbourhood = settings.members.neighbourhood
     return {
         "settings": chosen,
@@ -77,11 +78,12 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _name(file: MirrorFile, root: str) -> str:
-    """Return what names a file or range inside its mirror, wherever that is."""
+def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
+    """Return what names a file or range inside its mirror or overlay, wherever that is."""
     if isinstance(file, TableRange):
         return f"{file.column} {file.low} {file.high}"
-    return file.path.split(storage.resolve(root)[1])[-1].strip("/")
+    inside = [file.path.split(storage.resolve(root)[1])[-1] for root in roots if root]
+    return min(inside, key=len).strip("/")
 
 
 def _content(path: str) -> str:

@@ -175,10 +175,14 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
     isochrones = read_isochrones(settings.isochrones.path, settings.isochrones.metallicity)
     checked: dict[MirrorFile, CheckedFile] = {}
     if is_table(settings.mirror.path):
+        if settings.mirror.overlay is not None:
+            raise InputError("mirror.overlay: expected a mirror of files under it, not a table")
         spark = spark or get_session(APPLICATION, settings.spark.config)
         mirror, checked = open_table(spark, settings.mirror.path, release.columns)
     else:
         mirror = open_mirror(settings.mirror.path)
+        if settings.mirror.overlay is not None:
+            mirror = mirror.overlaid(settings.mirror.overlay)
     skipped = _skipped(clusters.table, isochrones, settings.isochrones.max_age_offset)
     searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
     if searchable.empty:

@@ -28,6 +28,13 @@ from ocspark.tables.run import (
     STAGED_FILES,
     TRAINING_MEMBERS,
 )
+from ocspark.tables.selection_function import (
+    CONE_COUNTS,
+    SELECTION_CLUSTERS,
+    SELECTION_COUNTS,
+    SELECTION_FUNCTION,
+    SELECTION_TWINS,
+)
 from ocspark.tables.training import (
     TRAINING_CLUSTERS,
     TRAINING_INSTANCES,
@@ -40,12 +47,17 @@ __all__ = [
     "COMPARISON",
     "CONE",
     "CONE_COLUMNS",
+    "CONE_COUNTS",
     "CONFUSION",
     "LISTED_STARS",
     "MOCK_TRUTH",
     "MODELS",
     "NON_MEMBERS",
     "SEARCH",
+    "SELECTION_CLUSTERS",
+    "SELECTION_COUNTS",
+    "SELECTION_FUNCTION",
+    "SELECTION_TWINS",
     "SHARED",
     "STAGED_FILES",
     "STRUCTURE",

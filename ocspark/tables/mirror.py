@@ -39,4 +39,5 @@ MOCK_TRUTH = [
     Field("companion_mass", DOUBLE, "M_sun", "Initial mass of the companion, 0 if there is none"),
     Field("is_binary", BOOL, "", "Whether there is a companion"),
     Field("radius", DOUBLE, "pc", "Distance from the cluster's centre in space"),
+    Field("projected_radius", DOUBLE, "pc", "Distance from the centre on the sky (as f_r)"),
 ]

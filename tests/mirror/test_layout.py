@@ -110,3 +110,26 @@ def test_something_else_than_a_mirror_is_refused(tmp_path: Path, kind: str) -> N
     path.mkdir() if kind == "empty" else path.write_text("no")
     with pytest.raises(InputError, match=r"mirror\.path"):
         open_mirror(str(path))
+
+
+def test_overlay_is_always_touched_and_the_mirrors_files_as_without_it(
+    toy: Toy, tmp_path: Path
+) -> None:
+    mixed_orders(toy.sources, tmp_path / "hats", folder=False)
+    (tmp_path / "extra").mkdir()
+    toy.sources.head(3).to_parquet(tmp_path / "extra" / "more.parquet")
+    mirror = open_mirror(str(tmp_path / "hats"))
+    both = mirror.overlaid(str(tmp_path / "extra"))
+    cover = cover_cones(np.array([120.0]), np.array([89.7]), np.array([0.5]))
+    added = [f for f in both.touched_by(cover) if f.path.endswith("more.parquet")]
+    assert len(added) == 1
+    assert [f for f in both.touched_by(cover) if f not in added] == mirror.touched_by(cover)
+    assert len(mirror.touched_by(cover)) < len(mirror.files)
+
+
+def test_overlay_without_files_is_refused(toy: Toy, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    mirror = open_mirror(str(toy.folder / "plain"))
+    for name in ("empty", "nowhere"):
+        with pytest.raises(InputError, match=r"mirror.overlay: .*no Parquet files"):
+            mirror.overlaid(str(tmp_path / name))

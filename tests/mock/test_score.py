@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from PIL import Image
 from pyspark.sql import SparkSession
 
-from ocspark.mock.score import score_curve, score_run
-from ocspark.mock.score_figure import curve_figure
+from ocspark.mock.score import score_run
 
 
 @pytest.fixture
@@ -43,19 +40,3 @@ def test_scores_are_the_counts_by_hand(spark: SparkSession, run: tuple[str, str]
     assert scores[("B", 0.1)] == (2, 2, 1)
     assert scores[("all", 0.5)] == (6, 4, 2)
     assert not any(name == "C" for name, _ in scores)
-
-
-def test_the_curve_holds_the_same_counts_at_every_hundredth(
-    spark: SparkSession, run: tuple[str, str]
-) -> None:
-    curve = {s.level: s[2:] for s in score_curve(spark, *run)}
-    assert list(curve) == [n / 100 for n in range(1, 101)]
-    assert curve[0.57] == (6, 3, 2)  # 0.57 · 100 is 56.99… in floating point
-    assert curve[0.58] == (6, 2, 1)
-    assert curve[0.29] == (6, 5, 3)
-    for level in (0.1, 0.5, 0.9):
-        whole = next(s for s in score_run(spark, *run) if (s.name, s.level) == ("all", level))
-        assert curve[level] == whole[2:]
-    picture = Image.open(io.BytesIO(curve_figure(score_curve(spark, *run))))
-    assert picture.format == "PNG"
-    assert picture.width > 800

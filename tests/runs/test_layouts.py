@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.errors import InputError
 from ocspark.mirror.layout import open_mirror
 from ocspark.mirror.write import write_hats
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
@@ -48,6 +49,34 @@ def test_a_collection_of_mixed_orders_gives_the_same_bits(
         spark={"rows_per_unit": 900},
     )
     assert_same_bits(finished.path, run.path)
+
+
+def test_a_mirror_and_an_overlay_give_the_bits_of_the_mirror_that_has_all(
+    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path
+) -> None:
+    at = toy.sources[["ra", "dec"]].to_numpy().T
+    index = healpy.ang2pix(2**29, *at, nest=True, lonlat=True)
+    some = toy.sources.index % 7 == 0
+    mixed_orders(toy.sources[~some], tmp_path / "hats", folder=False)
+    (tmp_path / "extra").mkdir()
+    extra = toy.sources.assign(_healpix_29=index)[some]
+    extra.to_parquet(tmp_path / "extra" / "more.parquet", index=False)
+    mirror = {"path": str(tmp_path / "hats"), "overlay": str(tmp_path / "extra")}
+    run = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    assert_same_bits(finished.path, run.path)
+    # contents count in the run's id, and where they lie does not
+    shutil.move(tmp_path / "extra", tmp_path / "moved")
+    mirror["overlay"] = str(tmp_path / "moved")
+    again = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    assert again.already_finished and again.path == run.path
+    extra[1:].to_parquet(tmp_path / "moved" / "more.parquet", index=False)
+    other = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    assert other.path != run.path
+
+
+def test_an_overlay_on_a_table_is_refused(toy: Toy, spark: SparkSession) -> None:
+    with pytest.raises(InputError, match=r"mirror.overlay: expected a mirror of files"):
+        run_toy(toy, spark, mirror={"path": "table:stars", "overlay": str(toy.folder / "plain")})
 
 
 Write = Callable[[SparkSession, pd.DataFrame, Path], str]

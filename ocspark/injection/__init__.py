@@ -1,0 +1,1 @@
+"""Mock clusters planted into any mirror: how complete and how pure a membership list is."""
