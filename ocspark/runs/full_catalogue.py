@@ -37,6 +37,7 @@ from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.tables import (
     CANDIDATES,
+    CLUSTERS,
     NON_MEMBERS,
     SEARCH,
     STAGED_FILES,
@@ -277,5 +278,5 @@ class _Job:
             count_candidates(self._read("candidates", struct(CANDIDATES))),
         )
         storage.remove_file(self._run.path("_units", "clusters.json"))
-        self._land_small("clusters", "clusters", lambda: to_spark(self._spark, rows))
+        self._land_small("clusters", "clusters", lambda: to_spark(self._spark, rows, CLUSTERS))
         return rows
