@@ -76,7 +76,7 @@ def _threshold_panel(axes: Axes, curves: pd.DataFrame) -> None:
                 label=f"{low} < G < {high}" if style == "-" else None,
             )
     axes.set(xlabel="p threshold (dashed: contamination)", ylim=(-0.02, 1.02), ylabel="share")
-    axes.legend(fontsize=7, loc=(0.02, 0.4), framealpha=0.8, edgecolor="none")
+    axes.legend(fontsize=7, loc=(0.02, 0.5), frameon=False)
 
 
 def distance_figure(curves: pd.DataFrame) -> bytes:

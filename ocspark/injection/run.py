@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.errors import InputError
@@ -21,9 +19,8 @@ from ocspark.injection.count import count_offsets, count_planted
 from ocspark.injection.figures import check_figure, distance_figure, selection_figure
 from ocspark.injection.offsets import OFFSETS, count_offset_cones, search_offsets
 from ocspark.injection.overlay import OVERLAY, write_overlay
-from ocspark.injection.tabulate import cone_area_deg2, expected_clusters, selection_function
+from ocspark.injection.tabulate import describe_twins, expected_clusters, selection_function
 from ocspark.injection.twins import Planter, Twin, plan_twins
-from ocspark.inputs.names import cluster_key
 from ocspark.mirror.table import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
@@ -32,6 +29,7 @@ from ocspark.runs.fingerprint import fingerprint_inputs
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
 from ocspark.runs.inputs import RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
+from ocspark.runs.summary import to_spark
 from ocspark.runs.units import RunDirectory
 from ocspark.runs.write import StagedFile, staged_by_spark
 from ocspark.session import get_session
@@ -53,8 +51,6 @@ SUMMARY, INPUTS = "selection_function.json", "_inputs.json"
 #: Rises whenever the same inputs give another result.
 _FORMAT = 1
 _LEVELS = (0.1, 0.5, 0.9)
-#: Density of sources at the offset positions over that in the real cone, to be warned of.
-_THIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -151,12 +147,12 @@ class _Measurement:
         counts = self._count(found, done["cluster"].tolist())
         curves = selection_function(counts, done)
         clusters = expected_clusters(counts, done, self._real_clusters)
-        thin = clusters["field_density"] < _THIN * clusters["cone_density"]
+        thin = (clusters["n_twins"] > 0) & clusters["contamination_p10"].isna()
         if thin.any():
             log.warning(
-                "around %d of %d clusters the mirror has less than a fifth of the sources that "
-                "their own cones have, area for area (a partial mirror, or hardly any field): "
-                "their contamination says little",
+                "about %d of %d clusters' twins the mirror has hardly any of the sources that are "
+                "about the clusters themselves (a part of the sky?): nothing is said of those "
+                "clusters' contamination, and contamination by bin is too low",
                 int(thin.sum()),
                 int((clusters["n_twins"] > 0).sum()),
             )
@@ -183,6 +179,7 @@ class _Measurement:
             "planted": int(done["n_planted"].sum()),
             "overall": _overall(curves),
         }
+        storage.remove_directory(self._folder.path("_staging"))
         storage.write_file(self._folder.path(SUMMARY), json.dumps(summary, indent=1) + "\n")
         return summary
 
@@ -233,35 +230,12 @@ class _Measurement:
 
     def _describe(self, twins: Sequence[Twin], found: RunResult) -> pd.DataFrame:
         """Return the `SELECTION_TWINS` table."""
-        truth = self._read("twin_truth", MOCK_TRUTH)
-        stars = truth.groupBy("cluster").agg(
-            F.count("*").alias("n_planted"),
-            F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT).alias("richness"),
-        )
-        planted = {row["cluster"]: row for row in stars.collect()}  # a row per twin
-        run = RunDirectory(found.path).read_arrow("clusters").to_pandas().set_index("cluster")
+        stars = self._read("twin_truth", MOCK_TRUTH).groupBy("cluster")
+        bright = F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT)
+        planted = stars.agg(F.count("*").alias("n_planted"), bright.alias("richness"))
+        run = RunDirectory(found.path).read_arrow("clusters").to_pandas()
         in_cone = count_offset_cones(self._folder)
-        rows = []
-        for twin in twins:
-            name, own = twin.cluster.name, run.loc[twin.cluster.name]
-            n_cone = in_cone.get(cluster_key(name), 0)
-            rows.append(
-                {
-                    "cluster": name,
-                    "twin_of": twin.twin_of,
-                    "distance": twin.cluster.distance_pc,
-                    **{column: twin.row[column] for column in ("ra", "dec")},
-                    **{column: own[column] for column in ("status", "reason")},
-                    "n_training_members": int(own["n_training_members"]),
-                    **{
-                        column: int(planted[name][column]) if name in planted else 0
-                        for column in ("n_planted", "richness")
-                    },
-                    "n_cone_offset": n_cone,
-                    "field_density": n_cone / cone_area_deg2(twin.row["radius_deg"]),
-                }
-            )
-        return pd.DataFrame(rows, columns=[field.name for field in SELECTION_TWINS])
+        return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
     def _count(self, found: RunResult, done: Sequence[str]) -> pd.DataFrame:
         """Count the stars of twins that are done; only the counts come to the driver."""
@@ -287,16 +261,8 @@ class _Measurement:
 
     def _write(self, table: str, rows: pd.DataFrame, fields: list[Field]) -> None:
         """Write a small table, whatever an earlier attempt left of it."""
-        schema = struct(fields)
-        columns = {
-            field.name: pa.array(
-                [None if pd.isna(v) else v for v in rows[field.name].tolist()], field.type
-            )
-            for field in to_arrow_schema(schema)
-        }
-        frame = self._spark.createDataFrame(pa.table(columns), schema).coalesce(1)
         storage.remove_file(self._folder.path("_units", f"{table}.json"))
-        self._land(table, lambda: frame)
+        self._land(table, lambda: to_spark(self._spark, rows, fields))
 
 
 def _overall(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | None]]]:

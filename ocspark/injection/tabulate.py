@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from ocspark.injection.count import FIELD, G_EDGES, OFFSET, PLANTED, RADIUS_EDGES
 from ocspark.injection.rates import Rate, per_cone, share
-from ocspark.tables import SELECTION_CLUSTERS, SELECTION_FUNCTION
+from ocspark.injection.twins import Twin
+from ocspark.inputs.names import cluster_key
+from ocspark.tables import SELECTION_CLUSTERS, SELECTION_FUNCTION, SELECTION_TWINS
 
 #: Tenths of the probability that members have at least, and those of the clusters table.
 TENTHS = range(1, 11)
@@ -21,6 +23,8 @@ CLUSTER_TENTHS = {"p10": 1, "p50": 5, "p90": 9}
 TWIN_AXES, TWIN_BINS = ("distance", "richness", "field_density"), 5
 _KINDS = (PLANTED, FIELD, OFFSET)
 _G18 = G_EDGES.index(18.0)
+#: Density of sources about the twins over that about their cluster below which there is no field.
+THIN = 0.2
 #: Stars by bin, twin, kind, and tenths of the probability reached (0: candidate or not).
 Tally = NDArray[np.int64]
 
@@ -141,10 +145,50 @@ def even_bins(values: NDArray[np.float64]) -> tuple[list[float], NDArray[np.int6
     return edges.tolist(), np.asarray(bins, dtype=np.int64)
 
 
+def describe_twins(
+    twins: Sequence[Twin], run: pd.DataFrame, planted: pd.DataFrame, in_cone: Mapping[int, int]
+) -> pd.DataFrame:
+    """Return the `SELECTION_TWINS` table.
+
+    Parameters
+    ----------
+    twins : sequence of Twin
+    run : DataFrame
+        `CLUSTERS` of the run with them.
+    planted : DataFrame
+        cluster, n_planted, richness.
+    in_cone : mapping
+        The twin's key to n_cone_offset.
+    """
+    found = run.set_index("cluster").to_dict("index")
+    stars = planted.set_index("cluster").to_dict("index")
+    none = {"n_planted": 0, "richness": 0}
+    rows: list[dict[str, Any]] = []
+    for twin in twins:
+        name = twin.cluster.name
+        n_cone = in_cone.get(cluster_key(name), 0)
+        rows.append(
+            {
+                "cluster": name,
+                "twin_of": twin.twin_of,
+                "ra": twin.row["ra"],
+                "dec": twin.row["dec"],
+                "distance": twin.cluster.distance_pc,
+                **{c: found[name][c] for c in ("status", "reason", "n_training_members")},
+                **{c: stars.get(name, none)[c] for c in none},
+                "n_cone_offset": n_cone,
+                "field_density": n_cone / cone_area_deg2(twin.row["radius_deg"]),
+            }
+        )
+    return pd.DataFrame(rows, columns=[field.name for field in SELECTION_TWINS])
+
+
 def expected_clusters(
     counts: pd.DataFrame, twins: pd.DataFrame, clusters: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the `SELECTION_CLUSTERS` table.
+
+    Nothing is said of contamination where the twins' field is `THIN`: the mirror has no such part.
 
     Parameters
     ----------
@@ -164,9 +208,13 @@ def expected_clusters(
         if own.any():
             row["twin_training_members"] = twins.loc[own, "n_training_members"].mean()
             row["field_density"] = twins.loc[own, "field_density"].mean()
-            row["cone_density"] = cluster["n_cone"] / cone_area_deg2(cluster["radius_deg"])
+            area = cone_area_deg2(cluster["radius_deg"])
+            row["cone_density"] = cluster["n_cone"] / area
             for level, tenths in CLUSTER_TENTHS.items():
                 row |= _expected(by_g[:, own], tenths, level, int(cluster[f"n_{level}"]))
+            # without its own members the cone should look like the twins' field
+            if row["field_density"] < THIN * (cluster["n_cone"] - cluster["n_p10"]) / area:
+                row = {c: v for c, v in row.items() if "contamina" not in c}
         rows.append(row)
     return pd.DataFrame(rows, columns=[field.name for field in SELECTION_CLUSTERS])
 

@@ -34,6 +34,7 @@ from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.tables import (
     CANDIDATES,
+    CLUSTERS,
     NON_MEMBERS,
     SEARCH,
     TRAINING_MEMBERS,
@@ -252,5 +253,5 @@ class _Job:
             count_candidates(self._read("candidates", struct(CANDIDATES))),
         )
         storage.remove_file(self._run.path("_units", "clusters.json"))
-        land_small(self._run, "clusters", "clusters", lambda: to_spark(self._spark, rows))
+        land_small(self._run, "clusters", "clusters", lambda: to_spark(self._spark, rows, CLUSTERS))
         return rows

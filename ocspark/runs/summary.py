@@ -15,7 +15,7 @@ from ocspark.inputs.names import normalise_name
 from ocspark.runs.inputs import RunInputs
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import too_few
-from ocspark.tables import CLUSTERS, struct
+from ocspark.tables import CLUSTERS, Field, struct
 
 _OF_MODEL = (
     "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "
@@ -114,9 +114,9 @@ def _reason(key: int, row: Mapping[str, Any], found: Mapping[str, Any], inputs: 
     return too_few(0, row["n_listed"], row["training_probability"], needed)
 
 
-def to_spark(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
-    """Return the clusters table as a one-partition DataFrame with the `CLUSTERS` schema."""
-    schema = struct(CLUSTERS)
+def to_spark(spark: SparkSession, rows: pd.DataFrame, fields: list[Field]) -> DataFrame:
+    """Return a small table as a one-partition DataFrame with the schema of `fields`."""
+    schema = struct(fields)
     arrow_schema = to_arrow_schema(schema)
     columns = {
         field.name: pa.array(

@@ -8,7 +8,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.injection.count import count_planted
-from ocspark.injection.tabulate import cone_area_deg2, even_bins, selection_function
+from ocspark.injection.figures import recovery_figure
+from ocspark.injection.tabulate import (
+    cone_area_deg2,
+    even_bins,
+    recovery,
+    selection_function,
+)
 from ocspark.tables import CANDIDATES, MOCK_TRUTH, struct
 
 
@@ -49,12 +55,16 @@ def _spark(spark: SparkSession, table: pd.DataFrame, fields: list):
 
 
 @pytest.fixture(scope="module")
-def curves(spark) -> pd.DataFrame:
+def counts(spark) -> pd.DataFrame:
     candidates, truth = known_sky(1)
     done = spark.createDataFrame([("a",), ("b",)], "cluster string")
-    counts = count_planted(
+    return count_planted(
         _spark(spark, candidates, CANDIDATES), _spark(spark, truth, MOCK_TRUTH), done
     ).toPandas()
+
+
+@pytest.fixture(scope="module")
+def curves(counts: pd.DataFrame) -> pd.DataFrame:
     twins = pd.DataFrame(
         {
             "cluster": ["a", "b"],
@@ -116,6 +126,13 @@ def test_clusters_fall_into_their_bins(curves: pd.DataFrame):
     rows = curves[(curves["axis"] == "distance") & (curves["quantity"] == "completeness")]
     rows = rows[np.isclose(rows["probability"], 0.5)]
     assert rows["n"].sum() == 4000 and set(rows["n"]) <= {0, 2000}
+
+
+def test_recovery_tells_bright_stars_apart_and_draws_them(counts: pd.DataFrame):
+    rows = recovery(counts, ["a", "b"])
+    bright = rows[(rows["axis"] == "bright") & (rows["quantity"] == "completeness")]
+    assert bright.set_index("probability").at[0.5, "value"] == pytest.approx(0.8, abs=0.04)
+    assert recovery_figure(rows).startswith(b"\x89PNG")
 
 
 def test_even_bins_share_values_out():
