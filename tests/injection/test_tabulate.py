@@ -12,6 +12,7 @@ from ocspark.injection.figures import recovery_figure
 from ocspark.injection.tabulate import (
     cone_area_deg2,
     even_bins,
+    expected_clusters,
     recovery,
     selection_function,
 )
@@ -133,6 +134,24 @@ def test_recovery_tells_bright_stars_apart_and_draws_them(counts: pd.DataFrame):
     bright = rows[(rows["axis"] == "bright") & (rows["quantity"] == "completeness")]
     assert bright.set_index("probability").at[0.5, "value"] == pytest.approx(0.8, abs=0.04)
     assert recovery_figure(rows).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("field_density", "known"), [(40.0, True), (0.0, False)])
+def test_no_contamination_is_told_without_a_field(
+    counts: pd.DataFrame, field_density: float, known: bool
+):
+    twins = pd.DataFrame({"cluster": ["a", "b"], "twin_of": "A", "n_training_members": [20, 30]})
+    cluster = {"cluster": "A", "status": "done", "reason": None, "n_training_members": 24}
+    found = {"n_cone": 500, "radius_deg": 1.0, "n_p10": 300, "n_p50": 200, "n_p90": 100}
+    table = expected_clusters(
+        counts, twins.assign(field_density=field_density), pd.DataFrame([cluster | found])
+    )
+    row = table.iloc[0]
+    assert row["completeness_p10"] == pytest.approx(0.9, abs=0.02)
+    assert row["twin_training_members"] == 25.0
+    assert row["cone_density"] == pytest.approx(500 / np.pi, rel=1e-3)
+    assert pd.notna(row["contamination_p50"]) == known
+    assert pd.notna(row["offset_contamination_p50"]) == known
 
 
 def test_even_bins_share_values_out():
