@@ -21,10 +21,10 @@ from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.inputs.names import cluster_key
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates
-from ocspark.mirror.layout import check_files
+from ocspark.mirror.layout import check_files, group_by_rows
 from ocspark.runs.inputs import RunInputs
 from ocspark.runs.passes import search_pass
-from ocspark.runs.units import RunDirectory, group_files
+from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Cones, Process, make_cones
 from ocspark.selection.model import ClusterModel
@@ -69,7 +69,7 @@ def search_offsets(
     files = check_files(
         inputs.mirror.touched_by(cones.cover), columns, inputs.mirror.healpix_column
     )
-    units = group_files(files, inputs.settings.spark.rows_per_unit)
+    units = group_by_rows(files, inputs.settings.spark.rows_per_unit)
     search_pass(
         spark,
         folder,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +60,27 @@ class CheckedFile:
     types: Mapping[str, pa.DataType]
     groups: list[RowGroup]
     healpix_column: str | None
+
+
+class _HasRows(Protocol):
+    @property
+    def rows(self) -> int: ...
+
+
+_Piece = TypeVar("_Piece", bound=_HasRows)
+
+
+def group_by_rows(pieces: Sequence[_Piece], rows: int) -> list[list[_Piece]]:
+    """Put neighbouring pieces of a mirror together into groups of at most `rows` rows, or one."""
+    groups: list[list[_Piece]] = []
+    total = 0
+    for piece in pieces:
+        if not groups or total + piece.rows > rows:
+            groups.append([])
+            total = 0
+        groups[-1].append(piece)
+        total += piece.rows
+    return groups
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, split_candidates
+from ocspark.mirror.layout import group_by_rows
 from ocspark.runs.fingerprint import default_run_id, environment, fingerprint_inputs
 from ocspark.runs.inputs import APPLICATION, RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
 from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
-from ocspark.runs.units import Manifest, RunDirectory, group_files
+from ocspark.runs.units import Manifest, RunDirectory
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import (
     Listed,
@@ -120,7 +121,7 @@ class _Job:
 
     def __init__(self, inputs: RunInputs, run: RunDirectory, spark: SparkSession) -> None:
         self._inputs, self._run, self._spark = inputs, run, spark
-        self._units = group_files(inputs.files, inputs.settings.spark.rows_per_unit)
+        self._units = group_by_rows(inputs.files, inputs.settings.spark.rows_per_unit)
 
     def execute(self, run_id: str, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         started, clock = datetime.now(UTC), time.monotonic()

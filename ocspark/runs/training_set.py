@@ -19,12 +19,13 @@ from ocspark.deepsets.training_settings import InstanceSettings, TrainingSetting
 from ocspark.deepsets.weights import SOURCE_FEATURES
 from ocspark.errors import InputError
 from ocspark.membership.instances import choose_validation, draw_instances
+from ocspark.mirror.layout import group_by_rows
 from ocspark.runs.fingerprint import fingerprint_inputs
 from ocspark.runs.inputs import RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
 from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.training_inputs import choose_clusters, data_card, test_cluster_names
-from ocspark.runs.units import RunDirectory, group_files
+from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Cones, Process
 from ocspark.selection.model import ClusterModel
@@ -113,7 +114,7 @@ class _Maker:
         self._rules: InstanceSettings = settings.instances
         self._inputs, self._table, self._run, self._spark = inputs, table, run, spark
         self._min_members = inputs.settings.members.min_members
-        self._units = group_files(inputs.files, settings.spark.rows_per_unit)
+        self._units = group_by_rows(inputs.files, settings.spark.rows_per_unit)
 
     def make(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         self._search()

@@ -11,23 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.mirror.layout import CheckedFile
 from ocspark.runs.write import StagedFile
 
 Manifest = dict[str, Any]
-
-
-def group_files(files: Sequence[CheckedFile], rows_per_unit: int) -> list[list[CheckedFile]]:
-    """Cut a mirror's files, in their order, into units of about `rows_per_unit` rows."""
-    units: list[list[CheckedFile]] = []
-    rows = 0
-    for file in files:
-        if not units or rows + file.rows > rows_per_unit:
-            units.append([])
-            rows = 0
-        units[-1].append(file)
-        rows += file.rows
-    return units
 
 
 class RunDirectory:

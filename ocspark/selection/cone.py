@@ -19,9 +19,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.read import HEALPIX, read_sources
-from ocspark.mirror.scan import Portion, Scan, cut_into_portions
+from ocspark.mirror.scan import Scan, cut_into_portions
 from ocspark.mirror.table import TableRange
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.match import Cuts, match, within_cone
@@ -130,7 +130,9 @@ class ConeSearch:
         fields : list of Field
             The columns of the result.
         """
-        tasks = _share_out(cut_into_portions(files, self._cover, ROWS_PER_PORTION), ROWS_PER_TASK)
+        tasks = group_by_rows(
+            cut_into_portions(files, self._cover, ROWS_PER_PORTION), ROWS_PER_TASK
+        )
         columns, shipped = self._columns, self._shipped
 
         def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -177,19 +179,6 @@ def find(stretches: Iterator[Stretch], cuts: Cuts, cover: Cover) -> Iterator[pa.
             columns = {name: column[found] for name, column in columns.items()}
             columns["cluster_key"] = cuts.cluster_key[pairs.cone[found]]
             yield to_batch(columns, CONE)
-
-
-def _share_out(portions: Sequence[Portion], rows: int) -> list[list[Portion]]:
-    """Put neighbouring portions together into tasks of about `rows` rows."""
-    tasks: list[list[Portion]] = []
-    total = 0
-    for portion in portions:
-        if not tasks or total + portion.rows > rows:
-            tasks.append([])
-            total = 0
-        tasks[-1].append(portion)
-        total += portion.rows
-    return tasks
 
 
 class _Rows:
