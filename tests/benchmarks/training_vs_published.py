@@ -65,7 +65,8 @@ def run() -> dict[str, Comparison]:
         fast = _ours(path, plain.model_copy(update=_fast_options()), f"{folder}/fast.pt")
     n = len(data.training) + len(data.validation)
     best, own, best_same = (max(f1 for f1, _ in race) for race in (theirs, default, same_rate))
-    about = f"{_WHAT}, learning rate {_PUBLISHED_RATE:g}, {len(theirs)} epochs in {_total(theirs):.0f} s"
+    spent = f"{len(theirs)} epochs in {_total(theirs):.0f} s"
+    about = f"{_WHAT}, learning rate {_PUBLISHED_RATE:g}, {spent}"
     return {
         "training_vs_published": Comparison(
             _speed(fast, n),
