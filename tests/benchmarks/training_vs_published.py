@@ -62,7 +62,8 @@ def run() -> dict[str, Comparison]:
         theirs = _published(data, _PUBLISHED_RATE, WARM_UPS + RUNS, _SECONDS)
         same_rate = _published(data, plain.learning_rate, 3, 0.0)
         default = _ours(path, plain, f"{folder}/plain.pt")
-        fast = _ours(path, plain.model_copy(update=_fast_options()), f"{folder}/fast.pt")
+        options = {**_fast_options(), "max_epochs": WARM_UPS + RUNS}
+        fast = _ours(path, plain.model_copy(update=options), f"{folder}/fast.pt")
     n = len(data.training) + len(data.validation)
     best, own, best_same = (max(f1 for f1, _ in race) for race in (theirs, default, same_rate))
     spent = f"{len(theirs)} epochs in {_total(theirs):.0f} s"
