@@ -8,8 +8,8 @@ Two races:
 
 - speed: ours with a worker per core, compiled where there is a C++ compiler, bfloat16 products;
 - F1 and time: ours as conf/training.yaml has it, nothing compiled, as many threads as the
-  baseline, against the published learning rate for `_SECONDS` (it rises so slowly that its early stop would take an hour), and, as an extra,
-  against the published trainer at the learning rate of conf/training.yaml.
+  baseline, against the published learning rate for `_SECONDS` (it rises so slowly that its early
+  stop would take long) and, as an extra, against the published trainer at our learning rate.
 """
 
 from __future__ import annotations
