@@ -34,7 +34,7 @@ from ocspark.products.names import page_folders
 from ocspark.products.page import PageFacts, page_files
 from ocspark.products.view import ClusterView, ListedStars
 from ocspark.session import ship
-from ocspark.tables import CANDIDATES, Field
+from ocspark.tables import CANDIDATES, Field, struct
 
 log = logging.getLogger("ocspark")
 
@@ -194,8 +194,12 @@ def _page_stars(
     spark: SparkSession, run: LandedRun, comparisons: Sequence[Comparison]
 ) -> DataFrame:
     """Return all stars that pages draw, and a row without a star for every cluster."""
+    schema = struct(_STARS)
     names = [f.name for f in _STARS]
-    parts = [run.read(spark, "candidates").withColumn("role", F.lit("candidate"))]
+    every = [{"cluster": cluster, "role": "cluster"} for cluster in run.clusters["cluster"]]
+    rows = pa.Table.from_pylist(every, schema=to_arrow_schema(schema))
+    parts = [spark.createDataFrame(rows, schema)]  # first: it has all columns
+    parts.append(run.read(spark, "candidates").withColumn("role", F.lit("candidate")))
     if run.has("non_members"):
         counts = run.clusters[["cluster", "n_cone"]].dropna()
         cones = F.broadcast(
@@ -208,8 +212,6 @@ def _page_stars(
         parts.append(others.withColumn("role", F.lit("other")))
     for number, comparison in enumerate(comparisons):
         parts.append(comparison.stars(spark).withColumn("role", F.lit(str(number))))
-    every = pa.table({"cluster": pa.array(run.clusters["cluster"], pa.string())})
-    parts.append(spark.createDataFrame(every).withColumn("role", F.lit("cluster")))
     stars = parts[0]
     for part in parts[1:]:
         wanted = [c for c in part.columns if c in names]

@@ -207,3 +207,12 @@ def test_a_table_library_of_another_shape_is_noticed() -> None:
     assert "window.DataTable = x;" in classic_script("var x=1;export{y as ITable,x as default};")
     with pytest.raises(InputError, match="itables"):
         classic_script("var x=1;")
+
+
+def test_a_report_without_a_comparison_has_the_same_pages(
+    spark: SparkSession, finished: RunResult, site: Path, tmp_path: Path
+) -> None:
+    make_report(spark, open_run(finished.path), str(tmp_path / "bare"))
+    pages = {path.relative_to(site) for path in site.rglob("*.html")}
+    assert {path.relative_to(tmp_path / "bare") for path in tmp_path.rglob("*.html")} == pages
+    assert all("Toy &lt;list&gt;" not in page.read_text() for page in tmp_path.rglob("*.html"))
