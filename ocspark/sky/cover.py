@@ -41,11 +41,6 @@ class Cover:
         """Return some of the ranges."""
         return Cover(self.start[pick], self.end[pick], self.cone[pick], self.inner[pick])
 
-    def between(self, low: int, high: int) -> Cover:
-        """Return the ranges that overlap [low, high)."""
-        last = np.searchsorted(self.start, high, side="left")
-        return self.take(np.flatnonzero(self.end[:last] > low))
-
     def touches(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say which of the ranges [low, high) overlap any range of the cover, shape (p,)."""
         if not len(self.start):

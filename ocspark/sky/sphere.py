@@ -17,8 +17,7 @@ def separation_rad(
 ) -> NDArray[np.float64]:
     """Return the angular separation [rad], broadcasting its arguments [deg].
 
-    Haversine form of the paper's Eq. 12 (which misprints a sign), exact for small angles; the
-    Spark expression in `ocspark.selection.cone` is the same.
+    Haversine form of the paper's Eq. 12 (which misprints a sign), exact for small angles.
     """
     ra1, dec1 = np.radians(np.asarray(ra1_deg, float)), np.radians(np.asarray(dec1_deg, float))
     ra2, dec2 = np.radians(np.asarray(ra2_deg, float)), np.radians(np.asarray(dec2_deg, float))

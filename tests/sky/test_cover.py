@@ -168,7 +168,3 @@ def test_touching_agrees_with_brute_force(others, seed):
     cover = cover_pixels(other[:, 0], other[:, 1])
     low, high = pixel_ranges(order, pixel)
     np.testing.assert_array_equal(cover.touches(low, high), expected)
-    for i in range(5):
-        between = cover.between(int(low[i]), int(high[i]))
-        hit = (cover.start < high[i]) & (cover.end > low[i])
-        np.testing.assert_array_equal(between.start, cover.start[hit])
