@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ocspark.analysis.structure import FAINT_LEVEL
 from ocspark.products import figures, words
 from ocspark.products.downloads import members_csv, members_votable
+from ocspark.products.structure_figure import has_structure, structure_png
 from ocspark.products.view import ClusterView, ListedStars
 
 #: Rows of the members table on a page; the downloads have all.
@@ -71,8 +72,8 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
     done = view.row["status"] == "done"
     own: dict[str, Any] = {}
     if done:
-        for name, title, caption in _pictures(view):
-            out[f"{name}.png"] = getattr(figures, f"{name}_png")(view)
+        for name, draw, title, caption in _pictures(view):
+            out[f"{name}.png"] = draw(view)
             pictures.append(_picture(out, f"{name}.png", title, caption))
         for number, listed in enumerate(view.listed):
             comparisons.append(_comparison(view, listed, f"comparison_{number}.png", out))
@@ -103,24 +104,24 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
     return {**out, "index.html": page.encode("utf-8")}
 
 
-def _pictures(view: ClusterView) -> list[tuple[str, str, str]]:
+def _pictures(view: ClusterView) -> list[tuple[str, Callable[[ClusterView], bytes], str, str]]:
     found = []
     if len(view.stars["source_id"]):
         text = (
             "Sky position, parallax, proper motion and colour–magnitude diagram. Dashed: the "
             "boundary beyond which a star without errors is no candidate; black: the isochrone."
         )
-        found.append(("selection", "Selection of candidates", text))
+        found.append(("selection", figures.selection_png, "Selection of candidates", text))
     if figures.has_members(view):
         text = "Stars with p ≥ 0.1 by membership probability; isochrone and zero-error boundary."
-        found.append(("members", "Members by probability", text))
-    if figures.has_structure(view):
+        found.append(("members", figures.members_png, "Members by probability", text))
+    if has_structure(view):
         text = (
             "Left: surface density of the members with p ≥ 0.5 and the King profile with core "
             "and tidal radius. Right: mass segregation ratio of the brightest members against "
             "random ones; above 1 they are concentrated."
         )
-        found.append(("structure", "Density profile and mass segregation", text))
+        found.append(("structure", structure_png, "Density profile and mass segregation", text))
     return found
 
 
