@@ -135,7 +135,8 @@ def _log_likelihood(
     """Return ln L on the grid, shape (core, tidal, background); −∞ where r_t ≤ r_c."""
     core, tidal = np.exp(log_core)[:, None, None], np.exp(log_tidal)[None, :, None]
     number = king_number(edges, core, np.maximum(tidal, 1.0001 * core))
-    share = np.diff(number, axis=-1) / number[..., -1:]
+    # the profile is flat at its tidal radius, where rounding may make a ring's number negative
+    share = np.maximum(np.diff(number, axis=-1) / number[..., -1:], 0.0)
     out = np.empty((len(log_core), len(log_tidal), len(background)))
     with np.errstate(divide="ignore", invalid="ignore"):
         for i, b in enumerate(background):

@@ -91,6 +91,12 @@ def test_few_stars_are_not_fitted(n: int) -> None:
     assert fit.status.startswith("not fitted") and math.isnan(fit.core.value)
 
 
+def test_a_ring_that_ends_at_the_tidal_radius_does_not_break_the_fit() -> None:
+    # of many such clusters the first whose grid meets a number that rounding makes negative
+    radius = np.random.default_rng(46).gamma(2.0, 1.5, 90)
+    assert fit_king(radius, 50.0).status == "fitted"
+
+
 def test_stars_at_one_radius_do_not_break_the_fit() -> None:
     fit = fit_king(np.full(50, 3.0), R)
     assert math.isnan(fit.core.value) or fit.core.value > 0

@@ -51,6 +51,17 @@ def test_any_number_of_members_makes_a_page(finished: RunResult, n: int) -> None
     assert ("structure.png" in files) is (n == 40)
 
 
+def test_a_picture_keeps_nothing_of_the_cluster_drawn_before(finished: RunResult) -> None:
+    first = page_files(view_of(finished, 40), PageFacts("r"))
+    page_files(view_of(finished, 1), PageFacts("r"))
+    again = page_files(view_of(finished, 40), PageFacts("r"))
+    other = page_files(view_of(finished, 25), PageFacts("r"))
+    pictures = [name for name in first if name.endswith(".png")]
+    assert pictures == ["selection.png", "members.png", "structure.png"]
+    for name in pictures:
+        assert first[name] == again[name] != other[name]
+
+
 def test_a_cluster_without_candidates_and_a_skipped_one_have_pages(finished: RunResult) -> None:
     full = view_of(finished, 5)
     empty = {name: column[:0] for name, column in full.stars.items()}
