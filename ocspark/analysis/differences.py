@@ -154,7 +154,7 @@ def _check_releases(
         )
     if neighbourhood is not None and same_ids:
         raise InputError("--same-ids: expected either this or --neighbourhood")
-    return load_release(names[1]).epoch < load_release(names[0]).epoch
+    return load_release(other.settings.release).epoch < load_release(run.settings.release).epoch
 
 
 def _clusters(run: LandedRun, other: LandedRun) -> pd.DataFrame:

@@ -73,6 +73,7 @@ def write_front(
             release=record["release"],
             model=record["model"]["name"],
             finished=record["finished"].replace("T", " ").replace("+00:00", " UTC"),
+            warnings=record.get("warnings", []),
             n_seen=int(clusters.loc[done, "model_saw_cluster"].sum()),
             n_done=int(done.sum()),
             totals=_totals(record),
