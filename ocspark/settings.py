@@ -12,13 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ocspark.errors import InputError
 
 
-def conf_path(*parts: str) -> Path:
-    """Return a file of ``conf/``: inside the installed package, or beside it in a checkout."""
+def beside_package(folder: str) -> Path:
+    """Return ``conf/`` or ``jobs/``: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent
-    for root in (package / "conf", package.parent / "conf"):
+    for root in (package / folder, package.parent / folder):
         if root.is_dir():
-            return root.joinpath(*parts)
-    raise InputError("conf: the folder conf/ of ocspark is missing; install the package again")
+            return root
+    raise InputError(f"{folder}: this folder of ocspark is missing; install the package again")
+
+
+def conf_path(*parts: str) -> Path:
+    """Return a file of ``conf/``."""
+    return beside_package("conf").joinpath(*parts)
 
 
 class Section(BaseModel):
