@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.settings import beside_package
+from ocspark.places import beside_package
 
 
 def main() -> None:

@@ -10,15 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocspark.errors import InputError
-
-
-def beside_package(folder: str) -> Path:
-    """Return ``conf/`` or ``jobs/``: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    for root in (package / folder, package.parent / folder):
-        if root.is_dir():
-            return root
-    raise InputError(f"{folder}: this folder of ocspark is missing; install the package again")
+from ocspark.places import beside_package
 
 
 def conf_path(*parts: str) -> Path:

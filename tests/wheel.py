@@ -18,9 +18,8 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("ocspark-*.whl"))
 
 
-def installed_wheel(folder: Path) -> Path:
-    """Build the wheel and install it, alone, into a folder."""
-    wheel = build_wheel(folder)
-    command = [*_PIP, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)]
+def install_wheel(wheel: Path, folder: Path) -> Path:
+    """Install the wheel, alone, into a folder."""
+    command = [*_PIP, "install", "--no-deps", "--target", str(folder), str(wheel)]
     subprocess.run(command, check=True, timeout=300)
-    return folder / "site"
+    return folder
