@@ -17,7 +17,7 @@ from ocspark.tables import CHANGE_REASONS
 
 _BINS = 50
 #: Room between the probabilities and the strip of the stars that have none, in bins.
-_GAP = 2
+_GAP = 4
 _SHORT = {
     "cluster_not_done": "cluster not done",
     "no_counterpart": "no counterpart",

@@ -20,10 +20,13 @@ from ocspark.analysis.landed import open_run
 from ocspark.errors import InputError
 from ocspark.inputs.members import bring_forward
 from ocspark.products.site import make_report
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.runs.validate import validation_settings
+from ocspark.settings import make_settings
 from tests.toyrun import ROOT, candidates_of
 
-SAMPLE = ROOT / "../shared/data/members/dr2_neighbourhood_sample.parquet"
+SHARED = ROOT / "../shared/data"
+SAMPLE = SHARED / "members/dr2_neighbourhood_sample.parquet"
 OFFSET = 7  # of the later release's identifiers
 
 
@@ -301,3 +304,27 @@ def test_other_bad_input_is_named(
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not empty"):
         find_differences(spark, finished.path, later.path, str(tmp_path / "full"), same_ids=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/gaia and reference_results")
+def test_another_seed_is_noise_and_another_model_is_not(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    sources = pd.read_parquet(SHARED / "gaia/edr3_cones.parquet").drop(columns="cone")
+    (tmp_path / "mirror").mkdir()
+    sources.to_parquet(tmp_path / "mirror" / "all.parquet", index=False)
+    names = ["NGC_2423", "NGC_2301", "NGC_5460"]
+    tree = validation_settings(SHARED, str(tmp_path / "mirror"), str(tmp_path), names).model_dump()
+    runs = []
+    for seed, model in ((1, "DS10_v02"), (2, "DS10_v02"), (1, "mock_g21")):
+        tree["membership"] |= {"seed": seed, "n_samples": 100}
+        runs.append(run_full_catalogue(make_settings({**tree, "model": model}), spark).path)
+    noise = find_differences(spark, runs[0], runs[1], str(tmp_path / "seed"))
+    assert noise.record["totals"]["chi2"] == pytest.approx(1.0, abs=0.15)
+    assert noise.record["totals"]["n_changed"] <= 2
+    assert noise.record["totals"]["n_in_both"] > 1000
+    assert noise.record["settings_that_differ"] == {"membership.seed": [1, 2]}
+    models = find_differences(spark, runs[0], runs[2], str(tmp_path / "model"))
+    assert models.record["totals"]["n_changed"] > 100
+    assert models.record["settings_that_differ"] == {"model": ["DS10_v02", "mock_g21"]}
