@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ocspark.analysis.differences import open_differences
 from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import open_comparison
 from ocspark.cli import Parser, run_job
@@ -23,11 +24,19 @@ def main() -> int:
         metavar="DIR",
         help="a comparison by jobs/compare.py to show; may be repeated",
     )
+    parser.add_argument(
+        "--differences",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="differences to another run by jobs/compare.py to show; may be repeated",
+    )
     options = parser.parse_args()
     run = open_run(options.run)
     comparisons = [open_comparison(path) for path in options.comparison]
+    differences = [open_differences(path) for path in options.differences]
     spark = get_session("ocspark: report")
-    index = make_report(spark, run, options.output, comparisons)
+    index = make_report(spark, run, options.output, comparisons, differences)
     shown = index if "://" in index else f"file://{os.path.abspath(index)}"
     print(f"[ocspark] the report is ready; open {shown} in a browser")
     return 0

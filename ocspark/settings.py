@@ -10,15 +10,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocspark.errors import InputError
+from ocspark.places import beside_package
 
 
 def conf_path(*parts: str) -> Path:
-    """Return a file of ``conf/``: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    for root in (package / "conf", package.parent / "conf"):
-        if root.is_dir():
-            return root.joinpath(*parts)
-    raise InputError("conf: the folder conf/ of ocspark is missing; install the package again")
+    """Return a file of ``conf/``."""
+    return beside_package("conf").joinpath(*parts)
 
 
 class Section(BaseModel):

@@ -1,4 +1,4 @@
-"""One quiet Spark session, and the toy sky, for all tests."""
+"""One quiet Spark session, classic or Connect, and the toy sky, for all tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.runs.full_catalogue import RunResult
+from tests.connect import runs_on_connect
 from tests.toy import Toy, make_toy
 from tests.toyrun import run_toy
 
@@ -21,17 +22,34 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--connect",
+        action="store_true",
+        help="run the Spark tests, and only them, on a local Spark Connect server",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--connect"):
+        left_out = [item for item in items if not runs_on_connect(item)]
+        items[:] = [item for item in items if runs_on_connect(item)]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def spark(request: pytest.FixtureRequest) -> Iterator[SparkSession]:
+    connect = request.config.getoption("--connect")
+    builder = SparkSession.builder.appName("ocspark tests")
+    builder = builder.remote("local[2]") if connect else builder.master("local[2]")
     session = (
-        SparkSession.builder.master("local[2]")
-        .appName("ocspark tests")
-        .config("spark.ui.enabled", "false")
+        builder.config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", "2")
         .getOrCreate()
     )
-    session.sparkContext.setLogLevel("ERROR")
+    if not connect:
+        session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
 

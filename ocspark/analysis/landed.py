@@ -87,8 +87,10 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def open_run(path: str) -> LandedRun:
+def open_run(path: str, option: str = "--run") -> LandedRun:
     """Open a run directory, or the newest finished run of a directory with a ``latest`` file.
+
+    `option` is what the command line calls it, for errors.
 
     Raises
     ------
@@ -101,11 +103,11 @@ def open_run(path: str) -> LandedRun:
         record = storage.join(path, "run.json")
     if not storage.exists(record):
         raise InputError(
-            f"--run: {record}: no such file; expected the directory of a finished run, or one "
+            f"{option}: {record}: no such file; expected the directory of a finished run, or one "
             "with a file `latest` that names it"
         )
     try:
         content = json.loads(storage.read_text(record))
     except ValueError as error:
-        raise InputError(f"--run: {record}: not JSON: {error}") from None
+        raise InputError(f"{option}: {record}: not JSON: {error}") from None
     return LandedRun(path, content)

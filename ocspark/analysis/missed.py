@@ -132,7 +132,8 @@ def _files(
     touched = set(mirror.touched_by(cones.cover))
     touched |= set(mirror.touched_by(cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT))))
     files = [f for f in mirror.files if f in touched]
-    return check_files(files or mirror.files[:1], release.columns, mirror.healpix_column)
+    files = files or mirror.files[:1]
+    return check_files(files, release.columns, mirror.healpix_column, release.foreign)
 
 
 def _judge(

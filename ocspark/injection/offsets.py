@@ -66,9 +66,9 @@ def search_offsets(
     sampling = Sampling(**membership.model_dump(exclude={"device"}))
     evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
     columns = inputs.release.columns
-    files = check_files(
-        inputs.mirror.touched_by(cones.cover), columns, inputs.mirror.healpix_column
-    )
+    touched = inputs.mirror.touched_by(cones.cover)
+    foreign = inputs.release.foreign
+    files = check_files(touched, columns, inputs.mirror.healpix_column, foreign)
     units = group_by_rows(files, inputs.settings.spark.rows_per_unit)
     search_pass(
         spark,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -128,8 +128,9 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
     members : DataFrame
         cluster_key, source_id (old), probability.
     path : str
-        Table with two ``…_source_id`` columns (old release first in the alphabet, as
-        dr2_source_id and dr3_source_id), angular_distance and magnitude_difference.
+        Table with two ``…source_id`` columns (old release first in the alphabet, as
+        dr2_source_id and dr3_source_id, or dr3_source_id and source_id), angular_distance and
+        magnitude_difference.
 
     Returns
     -------
@@ -139,16 +140,8 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
         ids_lost, ids_with_several_neighbours, ids_merged.
     """
     pairs = read_table(path, "members.neighbourhood")
-    ids = sorted(str(c) for c in pairs.columns if str(c).endswith("source_id"))
-    distance = next((c for c in pairs.columns if str(c).startswith("angular_distance")), None)
-    magnitude = next((c for c in pairs.columns if str(c).startswith("magnitude_difference")), None)
-    if len(ids) != 2 or distance is None or magnitude is None:
-        raise InputError(
-            f"members.neighbourhood: {path}: expected two …_source_id columns, "
-            f"angular_distance and magnitude_difference; the file has "
-            f"{', '.join(map(str, pairs.columns))}"
-        )
-    pairs = pairs[[*ids, distance, magnitude]].set_axis(["old", "new", "distance", "size"], axis=1)
+    columns = neighbourhood_columns(pairs.columns, path, "members.neighbourhood")
+    pairs = pairs[list(columns)].set_axis(["old", "new", "distance", "size"], axis=1)
     pairs = pairs.drop_duplicates(["old", "new"])
     pairs = pairs[pairs["old"].isin(members["source_id"])]
     pairs = pairs.assign(size=pairs["size"].abs().fillna(np.inf))
@@ -166,3 +159,25 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
         "ids_merged": found - len(moved),
     }
     return moved, counts
+
+
+def neighbourhood_columns(
+    columns: Iterable[object], path: str, key: str
+) -> tuple[str, str, str, str]:
+    """Return a neighbourhood table's columns: old id, new id, distance, magnitude difference.
+
+    Raises
+    ------
+    InputError
+        If they are not there, naming the setting `key`.
+    """
+    names = [str(c) for c in columns]
+    ids = sorted(name for name in names if name.endswith("source_id"))
+    distance = next((name for name in names if name.startswith("angular_distance")), None)
+    magnitude = next((name for name in names if name.startswith("magnitude_difference")), None)
+    if len(ids) != 2 or distance is None or magnitude is None:
+        raise InputError(
+            f"{key}: {path}: expected two …_source_id columns, angular_distance and "
+            f"magnitude_difference; the file has {', '.join(names)}"
+        )
+    return ids[0], ids[1], distance, magnitude

@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.columns import check_type, require_columns
 from ocspark.mirror.hats import UNFINISHED, HatsCatalogue, find_hats
 from ocspark.sky.cover import Cover, pixel_ranges
-
-#: Integer columns of a release; the others are floating point.
-INTEGERS = ("source_id", "phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs", "solution")
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,10 @@ def _hats_mirror(catalogue: HatsCatalogue) -> Mirror:
 
 
 def check_files(
-    files: Sequence[MirrorFile], columns: Mapping[str, str], healpix_column: str | None
+    files: Sequence[MirrorFile],
+    columns: Mapping[str, str],
+    healpix_column: str | None,
+    foreign: Mapping[str, str] | None = None,
 ) -> list[CheckedFile]:
     """Read the footers of files and check that the needed columns are there, as numbers.
 
@@ -192,11 +193,14 @@ def check_files(
         Canonical name to the release's column.
     healpix_column : str or None
         Taken along where a file has it.
+    foreign : mapping, optional
+        Columns of other releases to the name of theirs; see `Release.foreign`.
 
     Raises
     ------
     InputError
-        For a missing, truncated or foreign file, a missing column, or a wrong type.
+        For a missing, truncated or foreign file, a missing column, one of another release, or a
+        wrong type.
     """
 
     def check(file: MirrorFile) -> CheckedFile:
@@ -206,10 +210,9 @@ def check_files(
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"mirror.path: {file.path}: its footer is damaged: {error}") from None
         schema = metadata.schema.to_arrow_schema()
+        require_columns(schema.names, columns, foreign, file.path)
         types = {}
         for name, column in columns.items():
-            if column not in schema.names:
-                raise InputError(f"mirror.path: {file.path}: column {column} is missing")
             types[column] = schema.field(column).type
             check_type(name, column, types[column], file.path)
         if healpix_column is not None and healpix_column in schema.names:
@@ -245,25 +248,6 @@ def _row_groups(metadata: pq.FileMetaData, healpix_column: str | None) -> list[R
                 low, high = statistics.min, statistics.max
         groups.append(RowGroup(group.num_rows, low, high))
     return groups
-
-
-def check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
-    """Check the type of the column that holds the canonical column `name`.
-
-    Raises
-    ------
-    InputError
-        If it is not a number, or source_id not int64.
-    """
-    if name in INTEGERS and name != "source_id":
-        fits = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    elif name == "source_id":
-        fits = pa.types.is_int64(kind)
-    else:
-        fits = pa.types.is_floating(kind) or pa.types.is_integer(kind)
-    if not fits:
-        expected = "int64" if name == "source_id" else "a number"
-        raise InputError(f"mirror.path: {path}: column {column} is {kind}; expected {expected}")
 
 
 def _read_footer(path: str) -> bytes:

@@ -11,8 +11,9 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_type
 
 from ocspark import storage
+from ocspark.mirror.columns import INTEGERS
 from ocspark.mirror.healpix import healpix_29
-from ocspark.mirror.layout import INTEGERS, CheckedFile
+from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
 
 #: Canonical name of the order-29 nested HEALPix index.
@@ -20,6 +21,8 @@ HEALPIX = "healpix_29"
 _INTEGER_TYPES = {"source_id": "bigint"}
 #: Columns a kept source may lack (it needs one of them).
 COLOURS = ("nu_eff", "pseudocolour")
+#: Columns it may lack altogether: they are NaN then.
+MAY_LACK = (*COLOURS, "parallax_bias")
 #: Columns of a kept source that must be above zero.
 POSITIVE = (
     "parallax_error",
@@ -47,8 +50,9 @@ def read_sources(
     Returns
     -------
     DataFrame
-        Canonical columns (float64, integers as int, source_id as int64), missing colours as
-        NaN, and ``healpix_29``, computed from ra and dec where the files do not have it.
+        Canonical columns (float64, integers as int, source_id as int64), missing colours and
+        parallax biases as NaN, and ``healpix_29``, computed from ra and dec where the files do
+        not have it.
     """
     types = files[0].types
     rows = _read_rows(spark, files)
@@ -56,11 +60,11 @@ def read_sources(
     for name, column in columns.items():
         value = F.col(f"`{column}`")
         if pa.types.is_floating(types[column]):
-            if name in COLOURS:
+            if name in MAY_LACK:
                 value = F.coalesce(value, F.lit(float("nan")))
             else:
                 rows = rows.where(value.isNotNull() & ~F.isnan(value))
-        elif name not in COLOURS:
+        elif name not in MAY_LACK:
             rows = rows.where(value.isNotNull())
         target = _INTEGER_TYPES.get(name, "int" if name in INTEGERS else "double")
         picked.append(value.cast(target).alias(name))

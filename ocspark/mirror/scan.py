@@ -18,7 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ocspark import storage
 from ocspark.mirror.healpix import index_29
 from ocspark.mirror.layout import CheckedFile
-from ocspark.mirror.read import COLOURS, POSITIVE
+from ocspark.mirror.read import MAY_LACK, POSITIVE
 from ocspark.sky.cover import Cover
 from ocspark.tables import CONE_COLUMNS, struct
 
@@ -130,7 +130,8 @@ class Scan:
         Returns
         -------
         columns : dict of arrays, shape (m,)
-            As `CONE_COLUMNS`, missing colours as NaN, other missing values as 0 or NaN.
+            As `CONE_COLUMNS`, missing colours and parallax biases as NaN, other missing values as 0
+            or NaN.
         kept : array of bool, shape (m,)
         """
         place = rows if self._order is None else self._order[rows]
@@ -182,7 +183,7 @@ def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 def _canonical(name: str, column: pa.ChunkedArray, kept: NDArray[np.bool_]) -> NDArray:
     """Return a column in its canonical type; clear `kept` where a needed value is missing."""
-    needed = name not in COLOURS
+    needed = name not in MAY_LACK
     floating = pa.types.is_floating(column.type)
     if column.null_count:
         if needed:

@@ -18,8 +18,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark.errors import InputError
+from ocspark.mirror.columns import check_type, require_columns
 from ocspark.mirror.healpix import HEALPIX_COLUMN
-from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_type
+from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile
 
 PREFIX = "table:"
 #: HEALPix order of the ranges: 12,288, on average 150,000 of DR3's sources each.
@@ -43,7 +44,10 @@ def is_table(path: str) -> bool:
 
 
 def open_table(
-    spark: SparkSession, path: str, columns: Mapping[str, str]
+    spark: SparkSession,
+    path: str,
+    columns: Mapping[str, str],
+    foreign: Mapping[str, str] | None = None,
 ) -> tuple[Mirror, dict[MirrorFile, CheckedFile]]:
     """Cut a Spark table into ranges; counts and hashes take one reading of the needed columns.
 
@@ -61,6 +65,8 @@ def open_table(
         ``table:NAME``; NAME as in SQL, such as ``gaia.dr3`` or ``main.gaia.`dr 3```.
     columns : mapping
         Canonical name to the release's column.
+    foreign : mapping, optional
+        Columns of other releases to the name of theirs.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def open_table(
     InputError
         If there is no such table, it is empty, or lacks a column or has one of a wrong type.
     """
-    table, types = _find(spark, path, columns)
+    table, types = _find(spark, path, columns, foreign)
     by_pixel = HEALPIX_COLUMN in types
     column, shift = HEALPIX_COLUMN, 2 * (29 - _ORDER)
     if not by_pixel:
@@ -114,7 +120,10 @@ def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list
 
 
 def _find(
-    spark: SparkSession, path: str, columns: Mapping[str, str]
+    spark: SparkSession,
+    path: str,
+    columns: Mapping[str, str],
+    foreign: Mapping[str, str] | None,
 ) -> tuple[DataFrame, dict[str, pa.DataType]]:
     name = path.removeprefix(PREFIX)
     try:
@@ -126,10 +135,9 @@ def _find(
             f"mirror.path: {path}: no table that this Spark session can read: {reason}"
         ) from None
     there = {field.name: field.dataType for field in schema}
+    require_columns(there, columns, foreign, path)
     types = {}
     for canonical, column in columns.items():
-        if column not in there:
-            raise InputError(f"mirror.path: {path}: column {column} is missing")
         types[column] = to_arrow_type(there[column])
         check_type(canonical, column, types[column], path)
     if there.get(HEALPIX_COLUMN) is not None and there[HEALPIX_COLUMN].typeName() == "long":

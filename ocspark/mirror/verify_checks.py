@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
+from ocspark.mirror.columns import INTEGERS
 from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
-from ocspark.mirror.layout import INTEGERS, open_mirror
+from ocspark.mirror.layout import open_mirror
 from ocspark.mirror.verify_file import FileFindings, FileToCheck
 from ocspark.mirror.verify_report import Check, ColumnReport, make_check
 from ocspark.release import Release
@@ -171,6 +172,9 @@ def check_schema(
             fault = _column_fault(name, column, file.types) if file.types else None
             if fault is not None:
                 wrong[fault] = wrong.get(fault, 0) + 1
+        for column in release.foreign.keys() & file.types.keys():
+            fault = f"column {column} is {release.foreign[column]}'s; expected none of it"
+            wrong[fault] = wrong.get(fault, 0) + 1
         index = listing.hats and listing.hats.healpix_column
         if index and file.types and file.types.get(index, "int64") != "int64":
             fault = f"column {index} is {file.types[index]}; expected int64"

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ocspark import storage
+from ocspark.analysis.differences import Differences
 from ocspark.analysis.landed import LandedRun, records
 from ocspark.analysis.literature import Comparison
 from ocspark.products import words
+from ocspark.products.differences_page import write_differences
 from ocspark.products.page import environment
 from ocspark.products.skymap import galactic, sky_png
 from ocspark.products.venn import venn_png
@@ -47,6 +49,7 @@ def write_front(
     structure: pd.DataFrame,
     comparisons: Sequence[Comparison],
     claimed: Mapping[str, int],
+    differences: Sequence[Differences] = (),
 ) -> str:
     """Write the front page's files, index.html and report.json last; return index.html's path."""
     clusters = _with_galactic(run).merge(structure[_STRUCTURE], on="cluster", how="left")
@@ -70,10 +73,15 @@ def write_front(
             release=record["release"],
             model=record["model"]["name"],
             finished=record["finished"].replace("T", " ").replace("+00:00", " UTC"),
+            warnings=record.get("warnings", []),
             n_seen=int(clusters.loc[done, "model_saw_cluster"].sum()),
             n_done=int(done.sum()),
             totals=_totals(record),
             comparisons=shown,
+            differences=[
+                write_differences(output, number, d, folders)
+                for number, d in enumerate(differences)
+            ],
             facts=_facts(record, claimed),
         )
     )

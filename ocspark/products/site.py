@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
+from ocspark.analysis.differences import Differences
 from ocspark.analysis.distributed import (
     by_cluster,
     count_multiply_claimed,
@@ -67,6 +68,7 @@ def make_report(
     run: LandedRun,
     output: str,
     comparisons: Sequence[Comparison] = (),
+    differences: Sequence[Differences] = (),
 ) -> str:
     """Write the report of a run.
 
@@ -79,13 +81,15 @@ def make_report(
         shared or object-store path if the workers are other machines.
     comparisons : sequence of Comparison
         Of this run, as `ocspark.analysis.literature.compare` wrote them.
+    differences : sequence of Differences
+        Of this run to others, as `ocspark.analysis.differences.find_differences` wrote them.
 
     Returns
     -------
     str
         The path of its index.html, which is written last.
     """
-    _check(run, output, comparisons)
+    _check(run, output, comparisons, differences)
     started = time.monotonic()
     _clear(output)
     write_assets(output)
@@ -97,12 +101,17 @@ def make_report(
     pages = _pages(run, folders, structure, shared, comparisons)
     _write_pages(spark, run, pages, output, comparisons)
     claimed = count_multiply_claimed(spark, run)
-    index = write_front(run, output, folders, structure, comparisons, claimed)
+    index = write_front(run, output, folders, structure, comparisons, claimed, differences)
     log.info("report: done in %.0f s", time.monotonic() - started)
     return index
 
 
-def _check(run: LandedRun, output: str, comparisons: Sequence[Comparison]) -> None:
+def _check(
+    run: LandedRun,
+    output: str,
+    comparisons: Sequence[Comparison],
+    differences: Sequence[Differences],
+) -> None:
     earlier = storage.exists(storage.join(output, _MARKER))
     if not earlier and storage.exists(output) and not storage.is_empty(output):
         raise InputError(f"--output: {output}: is not empty and holds no report")
@@ -112,6 +121,13 @@ def _check(run: LandedRun, output: str, comparisons: Sequence[Comparison]) -> No
                 f"--comparison: {comparison.path}: is of run {comparison.record['run']}; "
                 f"expected one of {run.record['run_id']}"
             )
+    for differing in differences:
+        runs = [differing.record[side]["run_id"] for side in ("run", "with_run")]
+        if run.record["run_id"] not in runs:
+            raise InputError(
+                f"--differences: {differing.path}: is of runs {' and '.join(runs)}; expected "
+                f"{run.record['run_id']} among them"
+            )
 
 
 def _clear(output: str) -> None:
@@ -119,7 +135,8 @@ def _clear(output: str) -> None:
     storage.remove_file(storage.join(output, "index.html"))
     # the mark of a report, so that one that was interrupted can be made again
     storage.write_file(storage.join(output, _MARKER), json.dumps({"finished": False}))
-    storage.remove_directory(storage.join(output, "clusters"))
+    for folder in ("clusters", "differences"):
+        storage.remove_directory(storage.join(output, folder))
 
 
 def _pages(

@@ -16,10 +16,10 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.assemble import Plan, plan_pixels, write_pixel
 from ocspark.mirror.bulk import Bulk, list_bulk
+from ocspark.mirror.columns import INTEGERS
 from ocspark.mirror.formats import Wanted
 from ocspark.mirror.hats import UNFINISHED
 from ocspark.mirror.ingest import Ingest, stage_file
-from ocspark.mirror.layout import INTEGERS
 from ocspark.mirror.parts import (
     Partition,
     partition_path,

@@ -136,6 +136,7 @@ class _Job:
             "inputs": json.loads(json.dumps(fingerprint)),
             "settings": self._inputs.settings.model_dump(mode="json"),
             "release": self._inputs.release.name,
+            "warnings": self._inputs.warnings(),
             "model": {
                 "name": self._inputs.network.name,
                 "sha256": self._inputs.network.sha256,

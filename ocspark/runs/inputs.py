@@ -122,8 +122,26 @@ class RunInputs:
         """Return normalised names of clusters the network was trained or validated on."""
         return {normalise_name(name) for name in self.network.seen}
 
+    def warnings(self) -> list[str]:
+        """Return what the results' reader must know: a draft release, weights of another."""
+        release, network = self.release.name, self.network
+        found = []
+        if self.release.draft:
+            found.append(
+                f"release {release} is a draft: columns, codes and calibrations are from "
+                "announcements, not from the published data model"
+            )
+        if network.release and network.release != release:
+            found.append(
+                f"the weights {network.name} were trained on {network.release}, and are used on "
+                f"{release}"
+            )
+        return found
+
     def log(self) -> None:
-        """Log how many clusters and members there are, and what was dropped."""
+        """Log warnings, how many clusters and members there are, and what was dropped."""
+        for warning in self.warnings():
+            log.warning("WARNING: %s", warning)
         clusters, members = self.clusters, self.members
         log.info(
             "%d clusters (%d identical rows dropped), %d cannot be processed; %d listed members",
@@ -160,8 +178,6 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
         At the first thing that is wrong, naming file, column or key.
     """
     release = load_release(settings.release)
-    if release.draft:
-        raise InputError(f"release: {release.name} is a draft, known well enough for mocks only")
     network = load_model(settings.model)
     clusters = read_clusters(
         settings.clusters.path, settings.clusters.columns, settings.clusters.names
@@ -178,7 +194,7 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
         if settings.mirror.overlay is not None:
             raise InputError("mirror.overlay: expected a mirror of files under it, not a table")
         spark = spark or get_session(APPLICATION, settings.spark.config)
-        mirror, checked = open_table(spark, settings.mirror.path, release.columns)
+        mirror, checked = open_table(spark, settings.mirror.path, release.columns, release.foreign)
     else:
         mirror = open_mirror(settings.mirror.path)
         if settings.mirror.overlay is not None:
@@ -197,7 +213,7 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
     if checked:
         files = [checked[piece] for piece in touched]
     else:
-        files = check_files(touched, release.columns, mirror.healpix_column)
+        files = check_files(touched, release.columns, mirror.healpix_column, release.foreign)
     return RunInputs(
         settings=settings,
         release=release,

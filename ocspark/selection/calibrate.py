@@ -58,6 +58,8 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
             stars["solution"],
         )
         out["parallax"] = stars["parallax"] - zero_point
+    elif calibration.zero_point == "column":  # as with the recipe, 0 where there is none
+        out["parallax"] = stars["parallax"] - np.nan_to_num(stars["parallax_bias"], nan=0.0)
     errors = calibration.magnitude_errors
     sigma_g = errors.sigma("G", stars["phot_g_mean_mag"], stars["phot_g_n_obs"])
     sigma_rp = errors.sigma("RP", stars["phot_rp_mean_mag"], stars["phot_rp_n_obs"])

@@ -193,7 +193,7 @@ class _Rows:
         )
 
     def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-        names = [f.name for f in CONE_COLUMNS]
+        names = [f.name for f in CONE_COLUMNS if f.name in self._columns]
         return {name: self._columns[name][rows] for name in names}, np.ones(len(rows), dtype=bool)
 
 

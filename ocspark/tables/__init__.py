@@ -9,6 +9,12 @@ from ocspark.tables.analysis import (
     SHARED,
     STRUCTURE,
 )
+from ocspark.tables.differences import (
+    CHANGE_REASONS,
+    DIFFERENCES,
+    DIFFERENT_STARS,
+    PROBABILITY_PAIRS,
+)
 from ocspark.tables.fields import (
     Field,
     struct,
@@ -43,16 +49,20 @@ from ocspark.tables.training import (
 
 __all__ = [
     "CANDIDATES",
+    "CHANGE_REASONS",
     "CLUSTERS",
     "COMPARISON",
     "CONE",
     "CONE_COLUMNS",
     "CONE_COUNTS",
     "CONFUSION",
+    "DIFFERENCES",
+    "DIFFERENT_STARS",
     "LISTED_STARS",
     "MOCK_TRUTH",
     "MODELS",
     "NON_MEMBERS",
+    "PROBABILITY_PAIRS",
     "SEARCH",
     "SELECTION_CLUSTERS",
     "SELECTION_COUNTS",

@@ -85,6 +85,7 @@ CONE_COLUMNS = [
     Field("nu_eff", DOUBLE, "1/µm", "Effective wavenumber, NaN where missing"),
     Field("pseudocolour", DOUBLE, "1/µm", "Astrometric pseudocolour, NaN where missing"),
     Field("solution", INT, "", "Code of the astrometric solution"),
+    Field("parallax_bias", DOUBLE, "mas", "To be subtracted, where the release ships it; or null"),
 ]
 #: Kept sources in cones, once for every cone.
 CONE = [CLUSTER_KEY, *CONE_COLUMNS]

@@ -152,6 +152,14 @@ CASES: dict[str, tuple[Spoil, list[str]]] = {
         lambda f: {"membership": {"support_size": -1}},
         ["membership.support_size"],
     ),
+    "a mirror of another release": (
+        lambda f: {"release": "dr4"},
+        ["part-0", "tentative_parallax_bias are missing", "astrometric_params_solved", "like dr3"],
+    ),
+    "a column of another release": (
+        spoil_mirror(lambda t: t.assign(tentative_parallax_bias=0.0)),
+        ["part-2", "tentative_parallax_bias is not of this release: looks like dr4"],
+    ),
     "unknown release": (lambda f: {"release": "dr99"}, ["release", "dr99", "dr3"]),
     "run_id with a slash": (lambda f: {"output": {"run_id": "../x"}}, ["output.run_id"]),
     "cluster column missing": (

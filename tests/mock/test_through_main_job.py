@@ -7,20 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ocspark.errors import InputError
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.runs.full_catalogue import run_full_catalogue
 from ocspark.settings import make_settings
-from tests.toy import Toy
-from tests.toyrun import run_toy
-
-PARAMETERS = MockParameters(20_000, 3, 5)
 
 
-def test_members_are_found_with_published_weights(spark, tmp_path: Path):
+@pytest.mark.parametrize("release", ["dr3", "dr4"])
+def test_members_are_found_with_published_weights(
+    spark, tmp_path: Path, release: str, caplog: pytest.LogCaptureFixture
+):
     folder = tmp_path / "mock"
-    make_mock(spark, str(folder), PARAMETERS)
+    make_mock(spark, str(folder), MockParameters(20_000, 3, 5, release=release))
     settings = {
+        "release": release,
         "mirror": {"path": f"{folder}/mirror"},
         "clusters": {"path": f"{folder}/clusters.parquet"},
         "members": {"path": f"{folder}/members.parquet"},
@@ -28,7 +27,8 @@ def test_members_are_found_with_published_weights(spark, tmp_path: Path):
         "membership": {"n_samples": 10},
         "output": {"path": str(tmp_path / "runs")},
     }
-    run = run_full_catalogue(make_settings(settings), spark)
+    with caplog.at_level("WARNING", "ocspark"):
+        run = run_full_catalogue(make_settings(settings), spark)
     clusters = pd.read_parquet(f"{run.path}/clusters")
     assert len(clusters) == 3 and (clusters["status"] == "done").all()
     candidates = pd.read_parquet(f"{run.path}/candidates")
@@ -39,8 +39,16 @@ def test_members_are_found_with_published_weights(spark, tmp_path: Path):
     assert len(found.merge(truth, on=key)) > 0.97 * len(found)
     bright = truth[truth["phot_g_mean_mag"] < 17.0]
     assert len(bright.merge(found, on=key)) > 0.6 * len(bright)
-
-
-def test_main_job_refuses_a_release_that_is_a_draft(toy: Toy, spark):
-    with pytest.raises(InputError, match="dr4 is a draft"):
-        run_toy(toy, spark, release="dr4")
+    warnings = run.record["warnings"]
+    assert [text in caplog.text for text in warnings] == [True] * len(warnings)
+    if release == "dr3":
+        assert warnings == []
+        return
+    assert "dr4 is a draft" in warnings[0]
+    assert "DS10_v02 were trained on dr3, and are used on dr4" in warnings[1]
+    columns = ["source_id", "parallax", "tentative_parallax_bias"]
+    mirror = pd.read_parquet(folder / "mirror/dataset", columns=columns)
+    both = candidates.merge(mirror, on="source_id", suffixes=("", "_raw"))
+    assert len(both) == len(candidates) and (both["tentative_parallax_bias"] < 0).sum() > 100
+    expected = both["parallax_raw"] - both["tentative_parallax_bias"].astype(float)
+    assert (both["parallax"] == expected).all()

@@ -1,0 +1,123 @@
+"""What is made of the candidates of two runs, joined: noise or not, reasons, counts (Spark)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark.analysis.landed import records
+from ocspark.analysis.noise import critical_sigmas
+from ocspark.tables import (
+    CHANGE_REASONS,
+    DIFFERENCES,
+    DIFFERENT_STARS,
+    PROBABILITY_PAIRS,
+    struct,
+)
+
+#: Means of a cluster whose change is told.
+MEANS = ("parallax", "pmra", "pmdec")
+_BINS, _SIGMA_STEP = 50, 0.01
+
+
+def find_critical(joined: DataFrame, false_share: float) -> tuple[float | None, int]:
+    """Return from how many sigmas on a change is more than noise, and the stars compared."""
+    # low edges: the test then errs on the side of noise
+    step = F.floor(F.abs("sigmas") / _SIGMA_STEP).alias("step")
+    table = joined.where("sigmas is not null").groupBy(step).agg(F.count("*").alias("n")).toArrow()
+    steps, counts = (table[name].to_numpy().astype(np.int64) for name in ("step", "n"))
+    if not len(steps):
+        return None, 0
+    critical = critical_sigmas(steps * _SIGMA_STEP, counts, false_share)
+    return critical, int(counts.sum())
+
+
+def judge_changes(joined: DataFrame, critical: float | None, level: float) -> DataFrame:
+    """Return the `DIFFERENT_STARS` table: members have at least the probability `level`."""
+    beyond = F.lit(False)
+    if critical is not None:
+        beyond = F.floor(F.abs("sigmas") / _SIGMA_STEP) >= round(critical / _SIGMA_STEP)
+    before, after = (
+        F.coalesce(F.col(name) >= level, F.lit(False))
+        for name in ("probability", "with_probability")
+    )
+    change = F.when(before & after, "kept").when(after, "gained").when(before, "lost")
+    stars = joined.withColumn("beyond_noise", F.when(F.col("sigmas").isNotNull(), beyond))
+    stars = stars.withColumn("change", change)
+    gained = _reason("done", "probability", "with_link")
+    lost = _reason("with_done", "with_probability", "link")
+    reason = F.when(F.col("change") == "gained", gained).when(F.col("change") == "lost", lost)
+    return stars.withColumn("reason", reason).select([f.name for f in DIFFERENT_STARS])
+
+
+def _reason(done: str, probability: str, link_name: str) -> Column:
+    """Return why a star is no member on one side: `link_name` is of the side where it is."""
+    return (
+        F.when(~F.col(done), "cluster_not_done")
+        .when(F.col(probability).isNotNull() & F.col("beyond_noise"), "probability")
+        .when(F.col(probability).isNotNull(), "noise")
+        .when(F.col(link_name) == "none", "no_counterpart")
+        .when(F.col(link_name) == "merged", "merged")
+        .otherwise("no_candidate")
+    )
+
+
+def probability_pairs(stars: DataFrame) -> DataFrame:
+    """Return the `PROBABILITY_PAIRS` table."""
+
+    def fiftieth(column: str) -> Column:
+        place = F.floor(F.col(column) * _BINS + 1e-9).cast("int")
+        return F.coalesce(
+            F.when(F.col(column).isNotNull(), F.least(place, F.lit(_BINS - 1))), F.lit(-1)
+        )
+
+    bins = {"bin": fiftieth("probability"), "with_bin": fiftieth("with_probability")}
+    counts = stars.withColumns(bins).groupBy("bin", "with_bin").agg(F.count("*").alias("n"))
+    return counts.select([f.name for f in PROBABILITY_PAIRS]).coalesce(1)
+
+
+def count_changes(stars: DataFrame, clusters: pd.DataFrame) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the `DIFFERENCES` rows of all clusters, and the same counts over all."""
+    change, both = F.col("change"), F.col("sigmas").isNotNull()
+    conditions = {
+        "n_candidates": F.col("source_id").isNotNull(),
+        "with_n_candidates": F.col("with_source_id").isNotNull(),
+        "n_members": change.isin("kept", "lost"),
+        "with_n_members": change.isin("kept", "gained"),
+        "n_in_both": both,
+        "n_changed": F.col("beyond_noise"),
+        **{f"n_{name}": change == name for name in ("kept", "gained", "lost")},
+        **{
+            f"n_{name}_{reason}": (change == name) & (F.col("reason") == reason)
+            for name in ("gained", "lost")
+            for reason in CHANGE_REASONS
+        },
+    }
+    counts = [F.count_if(what).cast("long").alias(name) for name, what in conditions.items()]
+    # where all votes of both agree there is no noise to compare with
+    undecided = both & ~(F.col("probability") + F.col("with_probability")).isin(0.0, 2.0)
+    squares = F.when(undecided, F.col("sigmas") ** 2)
+    apart = F.col("with_probability") - F.col("probability")
+    means = [
+        F.round(F.avg(value), 9).alias(name)
+        for name, value in (("chi2", squares), ("mean_change", apart))
+    ]
+    rows = [row.asDict() for row in stars.rollup("cluster").agg(*counts, *means).collect()]
+    totals = next((row for row in rows if row["cluster"] is None), {})
+    found = {row["cluster"]: row for row in rows}
+    none = dict.fromkeys(conditions, 0)
+    table = []
+    for cluster in records(clusters):
+        row = {**none, **found.get(cluster["cluster"], {}), "cluster": cluster["cluster"]}
+        row |= {"status": cluster["status"], "with_status": cluster["status_with"]}
+        row |= {f"{m}_change": cluster[f"{m}_with"] - cluster[m] for m in MEANS}
+        table.append({k: None if pd.isna(v) else v for k, v in row.items()})
+    schema = to_arrow_schema(struct(DIFFERENCES))
+    totals.pop("cluster", None)
+    return pa.Table.from_pylist(table, schema=schema), totals

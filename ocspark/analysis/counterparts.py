@@ -1,0 +1,95 @@
+"""Which star of the new release a star of the old one is: a neighbourhood table, in Spark."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.inputs.files import read_table
+from ocspark.inputs.members import neighbourhood_columns
+from ocspark.mirror.table import PREFIX, is_table
+
+_KEY = "--neighbourhood"
+
+
+def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
+    """Return the pairs of a neighbourhood table: old, new, near (distance, |Δ magnitude|).
+
+    A pair that is repeated counts once, at its smallest distance.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        Parquet file or directory, or ``table:NAME``, of any size; or a small table of another
+        kind. Columns as ``gaiadr4.dr3_neighbourhood`` or ``gaiadr3.dr2_neighbourhood``.
+
+    Raises
+    ------
+    InputError
+        If it is missing or has other columns.
+    """
+    if is_table(path):
+        table = spark.table(path.removeprefix(PREFIX))
+    elif storage.is_directory(path) or path.endswith((".parquet", ".pq")):
+        if not storage.exists(path):
+            raise InputError(f"{_KEY}: {path}: no such file")
+        table = spark.read.parquet(storage.for_spark(path))
+    else:
+        pairs = pa.Table.from_pandas(read_table(path, _KEY), preserve_index=False)
+        table = spark.createDataFrame(pairs)
+    old, new, distance, magnitude = neighbourhood_columns(table.columns, path, _KEY)
+    size = F.coalesce(F.abs(F.col(magnitude)), F.lit(float("inf")))
+    near = F.struct(F.col(distance).alias("distance"), size.alias("size"))
+    named = table.select(F.col(old).alias("old"), F.col(new).alias("new"), near.alias("near"))
+    return named.groupBy("old", "new").agg(F.min("near").alias("near"))
+
+
+def link(old: DataFrame, new: DataFrame, pairs: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Give stars of two releases a common identifier, that of the new release.
+
+    The rules are those for member lists (method §3): the nearest counterpart, then the smallest
+    difference in magnitude, then the smallest identifier; where several old stars have the same
+    counterpart, the nearest has it.
+
+    Parameters
+    ----------
+    old, new : DataFrame
+        With a column source_id.
+    pairs : DataFrame
+        From `read_neighbourhood`.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Both with ``common``, null for an old star without a counterpart of its own, and ``link``:
+        own, merged (another old star has the counterpart) or none (the other release has none).
+    """
+    ids = old.select(F.col("source_id").alias("old")).distinct()
+    chosen = pairs.join(ids, "old", "left_semi").groupBy("old").agg(_least("new").alias("best"))
+    chosen = chosen.select("old", F.col("best.id").alias("new"), F.col("best.near").alias("near"))
+    winners = chosen.groupBy("new").agg(_least("old").alias("best"))
+    winners = winners.select("new", F.col("best.id").alias("winner"))
+    matched = chosen.join(winners, "new").select(
+        F.col("old").alias("source_id"),
+        F.when(F.col("old") == F.col("winner"), F.col("new")).alias("common"),
+        F.lit(True).alias("_paired"),
+    )
+    linked = old.join(matched, "source_id", "left")
+    how = F.when(F.col("common").isNotNull(), "own").when(F.col("_paired"), "merged")
+    known = new.select(F.col("source_id").alias("new")).distinct()
+    known = pairs.join(known, "new", "left_semi").select("new").distinct()
+    known = known.select(F.col("new").alias("source_id"), F.lit("own").alias("_known"))
+    return (
+        linked.withColumn("link", how.otherwise("none")).drop("_paired"),
+        new.join(known, "source_id", "left")
+        .withColumns({"common": F.col("source_id"), "link": F.coalesce("_known", F.lit("none"))})
+        .drop("_known"),
+    )
+
+
+def _least(identifier: str) -> Column:
+    return F.min(F.struct("near", F.col(identifier).alias("id")))
