@@ -53,8 +53,6 @@ class LoopSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(1, ge=1, le=1024)
     distributor: Literal["local", "spark"] = "local"
-    compile: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
     start_from: str | None = None
 
 

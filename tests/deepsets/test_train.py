@@ -120,7 +120,7 @@ def test_an_epoch_moves_the_weights_as_the_published_step_does(data):
     for layer in network.ro:
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    order = torch.randperm(len(data.training), generator=trainer._generator(0, 0, "cpu"))
+    order = torch.randperm(len(data.training), generator=trainer._generator(0, 0))
     batches = []
     for rows in order.split(loop.batch_size):
         star, support, label = data.training.batch(rows)
