@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import torch
 from torch import Tensor
@@ -41,9 +41,12 @@ class Blocks:
         self._network, self._loop = network, loop
         self._device = next(network.parameters()).device
         self._class_weights = torch.tensor(loop.class_weights, device=self._device)
+        named = dict(network.named_parameters())
+        self._shapes = {name: parameter.shape for name, parameter in named.items()}
+        self._sizes = [parameter.numel() for parameter in named.values()]
         self.gradient = self._empty().zero_()
         for name, part in self._parts(self.gradient).items():
-            network.get_parameter(name).grad = part
+            named[name].grad = part
         self._own = self._device.type == "cpu" and loop.width % WIDTH_MULTIPLE == 0
         self._block = _BLOCK if self._device.type == "cpu" else _BLOCK_ELSEWHERE
         self._pool = ThreadPoolExecutor(
@@ -100,7 +103,11 @@ class Blocks:
         return _tally(loss, out.detach(), label), gradient
 
     def _worker(self, size: int) -> Gradients:
-        return Gradients(self._network, self._block, size) if self._idle.empty() else self._idle.get()
+        """Return working space that no other thread has."""
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return Gradients(self._network, self._block, size)
 
     def _masks(self, n: int, seed: int | None) -> Tensor | None:
         if seed is None:
@@ -117,17 +124,12 @@ class Blocks:
         return loss, error.mul_(weight)
 
     def _empty(self) -> Tensor:
-        n = sum(parameter.numel() for parameter in self._network.parameters())
-        return torch.empty(n, device=self._device)
+        return torch.empty(sum(self._sizes), device=self._device)
 
     def _parts(self, flat: Tensor) -> dict[str, Tensor]:
         """Return the parts of a flat tensor that belong to the parameters, by name."""
-        named = list(self._network.named_parameters())
-        parts = flat.split([parameter.numel() for _, parameter in named])
-        return {
-            name: part.view_as(parameter)
-            for (name, parameter), part in zip(named, parts, strict=True)
-        }
+        parts = zip(self._shapes.items(), flat.split(self._sizes), strict=True)
+        return {name: part.view(shape) for (name, shape), part in parts}
 
 
 def _tally(loss: Tensor, out: Tensor, label: Tensor) -> Tensor:

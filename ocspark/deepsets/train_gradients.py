@@ -92,9 +92,9 @@ class Gradients:
             torch.mm(rows, p[f"{layer}.Gamma.weight"], out=spare)
             rows, spare = spare, rows
             self._pass("backward", n, rows, self._x[i - 1], shared, total)
-        own = total.t() @ star
-        torch.cat((own, rows.t() @ flat), dim=1, out=out["phi.0.Gamma.weight"])
         self._means(out, "phi.0", total, torch.cat((star, centre), dim=1))
+        own = out["phi.0.Lambda.weight"][:, :8].neg()  # the star is its own mean
+        torch.cat((own, (flat.t() @ rows).t()), dim=1, out=out["phi.0.Gamma.weight"])
 
     def _means(self, out: dict[str, Tensor], layer: str, total: Tensor, mean: Tensor) -> None:
         torch.mm(total.t(), mean, out=out[f"{layer}.Lambda.weight"]).neg_()
