@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,35 +115,33 @@ class Trainer:
         """
         if checkpoint is not None and storage.is_file(checkpoint):
             self._resume(checkpoint)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # blocks have the cores; what is between them is small
-        try:
-            self._epochs(checkpoint, report)
-        finally:
-            torch.set_num_threads(threads)
-        return self.progress
-
-    def _epochs(self, checkpoint: str | None, report: Report | None) -> None:
         while not self.progress.finished(self._loop):
-            epoch, started = len(self.progress.history), time.monotonic()
-            entry: dict[str, Any] = {
-                "train": self._train(epoch),
-                "validation": self.evaluate("validation"),
-            }
-            entry["seconds"] = time.monotonic() - started
-            better = entry["validation"]["f1"] > self.progress.best_f1
-            self.progress.history.append(entry)
-            if better:
-                self.progress.best_epoch = epoch + 1
-                self.progress.best = {
-                    name: value.detach().cpu().clone()
-                    for name, value in self.network.state_dict().items()
-                }
+            better = self.epoch()
             if self._rank == 0:
                 if checkpoint is not None:
                     self._save(checkpoint)
                 if report is not None:
-                    report(epoch + 1, entry, better)
+                    report(len(self.progress.history), self.progress.history[-1], better)
+        return self.progress
+
+    def epoch(self) -> bool:
+        """Do the next epoch; return whether its validation F1 is the best so far."""
+        epoch, started = len(self.progress.history), time.monotonic()
+        with _one_thread():
+            entry: dict[str, Any] = {
+                "train": self._train(epoch),
+                "validation": self.evaluate("validation"),
+            }
+        entry["seconds"] = time.monotonic() - started
+        better = entry["validation"]["f1"] > self.progress.best_f1
+        self.progress.history.append(entry)
+        if better:
+            self.progress.best_epoch = epoch + 1
+            self.progress.best = {
+                name: value.detach().cpu().clone()
+                for name, value in self.network.state_dict().items()
+            }
+        return better
 
     def _train(self, epoch: int) -> dict[str, float]:
         """Do one epoch of optimisation; metrics are of the network as it changes (dropout on)."""
@@ -228,6 +227,17 @@ def choose_device(wanted: str, rank: int) -> torch.device:
     if wanted == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", rank % torch.cuda.device_count())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Leave the cores to the blocks' threads: what is between blocks is small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _place() -> tuple[int, int]:

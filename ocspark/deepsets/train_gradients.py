@@ -6,8 +6,6 @@ between two matrix products is one pass over them (`ocspark.deepsets.train_progr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
