@@ -17,7 +17,7 @@ from ocspark.deepsets.training_set import TrainingSet
 from ocspark.deepsets.training_settings import LoopSettings
 
 #: Instances in a block: on a processor, whose cache holds a block's activations, and elsewhere.
-_BLOCK, _BLOCK_ELSEWHERE = 256, 32_768
+_BLOCK, _BLOCK_ELSEWHERE = 512, 32_768
 
 
 class Blocks:
