@@ -38,7 +38,7 @@ def scratch_size(width: int, size: int) -> int:
     return (2 * size + 2) * _BLOCK * width
 
 
-def _target() -> tuple[llvm.TargetMachine, Shape]:
+def target() -> tuple[llvm.TargetMachine, Shape]:
     """Return a compiler for this processor, for one function: its owner is the machine code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -70,10 +70,17 @@ def compiled(width: int, size: int, shape: Shape | None = None) -> Compiled:
 
 @cache
 def _compile(width: int, size: int, shape: Shape | None) -> Compiled:
-    machine, own = _target()
+    machine, own = target()
     module = ir.Module()
     module.triple = machine.triple
     _write_network(module, shape or own, width, size)
+    engine = machine_code(module, machine)
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 6)
+    return Compiled(kind(engine.get_function_address("network")), engine)
+
+
+def machine_code(module: ir.Module, machine: llvm.TargetMachine) -> llvm.ExecutionEngine:
+    """Compile a module; the machine code lives as long as what is returned."""
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
@@ -81,15 +88,16 @@ def _compile(width: int, size: int, shape: Shape | None) -> Compiled:
     builder.getModulePassManager().run(parsed, builder)
     engine = llvm.create_mcjit_compiler(parsed, machine)
     engine.finalize_object()
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 6)
-    return Compiled(kind(engine.get_function_address("network")), engine)
+    return engine
 
 
-def _function(module: ir.Module, name: str, n_pointers: int) -> ir.Function:
+def new_function(
+    module: ir.Module, name: str, n_pointers: int, internal: bool = True
+) -> ir.Function:
     """Declare ``void name(count, pointers…)``; what the pointers point to does not overlap."""
     kind = ir.FunctionType(ir.VoidType(), [I64] + [POINTER] * n_pointers)
     function = ir.Function(module, kind, name)
-    if name != "network":
+    if internal:
         function.linkage = "internal"
         function.attributes.add("noinline")
     for argument in function.args[1:]:
@@ -99,7 +107,7 @@ def _function(module: ir.Module, name: str, n_pointers: int) -> ir.Function:
 
 def _write_entry(module: ir.Module, shape: Shape, width: int, size: int) -> ir.Function:
     """Write layer 1: the star's share is computed once, a support member's stands in the table."""
-    function = _function(module, "entry", 6)
+    function = new_function(module, "entry", 6)
     n, star, index, table, weights, x, total = function.args
     w = Writer(function, shape, width)
     places = range(0, width, shape.lanes)
@@ -142,7 +150,7 @@ def _write_entry(module: ir.Module, shape: Shape, width: int, size: int) -> ir.F
 
 def _write_linear(module: ir.Module, shape: Shape, width: int, activate: bool) -> ir.Function:
     """Write x W + b, with ELU where asked, `_TOGETHER` evaluations at a time."""
-    function = _function(module, "hidden" if activate else "common", 4)
+    function = new_function(module, "hidden" if activate else "common", 4)
     n, x, matrix, bias, out = function.args
     w = Writer(function, shape, width)
 
@@ -162,7 +170,7 @@ def _write_linear(module: ir.Module, shape: Shape, width: int, activate: bool) -
 
 def _write_equivariant(module: ir.Module, shape: Shape, width: int, size: int) -> ir.Function:
     """Write Γx + common, ELU, and its sum over the set."""
-    function = _function(module, "equivariant", 5)
+    function = new_function(module, "equivariant", 5)
     n, x, gamma, common, out, total = function.args
     w = Writer(function, shape, width)
     whole, left = divmod(size, shape.rows)
@@ -200,7 +208,7 @@ def _write_equivariant(module: ir.Module, shape: Shape, width: int, size: int) -
 
 def _write_exit(module: ir.Module, shape: Shape, width: int) -> ir.Function:
     """Write the last linear layer, which gives two logits."""
-    function = _function(module, "exit", 4)
+    function = new_function(module, "exit", 4)
     n, x, matrix, bias, logits = function.args
     w = Writer(function, shape, width)
 
@@ -223,7 +231,7 @@ def _write_network(module: ir.Module, shape: Shape, width: int, size: int) -> No
     linear, hidden = (_write_linear(module, shape, width, elu) for elu in (False, True))
     equivariant = _write_equivariant(module, shape, width, size)
     leave = _write_exit(module, shape, width)
-    function = _function(module, "network", 6)
+    function = new_function(module, "network", 6, internal=False)
     n, star, index, table, weights, scratch, logits = function.args
     w = Writer(function, shape, width)
     shapes = weight_shapes(width)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +20,8 @@ from torch import Tensor
 
 from ocspark import storage
 from ocspark.deepsets.network import DeepSets
+from ocspark.deepsets.train_blocks import Blocks
 from ocspark.deepsets.train_metrics import metrics
-from ocspark.deepsets.train_network import BLOCK, dropout_masks, loss_function
 from ocspark.deepsets.training_set import TrainingSet
 from ocspark.deepsets.training_settings import LoopSettings
 from ocspark.errors import InputError
@@ -99,8 +100,7 @@ class Trainer:
             weight_decay=loop.weight_decay,
             fused=True,  # one pass over the parameters instead of many small operations
         )
-        self._loss = loss_function(self.network, loop.compile, loop.precision)
-        self._class_weights = torch.tensor(loop.class_weights, device=self._device)
+        self._blocks = Blocks(self.network, loop)
         self.progress = Progress()
 
     def run(self, checkpoint: str | None = None, report: Report | None = None) -> Progress:
@@ -116,39 +116,46 @@ class Trainer:
         if checkpoint is not None and storage.is_file(checkpoint):
             self._resume(checkpoint)
         while not self.progress.finished(self._loop):
-            epoch, started = len(self.progress.history), time.monotonic()
-            entry: dict[str, Any] = {
-                "train": self._train(epoch),
-                "validation": self.evaluate("validation"),
-            }
-            entry["seconds"] = time.monotonic() - started
-            better = entry["validation"]["f1"] > self.progress.best_f1
-            self.progress.history.append(entry)
-            if better:
-                self.progress.best_epoch = epoch + 1
-                self.progress.best = {
-                    name: value.detach().cpu().clone()
-                    for name, value in self.network.state_dict().items()
-                }
+            better = self.epoch()
             if self._rank == 0:
                 if checkpoint is not None:
                     self._save(checkpoint)
                 if report is not None:
-                    report(epoch + 1, entry, better)
+                    report(len(self.progress.history), self.progress.history[-1], better)
         return self.progress
+
+    def epoch(self) -> bool:
+        """Do the next epoch; return whether its validation F1 is the best so far."""
+        epoch, started = len(self.progress.history), time.monotonic()
+        with _one_thread():
+            entry: dict[str, Any] = {
+                "train": self._train(epoch),
+                "validation": self.evaluate("validation"),
+            }
+        entry["seconds"] = time.monotonic() - started
+        better = entry["validation"]["f1"] > self.progress.best_f1
+        self.progress.history.append(entry)
+        if better:
+            self.progress.best_epoch = epoch + 1
+            self.progress.best = {
+                name: value.detach().cpu().clone()
+                for name, value in self.network.state_dict().items()
+            }
+        return better
 
     def _train(self, epoch: int) -> dict[str, float]:
         """Do one epoch of optimisation; metrics are of the network as it changes (dropout on)."""
         data, loop = self._sets["train"], self._loop
-        order = torch.randperm(len(data), generator=self._generator(epoch, 0, "cpu"))
+        order = torch.randperm(len(data), generator=self._generator(epoch, 0))
         order = order.to(self._device)
-        masks = self._generator(epoch, 1 + self._rank, self._device)
+        masks = self._generator(epoch, 1 + self._rank)
         tally = torch.zeros(5, dtype=torch.float64, device=self._device)
         for i in range(0, len(order), loop.batch_size):
-            self._optimiser.zero_grad(set_to_none=False)
+            self._blocks.gradient.zero_()
             batch = order[i : i + loop.batch_size]
-            tally += self._blocks(data, batch[self._rank :: self._world], masks)
-            self._sum_gradients()
+            tally += self._blocks.tally(data, batch[self._rank :: self._world], masks)
+            if self._world > 1:
+                dist.all_reduce(self._blocks.gradient)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), loop.max_gradient_norm)
             self._optimiser.step()
         return self._summary(tally, len(data))
@@ -157,45 +164,7 @@ class Trainer:
         """Return loss and metrics of ``train`` or ``validation`` without dropout."""
         data = self._sets[part]
         rows = torch.arange(self._rank, len(data), self._world, device=self._device)
-        with torch.no_grad():
-            return self._summary(self._blocks(data, rows, None), len(data))
-
-    def _blocks(self, data: TrainingSet, rows: Tensor, masks: torch.Generator | None) -> Tensor:
-        """Evaluate rows in blocks, add gradients where masks are drawn; return the tally."""
-        tally = torch.zeros(5, dtype=torch.float64, device=self._device)
-        for i in range(0, len(rows), BLOCK):
-            some = rows[i : i + BLOCK]
-            n = len(some)
-            some = torch.nn.functional.pad(some, (0, BLOCK - n))  # with row 0, of weight 0
-            star, support, label = data.batch(some)
-            weight = self._class_weights[label]
-            weight[n:] = 0.0
-            factors = None
-            if masks is not None:
-                factors = dropout_masks(BLOCK, self._loop.width, self._loop.dropout, masks)
-            loss, out = self._loss(star, support, label, weight, factors)
-            if masks is not None:
-                loss.backward()
-            called, true = (out[:n, 1] > out[:n, 0]), label[:n] == 1
-            counts = (called & true, called & ~true, ~called & ~true, ~called & true)
-            tally += torch.stack([loss.detach().double(), *(c.sum().double() for c in counts)])
-        return tally
-
-    def _sum_gradients(self) -> None:
-        """Add up the gradients of all processes."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        if self._world == 1:
-            return
-        if not gradients:  # this process had no row of a last, short batch
-            for parameter in self.network.parameters():
-                parameter.grad = torch.zeros_like(parameter)
-            gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        flat = torch.cat([g.reshape(-1) for g in gradients])
-        dist.all_reduce(flat)
-        for gradient, part in zip(
-            gradients, flat.split([g.numel() for g in gradients]), strict=True
-        ):
-            gradient.copy_(part.view_as(gradient))
+        return self._summary(self._blocks.tally(data, rows, None), len(data))
 
     def _summary(self, tally: Tensor, n: int) -> dict[str, float]:
         if self._world > 1:
@@ -203,10 +172,10 @@ class Trainer:
         loss, tp, fp, tn, fn = tally.tolist()
         return {"loss": loss / n, **metrics(int(tp), int(fp), int(tn), int(fn))}
 
-    def _generator(self, epoch: int, stream: int, device: Any) -> torch.Generator:
+    def _generator(self, epoch: int, stream: int) -> torch.Generator:
         # seeds of different epochs and streams must not meet: each has its own place in the number
         seed = (self._loop.seed * 1_000_003 + epoch) * 4099 + stream
-        return torch.Generator(device=device).manual_seed(seed % 2**63)
+        return torch.Generator().manual_seed(seed % 2**63)
 
     def _save(self, path: str) -> None:
         buffer = io.BytesIO()
@@ -258,6 +227,17 @@ def choose_device(wanted: str, rank: int) -> torch.device:
     if wanted == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", rank % torch.cuda.device_count())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Leave the cores to the blocks' threads: what is between blocks is small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _place() -> tuple[int, int]:

@@ -1,22 +1,12 @@
-"""The network of `ocspark.deepsets.network` as it is trained: dropout masks given, loss summed."""
+"""The network of `ocspark.deepsets.network` as it is trained: dropout masks given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, elu, linear
+from torch.nn.functional import elu, linear
 
 from ocspark.deepsets.network import DeepSets
-
-#: Instances per evaluation. Every block has this many rows, short ones being filled with rows of
-#: weight 0, so that a compiled network sees one shape and what is held stays in cache.
-BLOCK = 512
-
-#: (stars (b, 8), support sets (b, k, 5), labels (b,), weights (b,), masks (2, b, width) or None)
-#: to the summed weighted loss and the logits (b, 2).
-LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | None) -> Tensor:
@@ -57,26 +47,3 @@ def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -
     """Return factors of both dropout layers, shape (2, n, width)."""
     kept = torch.rand((2, n, width), generator=generator, device=generator.device) >= rate
     return kept.to(torch.float32) / (1.0 - rate)
-
-
-def loss_function(network: DeepSets, compiled: bool, precision: str) -> LossFunction:
-    """Return the summed weighted cross-entropy (Eq. 16) with the logits it comes from.
-
-    Parameters
-    ----------
-    network : DeepSets
-    compiled : bool
-        Through torch.compile.
-    precision : str
-        "float32", or "bfloat16" for the layers' products (weights and sums stay float32).
-    """
-
-    def loss(
-        star: Tensor, support: Tensor, label: Tensor, weight: Tensor, masks: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(star.device.type, torch.bfloat16, precision == "bfloat16"):
-            out = logits(network, star, support, masks)
-        out = out.float()
-        return (cross_entropy(out, label, reduction="none") * weight).sum(), out
-
-    return torch.compile(loss, dynamic=False) if compiled else loss

@@ -40,7 +40,7 @@ class LoopSettings(Section):
     width: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
     batch_size: int = Field(1024, ge=1)
-    learning_rate: float = Field(1e-3, gt=0.0)
+    learning_rate: float = Field(3e-4, gt=0.0)
     weight_decay: float = Field(1e-5, ge=0.0)
     class_weights: tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]] = (
         1.0,
@@ -53,8 +53,6 @@ class LoopSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(1, ge=1, le=1024)
     distributor: Literal["local", "spark"] = "local"
-    compile: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
     start_from: str | None = None
 
 

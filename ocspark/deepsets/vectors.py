@@ -31,6 +31,7 @@ class Writer:
     """Writes the function's instructions; a vector is `lanes` float32."""
 
     def __init__(self, function: ir.Function, shape: Shape, width: int) -> None:
+        self.function = function
         self.b = ir.IRBuilder(function.append_basic_block())
         self.shape, self.width = shape, width
         self.vector = ir.VectorType(F32, shape.lanes)

@@ -19,6 +19,8 @@ from sklearn.metrics import (
 
 from ocspark.deepsets.network import DeepSets
 from ocspark.deepsets.train import Trainer, read_progress
+from ocspark.deepsets.train_blocks import Blocks
+from ocspark.deepsets.train_gradients import Gradients
 from ocspark.deepsets.train_metrics import METRICS, metrics
 from ocspark.deepsets.train_network import dropout_masks, logits
 from ocspark.deepsets.train_workers import TrainingJob, train_here, train_local
@@ -85,6 +87,45 @@ def test_the_trained_function_is_the_network_in_values_and_gradients(data):
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("width", [32, 24])  # written out; by autograd, not a whole vector
+def test_gradients_are_those_of_the_network_in_float64(data, width):
+    torch.manual_seed(5)
+    network = DeepSets(width=width)
+    loop = LOOP.model_copy(update={"width": width, "dropout": 0.0, "class_weights": (1.0, 5.0)})
+    rows = torch.arange(len(data.training))  # a whole block, and one in part
+    blocks = Blocks(network, loop)
+    tally = blocks.tally(data.training, rows, torch.Generator().manual_seed(1))
+    exact = DeepSets(width=width).double().eval()
+    exact.load_state_dict(network.state_dict())
+    star, support, label = data.training.batch(rows)
+    out = exact(tiled(star, support).double())
+    loss = torch.nn.functional.cross_entropy(
+        out, label, torch.tensor([1.0, 5.0], dtype=torch.float64), reduction="sum"
+    )
+    loss.backward()
+    assert len(rows) > 512 and tally[0].item() == pytest.approx(loss.item(), rel=1e-5)
+    for name, parameter in exact.named_parameters():
+        own = network.get_parameter(name).grad.double()
+        scale = parameter.grad.abs().max().item()
+        torch.testing.assert_close(own, parameter.grad, rtol=0, atol=1e-5 * scale)
+
+
+def test_written_out_gradients_under_dropout_are_those_of_autograd(data):
+    torch.manual_seed(5)
+    network = DeepSets(width=32)
+    star, support, _ = data.training.batch(torch.arange(100))
+    masks = dropout_masks(100, 32, 0.5, torch.Generator().manual_seed(3))
+    error = torch.randn(100, 2)
+    out = logits(network, star, support, masks)
+    expected = torch.autograd.grad(out, list(network.parameters()), error)
+    own = Gradients(network, 128, 10)
+    torch.testing.assert_close(own.logits(star, support, masks), out.detach())
+    got = {name: torch.empty_like(parameter) for name, parameter in network.named_parameters()}
+    own.write(error, got)
+    for name, value in zip(got, expected, strict=True):
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_dropout_masks_keep_the_mean_and_drop_the_rate():
     masks = dropout_masks(2000, 16, 0.25, torch.Generator().manual_seed(1))
     assert masks.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
@@ -120,7 +161,7 @@ def test_an_epoch_moves_the_weights_as_the_published_step_does(data):
     for layer in network.ro:
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    order = torch.randperm(len(data.training), generator=trainer._generator(0, 0, "cpu"))
+    order = torch.randperm(len(data.training), generator=trainer._generator(0, 0))
     batches = []
     for rows in order.split(loop.batch_size):
         star, support, label = data.training.batch(rows)
@@ -174,7 +215,7 @@ def test_metrics_of_nothing_are_0():
 
 def test_training_learns_and_keeps_the_epoch_with_the_best_f1(data):
     changes = {"max_epochs": 20, "batch_size": 50, "dropout": 0.2, "width": 32}
-    loop = LOOP.model_copy(update={**changes, "learning_rate": 1e-2})
+    loop = LOOP.model_copy(update={**changes, "learning_rate": 3e-3})
     progress = train(data, loop).progress
     f1 = [entry["validation"]["f1"] for entry in progress.history]
     assert progress.best_epoch == 1 + int(np.argmax(f1))
@@ -189,6 +230,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(data):
     assert_same_weights(one, two)
     other = train(data, LOOP.model_copy(update={"seed": 43})).network.state_dict()
     assert not torch.equal(one["ro.4.weight"], other["ro.4.weight"])
+
+
+def test_the_number_of_threads_changes_no_bit(data):
+    loop = LOOP.model_copy(update={"batch_size": 1000, "max_epochs": 2})
+    alone = train(data, loop)
+    torch.set_num_threads(3)
+    try:
+        shared = train(data, loop)
+    finally:
+        torch.set_num_threads(1)
+    assert_same_weights(alone.network.state_dict(), shared.network.state_dict())
 
 
 def test_a_run_that_was_interrupted_ends_in_the_same_bits(data, tmp_path):
