@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.errors import InputError
+from ocspark.inputs.names import cluster_key
+from ocspark.runs.dependence import changes, depends_on
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.runs.inputs import read_inputs
 from ocspark.runs.plan import plan_full_catalogue
 from ocspark.settings import make_settings
 from tests.mirror.test_layout import mixed_orders
@@ -102,10 +106,6 @@ def redone(run: RunResult) -> dict[str, dict[str, int]]:
     return {name: stage["reasons"] for name, stage in stages.items() if stage["redone"]}
 
 
-def rows_read(run: RunResult) -> int:
-    return sum(unit.get("mirror_rows", 0) for unit in run.record["units"])
-
-
 def test_changed_clusters_are_done_again_and_no_others(
     sky: Sky, spark: SparkSession, base: tuple[Sky, str]
 ) -> None:
@@ -133,3 +133,139 @@ def test_changed_clusters_are_done_again_and_no_others(
         "membership",
     }
     assert_same_as_from_nothing(sky, spark, run)
+
+
+def test_a_replaced_mirror_file_touches_the_clusters_whose_cones_it_is_in(
+    sky: Sky, spark: SparkSession
+) -> None:
+    (file,) = (sky.folder / "hats").rglob("Npix=2.parquet")  # RA 180 to 270, up to the north pole
+    stars = pd.read_parquet(file)
+    stars[stars.index % 5 > 0].to_parquet(file, index=False)
+    run = sky.run(spark)
+    only = {"mirror": 1}
+    assert redone(run) == {"search": only, "characterise": only, "membership": only}
+    north = [
+        f for n in range(4) for f in (sky.folder / "hats").rglob(f"Norder=0/**/Npix={n}.parquet")
+    ]
+    polar = sum(len(pd.read_parquet(f)) for f in north)
+    searched = [u for u in run.record["units"] if u["unit"].startswith("search-")]
+    assert 0 < sum(u["mirror_rows"] for u in searched) <= polar
+    assert_same_as_from_nothing(sky, spark, run)
+
+
+def without_empty(sky: Sky) -> None:
+    sky.change("clusters.csv", lambda t: t[~t["cluster"].isin(["Empty_1", "Pole_1"])])
+
+
+def shorter_list(sky: Sky) -> None:
+    sky.change("members.csv", lambda m: m[~((m["cluster"] == "Pole_1") & (m.index % 4 == 0))])
+
+
+def other_order(sky: Sky) -> None:
+    sky.change("members.csv", lambda m: m[::-1])
+    sky.change("clusters.csv", lambda t: t[::-1])
+
+
+EVERY = ("search", "characterise", "membership")
+CHANGES: dict[str, tuple[Callable[[Sky], None] | dict[str, Any], dict[str, dict[str, int]]]] = {
+    "member list": (shorter_list, {key: {"member list": 1} for key in EVERY}),
+    "clusters removed": (without_empty, {}),
+    "only the order of rows": (other_order, {}),
+    "model": ({"model": "mock_g21"}, {"membership": {"model": 5}}),
+    "seed": ({"membership": {"seed": 7}}, {"membership": {"membership settings": 5}}),
+    "fewer members needed": (
+        {"members": {"min_members": 5}},
+        {stage: {"member settings": 5} for stage in EVERY[1:]},
+    ),
+    "wider cones": (
+        {"search": {"radius_pc": 55.0}},
+        {key: {"search settings": 5} for key in EVERY},
+    ),
+    "output only": ({"output": {"non_members": False}, "spark": {"rows_per_unit": 9000}}, {}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", CHANGES)
+def test_each_change_redoes_what_depends_on_it(sky: Sky, spark: SparkSession, what: str) -> None:
+    change, expected = CHANGES[what]
+    settings = change if isinstance(change, dict) else {}
+    if not isinstance(change, dict):
+        change(sky)
+    run = sky.run(spark, **settings)
+    assert redone(run) == expected
+    assert_same_as_from_nothing(sky, spark, run, **settings)
+
+
+@pytest.mark.slow
+def test_damaged_and_lost_files_of_the_earlier_run_are_no_source(
+    sky: Sky, spark: SparkSession
+) -> None:
+    shorter_list(sky)
+    before = sky.folder / "runs" / (sky.folder / "runs" / "latest").read_text().strip()
+    flipped = max(before.glob("candidates/*.parquet"), key=lambda f: f.stat().st_size)
+    flipped.write_bytes(flipped.read_bytes()[:-1] + b"?")
+    next(before.glob("_search/*.parquet")).unlink()
+    run = sky.run(spark)
+    assert "earlier run's file damaged" in redone(run)["membership"]
+    assert "earlier run's file damaged" in redone(run)["search"]
+    assert_same_as_from_nothing(sky, spark, run)
+
+
+@pytest.mark.slow
+def test_a_chain_of_runs_and_a_table_that_the_earlier_run_lacks(
+    sky: Sky, spark: SparkSession
+) -> None:
+    shorter_list(sky)
+    second = sky.run(spark, output={"non_members": False})
+    assert redone(second)["membership"] == {"member list": 1}
+    third = sky.run(spark)
+    assert third.record["base"]["run_id"] == second.record["run_id"]
+    assert redone(third) == {"membership": {"non_members not in the earlier run": 5}}
+    assert_same_as_from_nothing(sky, spark, third)
+
+
+def test_a_plan_writes_nothing_and_a_finished_run_has_none(
+    base: tuple[Sky, str], spark: SparkSession
+) -> None:
+    sky, run_id = base
+    before = sorted(path for path in sky.folder.rglob("*"))
+    assert "nothing to do" in plan_full_catalogue(make_settings(sky.settings()), spark).text()
+    plan = plan_full_catalogue(make_settings(sky.settings(model="mock_g21")), spark)
+    assert plan.why.keys() == {"model"} and set(plan.why["model"]) == CONES
+    search, _, membership = plan.stages
+    assert (search.reused, search.redone, search.units, search.rows) == (5, 0, 0, 0)
+    assert (membership.reused, membership.redone) == (0, 5) and membership.rows > 0
+    assert f"run {run_id}" in plan.text() and "model: 5" in plan.text()
+    assert len(plan.text().splitlines()) < 20
+    other = plan_full_catalogue(
+        make_settings(sky.settings(output={"base": None}, model="mock_g21"))
+    )
+    assert other.why.keys() == {"no earlier run"}
+    assert sorted(path for path in sky.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["nobody", "half"])
+def test_an_earlier_run_asked_for_by_name_must_be_finished(
+    sky: Sky, spark: SparkSession, name: str
+) -> None:
+    (sky.folder / "runs" / "half").mkdir()
+    settings = sky.settings(output={"base": name}, membership={"seed": 1})
+    with pytest.raises(InputError, match=rf"output.base: .*{name}: is not finished"):
+        plan_full_catalogue(make_settings(settings), spark)
+
+
+def test_a_member_list_reaches_its_own_cluster_only(sky: Sky) -> None:
+    settings = make_settings(sky.settings())
+    before = depends_on(read_inputs(settings), "cpu")
+    (sky.folder / "hats").rename(sky.folder / "moved")  # where it lies does not count
+    other_order(sky)
+    moved = make_settings(sky.settings(mirror={"path": str(sky.folder / "moved")}))
+    assert depends_on(read_inputs(moved), "cpu") == before
+    shorter_list(sky)
+    now = depends_on(read_inputs(moved), "cpu")
+    key = cluster_key("Pole 1")
+    assert changes(before, now) == {stage: {key: ["member list"]} for stage in EVERY}
+    gpu = depends_on(read_inputs(moved), "gpu")
+    assert set(changes(now, gpu)["membership"]) == {int(k) for k in now.clusters}
+    assert not changes(now, gpu)["characterise"]
