@@ -32,7 +32,8 @@ TABLES = {
     "non_members": NON_MEMBERS,
 }
 _RUN_ID = Field("run_id", STRING, "", "Run that wrote the row")
-_PART = re.compile(r"`((?:[^`]|``)+)`|([^.`]+)")
+_PART = r"`(?:[^`]|``)+`|[^.`]+"
+_NAME = re.compile(rf"(?:{_PART})(?:\.(?:{_PART})){{0,2}}")
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,12 @@ class CatalogueTables:
         InputError
             If it is no such name.
         """
-        text, parts, place = path.removeprefix(PREFIX), [], 0
-        while match := _PART.match(text, place):
-            quoted, plain = match.groups()
-            parts.append(quoted.replace("``", "`") if quoted else plain)
-            place = match.end()
-            if place == len(text):
-                break
-            if text[place] != ".":
-                parts = []
-                break
-            place += 1
-        if place != len(text) or not 1 <= len(parts) <= 3 or not all(p.strip() for p in parts):
+        text = path.removeprefix(PREFIX)
+        parts = [
+            part[1:-1].replace("``", "`") if part.startswith("`") else part
+            for part in re.findall(_PART, text)
+        ]
+        if not _NAME.fullmatch(text) or not all(part.strip() for part in parts):
             raise InputError(f"output.path: {path}: expected table:CATALOG.SCHEMA.PREFIX")
         return CatalogueTables(tuple(parts[:-1]), parts[-1])
 

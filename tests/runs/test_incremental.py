@@ -39,13 +39,13 @@ class Sky:
 
     folder: Path
 
-    def settings(self, output: str = "runs", **changes: Any) -> dict[str, Any]:
+    def settings(self, runs: str = "runs", /, **changes: Any) -> dict[str, Any]:
         tree: dict[str, Any] = {
             "mirror": {"path": str(self.folder / "hats")},
             "clusters": {"path": str(self.folder / "clusters.csv")},
             "members": {"path": str(self.folder / "members.csv")},
             "membership": {"n_samples": 4},
-            "output": {"path": str(self.folder / output), "non_members": True},
+            "output": {"path": str(self.folder / runs), "non_members": True},
             "spark": {"rows_per_unit": 1500},
         }
         for section, values in changes.items():
@@ -54,8 +54,8 @@ class Sky:
             )
         return tree
 
-    def run(self, spark: SparkSession, output: str = "runs", **changes: Any) -> RunResult:
-        return run_full_catalogue(make_settings(self.settings(output, **changes)), spark)
+    def run(self, spark: SparkSession, runs: str = "runs", /, **changes: Any) -> RunResult:
+        return run_full_catalogue(make_settings(self.settings(runs, **changes)), spark)
 
     def change(self, name: str, how: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         how(pd.read_csv(self.folder / name)).to_csv(self.folder / name, index=False)
