@@ -39,7 +39,8 @@ def main() -> int:
         f"{clusters['skipped']} skipped; {totals['n_candidates']} candidates, "
         f"{totals['n_p50']} with p >= 0.5"
     )
-    print(f"[ocspark] tables are in {result.path}")
+    place = settings.output.path if settings.output.work else result.path
+    print(f"[ocspark] tables are in {place}")
     return 0
 
 

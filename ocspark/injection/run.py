@@ -224,6 +224,7 @@ class _Measurement:
         tree["members"] |= {"path": self._table("twin_members"), "columns": {}}
         tree["members"]["neighbourhood"] = None
         tree["output"] |= {"path": self._folder.path("runs"), "run_id": "twins"}
+        tree["output"] |= {"work": None, "base": None}
         return Settings.model_validate(tree)
 
     def _table(self, name: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from pyspark import TaskContext
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
@@ -105,7 +106,10 @@ def expected_device(wanted: str, spark: SparkSession) -> str:
     """
     if wanted != "auto":
         return wanted
-    given = spark.conf.get("spark.task.resource.gpu.amount", "0")
+    try:
+        given = spark.conf.get("spark.task.resource.gpu.amount", "0")
+    except PySparkException:  # a session that keeps its configuration to itself has none to give
+        return "cpu"
     return "gpu" if float(given or 0) > 0 else "cpu"
 
 

@@ -49,8 +49,11 @@ def hold_lock(path: str) -> Iterator[None]:
     }
     while not _create(path, lock):
         holder = _holder(path)
-        if holder is None and not storage.exists(path):
-            continue  # given back meanwhile
+        if holder is None:  # given back, half written, or none of ours
+            time.sleep(1.0)
+            holder = _holder(path)
+            if holder is None and not storage.exists(path):
+                continue
         if holder is not None and not _is_dead(holder):
             if holder.get("host") == lock["host"] or _beats(path, holder):
                 raise InputError(
@@ -86,6 +89,12 @@ def _create(path: str, lock: dict[str, Any]) -> bool:
         os.link(part, inner)
     except FileExistsError:
         return False
+    except OSError:  # a mounted object store, which knows no links
+        try:
+            with open(inner, "x") as file:
+                file.write(json.dumps(lock))
+        except FileExistsError:
+            return False
     finally:
         part.unlink()
     return True

@@ -72,8 +72,8 @@ class Request:
                 record: dict[str, Any] = json.loads(storage.read_text(path))
                 if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
                     raise InputError(
-                        f"output.run_id: {self.run.root} holds a run with other inputs, settings "
-                        "or code; expected another run_id, or none"
+                        f"output.run_id: {self.run.root} holds a run with other inputs or "
+                        "settings, or of other code; expected another run_id, or none"
                     )
                 if name == "run.json":
                     return record
