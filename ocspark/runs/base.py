@@ -188,12 +188,12 @@ def decide(
     bad = base.lost | set(damaged)
     for stage in STAGES:
         wanted = [table for table in stage.tables if table in tables]
-        again = {key for file in base.files if file.path in bad and file.table in wanted
-                 for key in file.clusters}  # fmt: skip
-        missing = [table for table in wanted if table not in there]
-        for key in keys if missing else again & keys:
-            why = (
-                f"{missing[0]} not in the earlier run" if missing else "earlier run's file damaged"
-            )
+        absent = [table for table in wanted if table not in there]
+        if absent:
+            again, why = keys, f"{absent[0]} not in the earlier run"
+        else:
+            harmed = [f.clusters for f in base.files if f.path in bad and f.table in wanted]
+            again, why = keys & set().union(*harmed), "earlier run's file damaged"
+        for key in again:
             redone[stage.name].setdefault(key, []).append(why)
     return Reuse(base, redone, keys)

@@ -53,7 +53,9 @@ class _Piece:
     number: int
 
 
-def taken_over(reuse: Reuse, table: str, stage: Stage, rows_per_unit: int) -> dict[str, list]:
+def taken_over(
+    reuse: Reuse, table: str, stage: Stage, rows_per_unit: int
+) -> dict[str, list[BaseFile]]:
     """Return the units that take over a table, each with the files it takes rows from."""
     if reuse.base is None:
         return {}
@@ -64,9 +66,13 @@ def taken_over(reuse: Reuse, table: str, stage: Stage, rows_per_unit: int) -> di
 
 
 def take_over(
-    spark: SparkSession, run: RunDirectory, reuse: Reuse, stage: Stage, tables: Collection[str],
+    spark: SparkSession,
+    run: RunDirectory,
+    reuse: Reuse,
+    stage: Stage,
+    tables: Collection[str],
     rows_per_unit: int,
-) -> list[Manifest]:  # fmt: skip
+) -> list[Manifest]:
     """Take over the rows of a stage's unchanged clusters, unit by unit.
 
     Parameters
