@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
 from ocspark.runs.full_catalogue import run_full_catalogue
+from ocspark.runs.plan import plan_full_catalogue
 from ocspark.settings import load_settings
 
 
@@ -21,8 +22,16 @@ def main() -> int:
         dest="overrides",
         help="one setting, YAML value; may be repeated, the last wins",
     )
+    parser.add_argument(
+        "--plan", action="store_true", help="say what would be done and why; write nothing"
+    )
     arguments = parser.parse_args()
-    result = run_full_catalogue(load_settings(arguments.config, arguments.overrides))
+    settings = load_settings(arguments.config, arguments.overrides)
+    if arguments.plan:
+        for line in plan_full_catalogue(settings).text().splitlines():
+            print(f"[ocspark] {line}")
+        return 0
+    result = run_full_catalogue(settings)
     clusters, totals = result.record["clusters"], result.record["totals"]
     state = "was already finished" if result.already_finished else "finished"
     print(
@@ -30,7 +39,8 @@ def main() -> int:
         f"{clusters['skipped']} skipped; {totals['n_candidates']} candidates, "
         f"{totals['n_p50']} with p >= 0.5"
     )
-    print(f"[ocspark] tables are in {result.path}")
+    place = settings.output.path if settings.output.work else result.path
+    print(f"[ocspark] tables are in {place}")
     return 0
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from ocspark.errors import InputError
+from ocspark.errors import InputError, OutputError
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,8 +28,8 @@ def run_job(main: Callable[[], int]) -> NoReturn:
     logger.setLevel(logging.INFO)
     try:
         code = main()
-    except InputError as error:
+    except (InputError, OutputError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"ocspark: {error}\n")
-        code = 2
+        code = 2 if isinstance(error, InputError) else 1
     sys.exit(code)

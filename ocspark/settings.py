@@ -18,6 +18,10 @@ def conf_path(*parts: str) -> Path:
     return beside_package("conf").joinpath(*parts)
 
 
+#: A run's id is also the name of its folder.
+_RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
 class Section(BaseModel):
     """A part of the settings: unknown keys are refused, values do not change."""
 
@@ -82,10 +86,15 @@ class SearchSettings(Section):
 
 
 class OutputSettings(Section):
-    """Where tables go: ``<path>/<run_id>/``."""
+    """Where tables go: ``<path>/<run_id>/``, or a catalogue and the working folder `work`.
+
+    `base` is an earlier run whose unchanged clusters are taken over.
+    """
 
     path: str = "runs"
-    run_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    work: str | None = None
+    base: str | None = Field("latest", pattern=_RUN_ID)
+    run_id: str | None = Field(None, pattern=_RUN_ID)
     non_members: bool = False
 
 

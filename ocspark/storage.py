@@ -148,6 +148,16 @@ def file_size(path: str) -> int:
     return int(filesystem.get_file_info(inner).size)
 
 
+def file_state(path: str) -> tuple[int, int]:
+    """Return a file's length in bytes and time of its last change [ns]; zeros if it is not there.
+
+    Two states are compared for equality only, so that no clock has to be right.
+    """
+    filesystem, inner = resolve(path)
+    info = filesystem.get_file_info(inner)
+    return int(info.size or 0), int(info.mtime_ns or 0)
+
+
 def parquet_rows(path: str) -> int:
     """Return the number of rows that a Parquet file's footer tells."""
     filesystem, inner = resolve(path)
@@ -177,7 +187,7 @@ def move_file(source: str, target: str) -> None:
 def size_and_sha256(path: str) -> tuple[int, str]:
     """Return a file's length in bytes and the SHA-256 of its content."""
     digest, size = hashlib.sha256(), 0
-    for chunk in _chunks(path):
+    for chunk in chunks(path):
         digest.update(chunk)
         size += len(chunk)
     return size, digest.hexdigest()
@@ -186,12 +196,13 @@ def size_and_sha256(path: str) -> tuple[int, str]:
 def checksum(path: str, algorithm: str) -> str:
     """Return a checksum (``md5``, ``sha256``, …) of a file's content, in hexadecimal digits."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in _chunks(path):
+    for chunk in chunks(path):
         digest.update(chunk)
     return digest.hexdigest()
 
 
-def _chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
+def chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
+    """Yield the content of a file, piece by piece."""
     filesystem, inner = resolve(path)
     with filesystem.open_input_stream(inner, compression=None) as stream:
         while chunk := stream.read(length):

@@ -29,9 +29,10 @@ from ocspark.runs.fingerprint import fingerprint_inputs
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
 from ocspark.runs.inputs import RunInputs, read_inputs
 from ocspark.runs.lock import hold_lock
+from ocspark.runs.staged import StagedFile
 from ocspark.runs.summary import to_spark
 from ocspark.runs.units import RunDirectory
-from ocspark.runs.write import StagedFile, staged_by_spark
+from ocspark.runs.write import staged_by_spark
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.tables import (
@@ -223,6 +224,7 @@ class _Measurement:
         tree["members"] |= {"path": self._table("twin_members"), "columns": {}}
         tree["members"]["neighbourhood"] = None
         tree["output"] |= {"path": self._folder.path("runs"), "run_id": "twins"}
+        tree["output"] |= {"work": None, "base": None}
         return Settings.model_validate(tree)
 
     def _table(self, name: str) -> str:

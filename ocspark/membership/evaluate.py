@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from pyspark import TaskContext
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
@@ -56,6 +57,11 @@ class Evaluation:
             self._engines[place] = Engine(self.network, self.sampling, *place)
         return self._engines[place]
 
+    def device_name(self) -> str:
+        """Return what evaluates the network in this task: ``cpu``, or the GPU's name."""
+        device = task_device(self.device)
+        return "cpu" if device is None else torch.cuda.get_device_name(device)
+
     @cached_property
     def _engines(self) -> dict[tuple[str | None, int], Engine]:
         return {}
@@ -89,6 +95,24 @@ def task_device(wanted: str) -> str | None:
     return "cuda:0"
 
 
+def expected_device(wanted: str, spark: SparkSession) -> str:
+    """Return the kind of device, ``cpu`` or ``gpu``, on which this session's tasks will evaluate.
+
+    Parameters
+    ----------
+    wanted : str
+        See `task_device`.
+    spark : SparkSession
+    """
+    if wanted != "auto":
+        return wanted
+    try:
+        given = spark.conf.get("spark.task.resource.gpu.amount", "0")
+    except PySparkException:  # a session that keeps its configuration to itself has none to give
+        return "cpu"
+    return "gpu" if float(given or 0) > 0 else "cpu"
+
+
 def evaluate_candidates(spark: SparkSession, evaluation: Evaluation, non_members: bool) -> Process:
     """Return the process that selects candidates among sources in cones and evaluates each.
 
@@ -102,17 +126,19 @@ def evaluate_candidates(spark: SparkSession, evaluation: Evaluation, non_members
     Returns
     -------
     callable
-        From record batches with the columns of `CONE` to those of `CANDIDATES`.
+        From record batches with the columns of `CONE` to those of `CANDIDATES`, with ``device``
+        in the schema's metadata.
     """
     shipped = ship(spark, evaluation)
 
     def evaluate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context: Evaluation = shipped()
+        device = {"device": context.device_name()}
         for batch in batches:
             for model, stars in split_by_cluster(batch, context.models):
                 result = _evaluate_stars(stars, model, context, non_members)
                 if result.num_rows:
-                    yield result
+                    yield result.replace_schema_metadata(device)
 
     return evaluate
 

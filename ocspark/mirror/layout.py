@@ -50,6 +50,8 @@ class CheckedFile:
     groups : list of RowGroup
     healpix_column : str or None
         Column of the order-29 index, if the file has it.
+    state : tuple of int
+        Length [bytes] and time of the last change [ns], to tell whether it was replaced since.
     """
 
     file: MirrorFile
@@ -58,6 +60,7 @@ class CheckedFile:
     types: Mapping[str, pa.DataType]
     groups: list[RowGroup]
     healpix_column: str | None
+    state: tuple[int, int] = (0, 0)
 
 
 class _HasRows(Protocol):
@@ -204,6 +207,7 @@ def check_files(
     """
 
     def check(file: MirrorFile) -> CheckedFile:
+        state = storage.file_state(file.path)  # first: what is read is then no older
         footer = _read_footer(file.path)
         try:
             metadata = pq.read_metadata(pa.BufferReader(footer))
@@ -219,9 +223,8 @@ def check_files(
             types[healpix_column] = schema.field(healpix_column).type
         found = healpix_column if healpix_column in types else None
         digest = hashlib.sha256(footer).hexdigest()
-        return CheckedFile(
-            file, metadata.num_rows, digest, types, _row_groups(metadata, found), found
-        )
+        groups = _row_groups(metadata, found)
+        return CheckedFile(file, metadata.num_rows, digest, types, groups, found, state)
 
     with ThreadPoolExecutor(8) as pool:
         checked = list(pool.map(check, files))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 import json
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,35 @@ _PACKAGES = (
 ).split()
 
 
+#: Those of them with a share in the results.
+_NUMERIC = [name for name in _PACKAGES if name not in ("ocspark", "pyspark")]
+#: Rooms of the code that have a share in a run's results, floor by floor.
+_ROOMS = "tables mirror physics sky deepsets selection membership".split()
+
+
+def fingerprint_run(
+    settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
+) -> dict[str, Any]:
+    """Return what determines a run's results: `fingerprint_inputs` and the code."""
+    return {**fingerprint_inputs(settings, release, model, files), "code": digest(code_versions())}
+
+
+def code_versions() -> dict[str, str]:
+    """Return a digest of the code of each room with a share in the results, and package versions.
+
+    It is of the source itself, since a version says nothing of a checkout.
+    """
+    rooms = {f"ocspark.{room}": _source(f"ocspark.{room}") for room in _ROOMS}
+    versions: dict[str, str] = environment()["packages"]
+    return rooms | {name: versions[name] for name in _NUMERIC}
+
+
+@cache
+def _source(package: str) -> str:
+    files = importlib.resources.files(package).iterdir()
+    return digest({f.name: f.read_text("utf-8") for f in files if f.name.endswith(".py")})
+
+
 def fingerprint_inputs(
     settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
 ) -> dict[str, Any]:
@@ -42,8 +73,7 @@ def fingerprint_inputs(
     chosen["members"].pop("neighbourhood")
     chosen["output"] = {"non_members": settings.output.non_members}
     chosen["spark"] = {"rows_per_unit": settings.spark.rows_per_unit}
-    roots = [settings.mirror.overlay, settings.mirror.path]
-    mirror = [[_name(f.file, roots), f.rows, f.footer_sha256] for f in files]
+    mirror = mirror_facts(settings, files)
     neighbourhood = settings.members.neighbourhood
     return {
         "settings": chosen,
@@ -53,13 +83,19 @@ def fingerprint_inputs(
         "members": _content(settings.members.path),
         "neighbourhood": _content(neighbourhood) if neighbourhood else None,
         "isochrones": [_content(f) for f in isochrones.source_files(settings.isochrones.path)],
-        "mirror": {"files": len(mirror), "sha256": _digest(mirror)},
+        "mirror": {"files": len(mirror), "sha256": digest(mirror)},
     }
+
+
+def mirror_facts(settings: Settings, files: Sequence[CheckedFile]) -> list[list[Any]]:
+    """Return what stands for each file or range of a mirror: its name inside it, rows, footer."""
+    roots = [settings.mirror.overlay, settings.mirror.path]
+    return [[_name(f.file, roots), f.rows, f.footer_sha256] for f in files]
 
 
 def default_run_id(inputs: dict[str, Any]) -> str:
     """Return the id of a run with these inputs: the same command gives the same id."""
-    return f"run-{_digest(inputs)[:16]}"
+    return f"run-{digest(inputs)[:16]}"
 
 
 def environment() -> dict[str, Any]:
@@ -88,9 +124,10 @@ def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
 
 def _content(path: str) -> str:
     if Path(path).is_dir():
-        return _digest([_content(f) for f in storage.list_files(path, recursive=True)])
+        return digest([_content(f) for f in storage.list_files(path, recursive=True)])
     return storage.size_and_sha256(path)[1]
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -8,9 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
 from ocspark.mirror.layout import CheckedFile
+from ocspark.runs.fingerprint import digest
 from ocspark.runs.progress import Progress
+from ocspark.runs.staged import StagedFile
 from ocspark.runs.units import Manifest, RunDirectory
-from ocspark.runs.write import Route, StagedFile, in_tasks, staged_by_spark, staged_by_tasks
+from ocspark.runs.write import Route, in_tasks, staged_by_spark, staged_by_tasks
 from ocspark.selection.cone import Cones, ConeSearch, Process
 from ocspark.tables import STAGED_FILES
 
@@ -25,6 +27,7 @@ def search_pass(
     process: Process,
     tables: Sequence[str],
     route: Route | None = None,
+    also: str = "",
 ) -> list[Manifest]:
     """Search the mirror unit by unit; tasks write what `process` makes of what they find.
 
@@ -45,13 +48,15 @@ def search_pass(
         That the pass writes.
     route : callable, optional
         Gives the rows of a batch by table; by default all go to the only one.
+    also : str
+        What a unit's rows depend on beside its files, the cones and the run's inputs.
     """
     search = ConeSearch(spark, columns, cones)
     rows = {unit: sum(f.rows for f in files) for unit, files in units.items()}
     progress = Progress(title, len(units), sum(rows.values()))
     only = tables[0]
     by_table: Route = route or (lambda batch: {only: batch})
-    manifests = []
+    keys, manifests = sorted(cones.table["cluster_key"].tolist()), []
     for unit, files in units.items():
 
         def write(
@@ -60,16 +65,23 @@ def search_pass(
             written = search.run(files, in_tasks(process, staging, by_table), STAGED_FILES)
             return staged_by_tasks(written, tables)
 
-        manifest = run.land(unit, write, {"mirror_rows": rows[unit]})
+        work = digest([also, keys, [f.footer_sha256 for f in files]])
+        manifest = run.land(unit, write, {"mirror_rows": rows[unit]}, work)
         progress.done(rows[unit], manifest["reused"])
         manifests.append(manifest)
     return manifests
 
 
 def land_small(
-    run: RunDirectory, unit: str, table: str, frame: Callable[[], DataFrame]
+    run: RunDirectory,
+    unit: str,
+    table: str,
+    frame: Callable[[], DataFrame],
+    work: str | None = None,
 ) -> Manifest:
-    """Land a small table that Spark writes."""
+    """Land a small table that Spark writes; `work` as in `RunDirectory.land`."""
     return run.land(
-        unit, lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))}
+        unit,
+        lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))},
+        work=work,
     )

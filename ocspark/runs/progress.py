@@ -27,7 +27,7 @@ class Progress:
     def __init__(self, label: str, n_units: int, n_rows: int | None, noun: str = "units") -> None:
         self._label, self._n_units, self._n_rows, self._noun = label, n_units, n_rows, noun
         self._units = self._rows = self._new_units = self._new_rows = 0
-        self._started = time.monotonic()
+        self._last, self._busy = time.monotonic(), 0.0
 
     def done(self, rows: int, reused: bool, units: int = 1) -> None:
         """Count units of so many mirror rows together as done."""
@@ -35,7 +35,10 @@ class Progress:
         self._rows += rows
         self._new_units += 0 if reused else units
         self._new_rows += 0 if reused else rows
-        elapsed = time.monotonic() - self._started
+        now = time.monotonic()
+        # time that went into looking at what was there says nothing of what is left
+        self._busy += 0.0 if reused else now - self._last
+        self._last, elapsed = now, self._busy
         text = f"{self._label}: {self._units}/{self._n_units} {self._noun}"
         if self._new_rows and elapsed > 0:
             if self._n_rows is None:

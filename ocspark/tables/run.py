@@ -66,6 +66,13 @@ CLUSTERS = [
     Field("model_saw_cluster", BOOL, "", "Whether the network was trained or validated on it"),
 ]
 
+#: In a catalogue: the runs whose rows are whole.
+RUNS = [
+    Field("finished", STRING, "", "When it ended, ISO 8601, UTC"),
+    Field("record", STRING, "", "The content of run.json"),
+    Field("run_id", STRING, "", "The run"),
+]
+
 #: Kept sources as the mirror gives them, after the cone cuts (internal).
 CONE_COLUMNS = [
     Field("source_id", LONG, "", "Gaia source identifier"),
@@ -101,7 +108,10 @@ STAGED_FILES = [
     Field("rows", LONG, "", "Rows"),
     Field("bytes", LONG, "", "Size"),
     Field("sha256", STRING, "", "Checksum"),
-    Field("unreadable", STRING, "", "Instead of all that: a mirror file that cannot be read"),
+    Field("clusters", STRING, "", "Rows by cluster_key, JSON; null if the table has no clusters"),
+    Field("device", STRING, "", "What evaluated the network, if it was evaluated"),
+    Field("unreadable", STRING, "", "Instead of all that: a file that cannot be read"),
+    Field("unwritable", STRING, "", "Instead of all that: a file that cannot be written, and why"),
 ]
 
 

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_done_again(toy: Toy, spark: SparkSession, tmp_path: P
     Path(run.path, "run.json").unlink()
     again = run_toy(toy, spark, output=output)
     redone = [u["unit"] for u in again.record["units"] if not u["reused"]]
-    assert redone == [victim.name.rsplit("-", 1)[0]]
+    assert redone == [victim.name.rsplit("-", 1)[0], "clusters"]
     assert candidates_of(again.path).equals(expected)
 
 
@@ -103,4 +103,4 @@ def test_a_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
         assert json.loads(lock.read_text())["pid"] == os.getpid()
     lock.write_text(json.dumps({**mine, "born": "an earlier process with this number"}))
     with hold_lock(str(lock)):
-        assert json.loads(lock.read_text()) == mine
+        assert json.loads(lock.read_text())["born"] == mine["born"]

@@ -1,0 +1,149 @@
+"""``output.path: table:CATALOG.SCHEMA.PREFIX``: a finished run's tables in the session's catalogue.
+
+Each table of a run becomes ``PREFIX_<table>``, of the session's default format (Delta on
+Databricks, Parquet elsewhere), partitioned by run_id: a run replaces its own rows and no others.
+``PREFIX_runs`` gets its row last, with run.json, so a run that is named there is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.mirror.table import PREFIX
+from ocspark.runs.units import RunDirectory
+from ocspark.tables import CANDIDATES, CLUSTERS, NON_MEMBERS, RUNS, TRAINING_MEMBERS, Field, struct
+from ocspark.tables.fields import STRING
+
+TABLES = {
+    "candidates": CANDIDATES,
+    "training_members": TRAINING_MEMBERS,
+    "clusters": CLUSTERS,
+    "non_members": NON_MEMBERS,
+}
+_RUN_ID = Field("run_id", STRING, "", "Run that wrote the row")
+_PART = r"`(?:[^`]|``)+`|[^.`]+"
+_NAME = re.compile(rf"(?:{_PART})(?:\.(?:{_PART})){{0,2}}")
+
+
+@dataclass(frozen=True)
+class CatalogueTables:
+    """The tables that have a prefix in a schema.
+
+    Attributes
+    ----------
+    schema : tuple of str
+        Catalogue and schema, schema alone, or nothing for the session's own.
+    prefix : str
+    """
+
+    schema: tuple[str, ...]
+    prefix: str
+
+    @staticmethod
+    def parse(path: str) -> CatalogueTables:
+        """Return what ``table:CATALOG.SCHEMA.PREFIX`` names; parts may stand in backticks.
+
+        Raises
+        ------
+        InputError
+            If it is no such name.
+        """
+        text = path.removeprefix(PREFIX)
+        parts = [
+            part[1:-1].replace("``", "`") if part.startswith("`") else part
+            for part in re.findall(_PART, text)
+        ]
+        if not _NAME.fullmatch(text) or not all(part.strip() for part in parts):
+            raise InputError(f"output.path: {path}: expected table:CATALOG.SCHEMA.PREFIX")
+        return CatalogueTables(tuple(parts[:-1]), parts[-1])
+
+    def name(self, table: str) -> str:
+        """Return the quoted name of one table, as SQL takes it."""
+        return ".".join(_quoted(part) for part in (*self.schema, f"{self.prefix}_{table}"))
+
+    def check(self, spark: SparkSession, tables: list[str]) -> None:
+        """Look for what would stop the writing at the end of a run.
+
+        Raises
+        ------
+        InputError
+            If the schema is not there, or a table has other columns.
+        """
+        try:
+            if self.schema:
+                where = ".".join(map(_quoted, self.schema))
+                spark.sql(f"DESCRIBE SCHEMA {where}").collect()
+            for table in [*tables, "runs"]:
+                if not spark.catalog.tableExists(self.name(table)):
+                    continue
+                fields = RUNS if table == "runs" else [*TABLES[table], _RUN_ID]
+                there, wanted = spark.table(self.name(table)).columns, [f.name for f in fields]
+                if sorted(there) != sorted(wanted):
+                    odd = sorted(set(there) ^ set(wanted)) or there
+                    raise InputError(
+                        f"output.path: {self.name(table)}: has or lacks column {odd[0]}; expected "
+                        "the columns of this version (another prefix makes new tables)"
+                    )
+        except AnalysisException as error:
+            raise InputError(f"output.path: {str(error).splitlines()[0]}") from None
+
+    def publish(self, spark: SparkSession, run: RunDirectory, record: Mapping[str, Any]) -> None:
+        """Write a run's tables, in place of what an earlier attempt wrote of it, and its row last.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        run : RunDirectory
+            With all tables landed.
+        record : mapping
+            The content of run.json.
+        """
+        run_id = record["run_id"]
+        for table, fields in TABLES.items():
+            if storage.list_files(run.path(table)):
+                rows = spark.read.schema(struct(fields)).parquet(storage.for_spark(run.path(table)))
+                self._replace(spark, table, rows, fields, run_id)
+        own = [f for f in RUNS if f.name != "run_id"]
+        row = spark.createDataFrame([(record["finished"], json.dumps(record))], struct(own))
+        self._replace(spark, "runs", row, own, run_id)
+
+    def _replace(
+        self, spark: SparkSession, table: str, rows: DataFrame, fields: list[Field], run_id: str
+    ) -> None:
+        columns = ", ".join(map(_column, [*fields, _RUN_ID]))
+        name, view = self.name(table), f"ocspark_{uuid4().hex}"
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) PARTITIONED BY (run_id)")
+        order = [c for c in spark.table(name).columns if c != "run_id"]
+        rows.select([F.col(_quoted(c)) for c in order]).createOrReplaceTempView(view)
+        try:
+            # a static partition: only this run's rows are replaced, in Parquet as in Delta
+            spark.sql(
+                f"INSERT OVERWRITE TABLE {name} PARTITION (run_id = {_text(run_id)}) "
+                f"SELECT * FROM {view}"
+            ).collect()
+        finally:
+            spark.catalog.dropTempView(view)
+
+
+def _column(field: Field) -> str:
+    comment = f"{field.description} [{field.unit}]" if field.unit else field.description
+    return f"{_quoted(field.name)} {field.type.simpleString()} COMMENT {_text(comment)}"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

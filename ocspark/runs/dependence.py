@@ -1,0 +1,180 @@
+"""What the rows of each cluster depend on, stage by stage, so that only changes are done again.
+
+Clusters share nothing but what is the same for all: keys are hashes of names, every draw is keyed
+by cluster and source, and a source in two cones has a row for each. So a cluster's rows are the
+same whatever the others are, and follow from the parts named here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ocspark.deepsets.weights import TrainedModel
+from ocspark.physics.isochrone import nearest_age
+from ocspark.runs.fingerprint import code_versions, digest, mirror_facts
+from ocspark.runs.inputs import RunInputs
+from ocspark.sky.cover import pixel_ranges
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a run: the tables it writes, and what they depend on beside the stages before."""
+
+    name: str
+    tables: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+#: In order; each stage also depends on all that those before it depend on.
+STAGES = (
+    Stage(
+        "search",
+        ("_search",),
+        ("release", "cluster row", "member list", "mirror", "search settings", "search code"),
+    ),
+    Stage(
+        "characterise",
+        ("_models", "training_members"),
+        ("isochrone", "member settings", "physics code"),
+    ),
+    Stage(
+        "membership",
+        ("candidates", "non_members"),
+        ("model", "membership settings", "device", "membership code"),
+    ),
+)
+#: Rises whenever the same parts mean something else.
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Digests of the parts: those that all clusters share, and each cluster's own by its key."""
+
+    shared: dict[str, str]
+    clusters: dict[str, dict[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {"format": _FORMAT, **asdict(self)}
+
+    @staticmethod
+    def from_json(tree: dict[str, Any]) -> Dependence | None:
+        """Return what `as_json` gave; None for that of another format."""
+        if tree.get("format") != _FORMAT:
+            return None
+        return Dependence(tree["shared"], tree["clusters"])
+
+
+def changes(old: Dependence, new: Dependence) -> dict[str, dict[int, list[str]]]:
+    """Return, stage by stage, the clusters of `new` that `old` does not serve, and why not."""
+    shared = {part for part in new.shared if old.shared.get(part) != new.shared[part]}
+    result: dict[str, dict[int, list[str]]] = {stage.name: {} for stage in STAGES}
+    for key, own in new.clusters.items():
+        before = old.clusters.get(key)
+        if before is None:
+            for stage in STAGES:
+                result[stage.name][int(key)] = ["new cluster"]
+            continue
+        changed = shared | {part for part in own if before.get(part) != own[part]}
+        why: list[str] = []
+        for stage in STAGES if changed else ():
+            why = why + [part for part in stage.parts if part in changed]
+            if why:
+                result[stage.name][int(key)] = why
+    return result
+
+
+def depends_on(inputs: RunInputs, device: str) -> Dependence:
+    """Return what the rows of the clusters that have a cone depend on.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+    device : str
+        Kind of device that evaluates the network, ``cpu`` or ``gpu``.
+    """
+    settings = inputs.settings
+    code = code_versions()
+    rooms = {
+        "search code": (
+            *("ocspark.tables", "ocspark.mirror", "ocspark.sky", "ocspark.selection"),
+            *(name for name in code if not name.startswith("ocspark.")),
+        ),
+        "physics code": ("ocspark.physics",),
+        "membership code": ("ocspark.deepsets", "ocspark.membership"),
+    }
+    shared = {
+        "release": digest(inputs.release.model_dump(mode="json")),
+        "search settings": digest(settings.search.model_dump()),
+        "member settings": digest([inputs.levels, settings.members.min_members]),
+        "model": _model(inputs.network),
+        "membership settings": digest(settings.membership.model_dump(exclude={"device"})),
+        "device": device,
+        **{part: digest([[name, code[name]] for name in names]) for part, names in rooms.items()},
+    }
+    keys = inputs.cones.table["cluster_key"].tolist()
+    clusters = inputs.clusters.table.set_index("cluster_key").loc[keys]
+    members = dict(list(inputs.listed().groupby("cluster_key")))
+    mirror, isochrones = _mirror(inputs), _isochrones(inputs)
+    ages = np.array(sorted(isochrones))
+    own = {
+        str(key): {
+            "cluster row": digest(row),
+            "member list": _table(members[key]) if key in members else "",
+            "mirror": mirror[place],
+            "isochrone": isochrones[nearest_age(ages, row["log_age"])],
+        }
+        for place, (key, row) in enumerate(zip(keys, clusters.to_dict("records"), strict=True))
+    }
+    return Dependence(shared, own)
+
+
+def _model(network: TrainedModel) -> str:
+    """Return a digest of all that makes a model's logits."""
+    constants = (
+        network.source_mean,
+        network.source_std,
+        network.cluster_mean,
+        network.cluster_std,
+    )
+    facts = [network.sha256, network.width, network.isochrone_sign, network.radius]
+    return digest([*facts, *(values.tolist() for values in constants)])
+
+
+def _mirror(inputs: RunInputs) -> list[str]:
+    """Return a digest of the files that each cone touches, in the order of the cones."""
+    facts = mirror_facts(inputs.settings, inputs.files)
+    pieces = [f.file for f in inputs.files]
+    placed = [i for i, piece in enumerate(pieces) if piece.order is not None]
+    everywhere = digest([facts[i] for i, piece in enumerate(pieces) if piece.order is None])
+    orders, pixels = (
+        np.array([getattr(pieces[i], name) for i in placed], dtype=np.int64)
+        for name in ("order", "pixel")
+    )
+    low, high = pixel_ranges(orders, pixels)
+    cover, result = inputs.cones.cover, []
+    by_cone = np.argsort(cover.cone, kind="stable")  # a cone's ranges stay sorted
+    ends = np.searchsorted(cover.cone[by_cone], np.arange(len(inputs.cones.table) + 1))
+    for first, last in pairwise(ends):
+        touched = np.flatnonzero(cover.take(by_cone[first:last]).touches(low, high))
+        result.append(digest([everywhere, *(facts[placed[i]] for i in touched)]))
+    return result
+
+
+def _isochrones(inputs: RunInputs) -> dict[float, str]:
+    """Return a digest of the isochrone of each age."""
+    by_age = inputs.isochrones.groupby("log_age")
+    return {age: _table(by_age.get_group(age)) for age in np.unique(inputs.isochrones["log_age"])}
+
+
+def _table(rows: pd.DataFrame) -> str:
+    """Return a digest of the rows of a table, in their order."""
+    hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
+    return hashlib.sha256(hashes.tobytes()).hexdigest()

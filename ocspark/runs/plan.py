@@ -1,0 +1,167 @@
+"""What a run would do and why, without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from ocspark import storage
+from ocspark.mirror.layout import CheckedFile
+from ocspark.runs.base import Reuse
+from ocspark.runs.dependence import STAGES
+from ocspark.runs.inputs import APPLICATION
+from ocspark.runs.request import Request, open_request
+from ocspark.runs.stages import mirror_units
+from ocspark.runs.takeover import taken_over
+from ocspark.session import get_session
+from ocspark.settings import Settings
+
+#: Clusters named per reason.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage: clusters, units of each kind (those done already), mirror rows still to read."""
+
+    name: str
+    reused: int
+    redone: int
+    units: int
+    units_done: int
+    copies: int
+    copies_done: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would do.
+
+    Attributes
+    ----------
+    run_id, path : str
+    finished : bool
+        There is nothing to do then.
+    begun : bool
+        Whether there is an unfinished run to go on with.
+    base : str or None
+        The earlier run, in words.
+    stages : list of StagePlan
+        Pass 2 at most: which clusters have enough training members is not known before.
+    why : dict
+        Reason to names of the clusters that are redone for it, at some stage.
+    n_clusters : int
+        Clusters that are not skipped beforehand.
+    """
+
+    run_id: str
+    path: str
+    finished: bool
+    begun: bool
+    base: str | None
+    stages: list[StagePlan]
+    why: dict[str, list[str]]
+    n_clusters: int
+
+    def text(self) -> str:
+        """Return the plan as lines for people."""
+        if self.finished:
+            return f"run {self.run_id} is finished: nothing to do; tables are in {self.path}"
+        state = "goes on" if self.begun else "is new"
+        lines = [f"run {self.run_id} {state}, in {self.path}"]
+        lines += [
+            f"{self.n_clusters} clusters with a cone; takes over from {self.base or 'no run'}"
+        ]
+        row = "{:<13}{:>9}{:>9}  {:>16}  {:>16}  {:>18}".format
+        lines += [row("", "reused", "redone", "copies (done)", "units (done)", "mirror rows")]
+        for stage in self.stages:
+            lines.append(
+                row(
+                    stage.name,
+                    f"{stage.reused:,}",
+                    f"{stage.redone:,}",
+                    f"{stage.copies:,} ({stage.copies_done:,})",
+                    f"{stage.units:,} ({stage.units_done:,})" if stage.units else "-",
+                    f"{stage.rows:,}" if stage.units else "-",
+                )
+            )
+        lines += ["redone, because of" if self.why else "nothing has changed"]
+        for reason, names in sorted(self.why.items(), key=lambda item: -len(item[1])):
+            some = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+            lines.append(f"  {reason}: {len(names):,} ({some})")
+        return "\n".join(lines)
+
+
+def plan_full_catalogue(settings: Settings, spark: SparkSession | None = None) -> RunPlan:
+    """Say what `run_full_catalogue` would do; nothing is written, no mirror row is read.
+
+    (Where the mirror is a Spark table, it is read once to be counted and hashed, as a run does.)
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings or inputs.
+    """
+    request = open_request(settings, spark)
+    run = request.run
+    n_clusters = len(request.inputs.cones.table)
+    if request.finished() is not None:
+        return RunPlan(request.run_id, run.root, True, True, None, [], {}, n_clusters)
+    session = spark or get_session(APPLICATION, settings.spark.config)
+    base = request.base()
+    reuse = request.reuse(base, request.dependence(session), frozenset())
+    return RunPlan(
+        run_id=request.run_id,
+        path=run.root,
+        finished=False,
+        begun=storage.exists(run.path("_inputs.json")),
+        base=f"run {base.run_id}, finished {base.finished}" if base else None,
+        stages=_stages(request, reuse),
+        why=_why(request, reuse),
+        n_clusters=n_clusters,
+    )
+
+
+def _stages(request: Request, reuse: Reuse) -> list[StagePlan]:
+    done = {manifest["unit"] for manifest in request.run.manifests()}
+    rows_per_unit = request.inputs.settings.spark.rows_per_unit
+    plans = []
+    for stage in STAGES:
+        again = reuse.redone[stage.name]
+        units: Mapping[str, Sequence[CheckedFile]] = {}
+        if again and stage.name in ("search", "membership"):
+            cones = request.inputs.cones
+            cones = cones if len(again) == len(cones.table) else cones.only(list(again))
+            units = mirror_units(request.inputs, stage.name, cones)
+        copies = [
+            unit
+            for table in stage.tables
+            if table in request.tables
+            for unit in taken_over(reuse, table, stage, rows_per_unit)
+        ]
+        plans.append(
+            StagePlan(
+                name=stage.name,
+                reused=len(reuse.kept(stage.name)),
+                redone=len(again),
+                units=len(units),
+                units_done=len(done & units.keys()),
+                copies=len(copies),
+                copies_done=len(done & set(copies)),
+                rows=sum(f.rows for u, files in units.items() if u not in done for f in files),
+            )
+        )
+    return plans
+
+
+def _why(request: Request, reuse: Reuse) -> dict[str, list[str]]:
+    names = request.inputs.clusters.table.set_index("cluster_key")["cluster"]
+    why: dict[str, set[str]] = {}
+    for stage in STAGES:
+        for key, reasons in reuse.redone[stage.name].items():
+            for reason in reasons:
+                why.setdefault(reason, set()).add(str(names[key]))
+    return {reason: sorted(clusters) for reason, clusters in why.items()}

@@ -1,0 +1,131 @@
+"""What a run of the main job is asked for: its inputs, its id, its place, what it takes over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.membership.evaluate import expected_device
+from ocspark.mirror.table import is_table
+from ocspark.runs.base import BaseRun, Reuse, decide, open_base
+from ocspark.runs.catalogue_tables import TABLES, CatalogueTables
+from ocspark.runs.dependence import Dependence, depends_on
+from ocspark.runs.fingerprint import default_run_id, fingerprint_run
+from ocspark.runs.inputs import RunInputs, read_inputs
+from ocspark.runs.units import RunDirectory
+from ocspark.settings import OutputSettings, Settings
+
+#: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
+BASE = "_base"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run before it begins.
+
+    Attributes
+    ----------
+    inputs : RunInputs
+    fingerprint : dict
+        From `fingerprint_run`.
+    run_id : str
+    root : str
+        Folder of the runs, where units land.
+    catalogue : CatalogueTables or None
+        Where the finished tables go as well.
+    """
+
+    inputs: RunInputs
+    fingerprint: dict[str, Any]
+    run_id: str
+    root: str
+    catalogue: CatalogueTables | None
+
+    @cached_property
+    def run(self) -> RunDirectory:
+        """The run's directory."""
+        return RunDirectory(storage.join(self.root, self.run_id))
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """The tables that the run writes stage by stage."""
+        wanted = ["_search", "_models", "training_members", "candidates"]
+        return wanted + ["non_members"] * self.inputs.settings.output.non_members
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return run.json if the run is finished.
+
+        Raises
+        ------
+        InputError
+            If the directory has another run in it.
+        """
+        for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
+            path = self.run.path(name)
+            if storage.exists(path):
+                record: dict[str, Any] = json.loads(storage.read_text(path))
+                if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
+                    raise InputError(
+                        f"output.run_id: {self.run.root} holds a run with other inputs or "
+                        "settings, or of other code; expected another run_id, or none"
+                    )
+                if name == "run.json":
+                    return record
+        return None
+
+    def dependence(self, spark: SparkSession) -> Dependence:
+        """Return what each cluster's rows depend on, on the device that this session gives."""
+        device = expected_device(self.inputs.settings.membership.device, spark)
+        return depends_on(self.inputs, device)
+
+    def base(self) -> BaseRun | None:
+        """Return the run to take over from: the one it began with, if it goes on."""
+        wanted = self.inputs.settings.output.base
+        began = self.run.path(BASE)
+        if wanted == "latest" and storage.exists(began):
+            wanted = storage.read_text(began).strip() or None
+            if wanted and not storage.exists(storage.join(self.root, wanted, "run.json")):
+                wanted = "latest"
+        return open_base(self.root, wanted, self.run_id)
+
+    def reuse(self, base: BaseRun | None, now: Dependence, damaged: frozenset[str]) -> Reuse:
+        """Return what is done again and what is taken over; see `decide`."""
+        return decide(base, now, self.tables, damaged)
+
+
+def open_request(settings: Settings, spark: SparkSession | None) -> Request:
+    """Read and check all inputs of a run; nothing is written.
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings or inputs.
+    """
+    root, catalogue = _output(settings.output)
+    inputs = read_inputs(settings, spark)
+    fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)
+    run_id = settings.output.run_id or default_run_id(fingerprint)
+    return Request(inputs, fingerprint, run_id, root, catalogue)
+
+
+def catalogue_tables(request: Request) -> list[str]:
+    """Return the tables that a run writes to a catalogue."""
+    return [table for table in TABLES if table in request.tables or table == "clusters"]
+
+
+def _output(output: OutputSettings) -> tuple[str, CatalogueTables | None]:
+    if not is_table(output.path):
+        if output.work is not None:
+            raise InputError("output.work: expected only where output.path is table:…")
+        return output.path, None
+    if output.work is None:
+        raise InputError(
+            f"output.work: expected a folder for the units, as output.path is {output.path}"
+        )
+    return output.work, CatalogueTables.parse(output.path)

@@ -1,0 +1,71 @@
+"""Whether the inputs are still what a run began with, looked at again before it is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ocspark.deepsets.weights import load_model
+from ocspark.errors import InputError
+from ocspark.mirror.layout import CheckedFile, check_files
+from ocspark.mirror.table import TableRange
+from ocspark.release import load_release
+from ocspark.runs.fingerprint import fingerprint_run
+from ocspark.runs.inputs import RunInputs
+
+#: Settings that name an input, by its place in the fingerprint.
+_SETTINGS = {
+    "clusters": "clusters.path",
+    "members": "members.path",
+    "neighbourhood": "members.neighbourhood",
+    "isochrones": "isochrones.path",
+    "model": "model",
+    "release": "release",
+}
+
+
+def check_unchanged(inputs: RunInputs, fingerprint: Mapping[str, Any]) -> None:
+    """Read all inputs' fingerprints again and compare; of mirror files also size and last change.
+
+    A table of Spark's, which would have to be read as a whole, is not looked at again.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+    fingerprint : mapping
+        From `fingerprint_run`, when the run began.
+
+    Raises
+    ------
+    InputError
+        If one was replaced while the run was reading it.
+    """
+    files = _checked_again(inputs)
+    settings = inputs.settings
+    try:
+        now = fingerprint_run(
+            settings, load_release(settings.release), load_model(settings.model), files
+        )
+    except OSError as error:
+        raise InputError(f"input: gone during the run: {error}") from None
+    for part, before in json.loads(json.dumps(fingerprint)).items():
+        if part in _SETTINGS and json.loads(json.dumps(now[part])) != before:
+            raise InputError(
+                f"{_SETTINGS[part]}: replaced during the run; expected the same input from its "
+                "beginning to its end (run again)"
+            )
+
+
+def _checked_again(inputs: RunInputs) -> list[CheckedFile]:
+    if any(isinstance(file.file, TableRange) for file in inputs.files):
+        return inputs.files
+    columns, index = inputs.release.columns, inputs.mirror.healpix_column
+    again = check_files([file.file for file in inputs.files], columns, index)
+    for before, after in zip(inputs.files, again, strict=True):
+        if (before.state, before.footer_sha256) != (after.state, after.footer_sha256):
+            raise InputError(
+                f"mirror.path: {after.file.path}: replaced during the run; expected the same file "
+                "from its beginning to its end (run again)"
+            )
+    return again
