@@ -18,6 +18,8 @@ from ocspark.products.view import ClusterView, ListedStars
 
 #: Rows of the members table on a page; the downloads have all.
 MAX_ROWS = 3000
+#: Name, how it is drawn, title and caption.
+_Picture = tuple[str, Callable[[ClusterView], bytes], str, str]
 #: Columns of the members table: title and digits (None: text).
 _TABLE = {
     "source_id": ("source_id", None),
@@ -104,8 +106,8 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
     return {**out, "index.html": page.encode("utf-8")}
 
 
-def _pictures(view: ClusterView) -> list[tuple[str, Callable[[ClusterView], bytes], str, str]]:
-    found = []
+def _pictures(view: ClusterView) -> list[_Picture]:
+    found: list[_Picture] = []
     if len(view.stars["source_id"]):
         text = (
             "Sky position, parallax, proper motion and colour–magnitude diagram. Dashed: the "
