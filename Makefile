@@ -37,7 +37,7 @@ export SPARK_LOCAL_IP
 help:
 	@echo 'make setup          the environment in .venv'
 	@echo 'make run            a mock Galaxy, its members, a summary and a report, under runs/'
-	@echo 'make test           style, types, import contracts and the tests'
+	@echo 'make test           style, types, import contracts, the tests; Spark tests on Connect too'
 	@echo 'make test-slow      the tests that take minutes'
 	@echo 'make lint           style, types and import contracts only'
 	@echo 'make bench [NAME=…] benchmarks, one JSON object a line'
@@ -117,6 +117,7 @@ lint: setup
 
 test: lint
 	$(PY) -m pytest tests -m 'not slow and not validate'
+	$(PY) -m pytest tests -m 'not slow and not validate' --connect
 
 test-slow: setup
 	$(PY) -m pytest tests -m slow

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+#: Left out, with the reason.
+_LEFT_OUT = {
+    "tests/jobs/": "start a spark-submit of their own",
+    "tests/runs/test_resume.py": "starts and kills processes of its own",
+    "tests/runs/test_identical.py": "starts sessions of its own, one of them on Connect",
+    "tests/mirror/test_verify.py::test_a_planted_fault": "22 times what a sound mirror has shown",
+    "tests/mirror/test_clients.py": "is about other readers of what test_write.py has written",
+    "tests/mock/test_generate.py::test_partitioning": "makes mocks as the other tests there do",
+    "tests/runs/test_layouts.py::test_a_mirror_and_an_overlay": "plans on the driver, as others do",
+    "tests/runs/test_shipped_model.py": "trains in the driver; the rest is the main job again",
+}
+
 
 def runs_on_connect(item: pytest.Item) -> bool:
     """Whether a test has a Spark session that may as well be a Connect one."""
-    return "spark" in getattr(item, "fixturenames", ())
+    uses_spark = "spark" in getattr(item, "fixturenames", ())
+    return uses_spark and not item.nodeid.startswith(tuple(_LEFT_OUT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -33,7 +34,12 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
         If it is missing or has other columns.
     """
     if is_table(path):
-        table = spark.table(path.removeprefix(PREFIX))
+        try:
+            table = spark.table(path.removeprefix(PREFIX))
+            _ = table.columns  # Connect looks the name up only here
+        except AnalysisException as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{_KEY}: {path}: no table that can be read: {reason}") from None
     elif storage.is_directory(path) or path.endswith((".parquet", ".pq")):
         if not storage.exists(path):
             raise InputError(f"{_KEY}: {path}: no such file")

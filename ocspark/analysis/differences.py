@@ -96,25 +96,22 @@ def find_differences(
         common, or a directory `output` with something else in it.
     """
     run, other = open_run(run_path), open_run(with_path, "--with-run")
-    reversed_ = _check_releases(run, other, neighbourhood, same_ids)
+    backwards = _check_releases(run, other, neighbourhood, same_ids)
     clusters = _clusters(run, other)
-    marker = storage.join(output, MARKER)
-    if not storage.exists(marker) and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no differences")
-    storage.remove_file(marker)
     sides = _stars(spark, run, clusters), _stars(spark, other, clusters)
     if neighbourhood is None:
         same = {"common": F.col("source_id"), "link": F.lit("own")}
         sides = sides[0].withColumns(same), sides[1].withColumns(same)
     else:
         pairs = read_neighbourhood(spark, neighbourhood)
-        old, new = reversed(sides) if reversed_ else sides
+        old, new = reversed(sides) if backwards else sides
         old, new = link(old, new, pairs)
-        sides = (new, old) if reversed_ else (old, new)
+        sides = (new, old) if backwards else (old, new)
+    marker = storage.join(output, MARKER)
+    _claim(output, marker)
     joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, "_joined"))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
     stars = _land_stars(spark, judge_changes(joined, critical, level), output)
-    storage.remove_directory(storage.join(output, "_joined"))
     _write(probability_pairs(stars), storage.join(output, "probabilities"))
     table, totals = count_changes(stars, clusters)
     _write(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
@@ -135,7 +132,16 @@ def find_differences(
         "settings_that_differ": _unlike(run.record["settings"], other.record["settings"]),
     }
     storage.write_file(marker, json.dumps(record, indent=1))
+    storage.remove_directory(storage.join(output, "_joined"))
     return Differences(output, record)
+
+
+def _claim(output: str, marker: str) -> None:
+    """Take a directory: a new one, or one with differences, finished or interrupted."""
+    earlier = storage.exists(marker) or storage.is_directory(storage.join(output, "_joined"))
+    if not earlier and not storage.is_empty(output):
+        raise InputError(f"--output: {output}: is not empty and holds no differences")
+    storage.remove_file(marker)
 
 
 def _check_releases(

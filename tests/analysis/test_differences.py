@@ -46,7 +46,9 @@ def write_run(path: Path, model: RunResult, candidates: pd.DataFrame, **record: 
     candidates.astype(template.dtypes).to_parquet(path / "candidates" / "a.parquet", index=False)
     for table in ("clusters", "_models"):
         shutil.copytree(f"{model.path}/{table}", path / table)
-    (path / "run.json").write_text(json.dumps({**model.record, "run_id": path.name, **record}))
+    settings = {**model.record["settings"], **record}
+    whole = {**model.record, "run_id": path.name, "settings": settings, **record}
+    (path / "run.json").write_text(json.dumps(whole))
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +213,10 @@ def test_the_other_way_round_gained_is_lost(
 def test_a_run_differs_from_itself_in_nothing(
     spark: SparkSession, finished: RunResult, tmp_path: Path
 ) -> None:
+    (tmp_path / "same" / "_joined").mkdir(parents=True)  # an earlier attempt was interrupted
+    (tmp_path / "same" / "stars").mkdir()
     same = find_differences(spark, finished.path, finished.path, str(tmp_path / "same"))
+    assert not (tmp_path / "same" / "_joined").exists()
     totals = same.record["totals"]
     assert totals["n_gained"] == totals["n_lost"] == totals["n_changed"] == 0
     assert totals["n_in_both"] == len(candidates_of(finished.path))
@@ -261,7 +266,7 @@ def test_the_job_writes_figures_and_the_report_a_page(
     assert 'href="differences/0/index.html"' in front
     page = tmp_path / "site" / "differences" / "0" / "index.html"
     text = page.read_text()
-    assert "Settings that differ" not in text and "Pole_1" in text
+    assert "<td>release</td><td>dr3</td><td>dr4</td>" in text and "Pole_1" in text
     for target in ("members.png", "clusters.csv", "../../clusters/Wrap_1/index.html"):
         assert f'"{target}"' in text and (page.parent / target).is_file()
     other = open_run(finished.path)
@@ -276,6 +281,7 @@ def test_the_job_writes_figures_and_the_report_a_page(
         ({}, "dr3 and dr4; expected a table"),
         ({"neighbourhood": "no.csv"}, "no.csv: no such file"),
         ({"neighbourhood": "no.parquet"}, "no.parquet: no such file"),
+        ({"neighbourhood": "table:no_such"}, "table:no_such: no table that can be read"),
         ({"neighbourhood": "x", "same_ids": True}, "--same-ids: expected either"),
     ],
 )
