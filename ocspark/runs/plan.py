@@ -73,7 +73,7 @@ class RunPlan:
         state = "goes on" if self.begun else "is new"
         lines = [f"run {self.run_id} {state}, in {self.path}"]
         lines += [
-            f"{self.n_clusters} clusters with a cone; takes over from {self.base or 'no run'}"
+            f"{self.n_clusters} clusters with a cone; taken over from: {self.base or 'no run'}"
         ]
         row = "{:<13}{:>9}{:>9}  {:>16}  {:>16}  {:>18}".format
         lines += [row("", "reused", "redone", "copies (done)", "units (done)", "mirror rows")]
@@ -118,7 +118,7 @@ def plan_full_catalogue(settings: Settings, spark: SparkSession | None = None) -
         path=run.root,
         finished=False,
         begun=storage.exists(run.path("_inputs.json")),
-        base=f"run {base.run_id}, finished {base.finished}" if base else None,
+        base=f"{base.run_id}, finished {base.finished}" if base else None,
         stages=_stages(request, reuse),
         why=_why(request, reuse),
         n_clusters=n_clusters,
