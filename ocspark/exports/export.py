@@ -108,7 +108,7 @@ def export(run: LandedRun, options: Options) -> int | None:
         stream = stack.enter_context(storage.open_whole(options.output))
         if options.readme is not None:
             readme = stack.enter_context(storage.open_whole(options.readme))
-            return write_mrt(source, stream, readme)
+            return write_mrt(source, stream, readme, options.output.rsplit("/", 1)[-1])
         return _WRITERS[kind](source, stream)
 
 

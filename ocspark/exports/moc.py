@@ -39,9 +39,8 @@ def searched_sky(run: LandedRun, order: int = DEFAULT_ORDER) -> MOC:
     ra, dec, radius = np.concatenate([*cones, np.empty((0, 3))]).T
     if not len(ra):
         raise InputError(f"--run: {run.path}: no cluster had a cone; there is no sky to write")
-    return MOC.from_cones(
-        ra * u.deg, dec * u.deg, radius * u.deg, order, union_strategy="small_cones"
-    )
+    cones_deg = {"lon": ra * u.deg, "lat": dec * u.deg, "radius": radius * u.deg}
+    return MOC.from_cones(**cones_deg, max_depth=order, union_strategy="small_cones")
 
 
 def write_moc(run: LandedRun, output: str, order: int = DEFAULT_ORDER) -> MOC:

@@ -91,7 +91,12 @@ def _point(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.less(found, 0), pc.utf8_length(texts), found)
 
 
-def write_mrt(source: Source, stream: IO[bytes], readme: IO[bytes] | None = None) -> int:
+def write_mrt(
+    source: Source,
+    stream: IO[bytes],
+    readme: IO[bytes] | None = None,
+    file_name: str | None = None,
+) -> int:
     """Write a source as a machine-readable table; return its rows.
 
     Parameters
@@ -101,6 +106,8 @@ def write_mrt(source: Source, stream: IO[bytes], readme: IO[bytes] | None = None
         Gets the description and the data, as AAS has them in one file.
     readme : binary stream, optional
         Gets the description as a ReadMe of CDS; `stream` has the data alone then.
+    file_name : str, optional
+        What the description calls the data.
 
     Raises
     ------
@@ -113,10 +120,11 @@ def write_mrt(source: Source, stream: IO[bytes], readme: IO[bytes] | None = None
     for batch in source.batches(None, None):
         for column in columns:
             column.look(batch[column.field.name])
+    file_name = file_name or f"{source.name}.dat"
     if readme is None:
-        stream.write(_head(source, columns).encode("ascii"))
+        stream.write(_head(source, columns, file_name).encode("ascii"))
     else:
-        readme.write(_readme(source, columns, measured.rows).encode("ascii"))
+        readme.write(_readme(source, columns, file_name, measured.rows).encode("ascii"))
     for batch in source.batches(None, watch_files(source)):
         texts = [column.write(batch[column.field.name]) for column in columns]
         lines = pc.binary_join_element_wise(*texts, " ").to_pylist()
@@ -133,17 +141,16 @@ def _credits(source: Source) -> list[str]:
     return textwrap.wrap(text, 76)
 
 
-def _head(source: Source, columns: Sequence[_Column]) -> str:
-    lines = [f"Title: {source.title}", "Authors: (yours)", f"Table: {source.title}", _WIDE]
-    lines += _byte_by_byte(source, columns)
+def _head(source: Source, columns: Sequence[_Column], file_name: str) -> str:
+    lines = [f"Title: {source.title}", "Authors: ", f"Table: {source.title}", _WIDE]
+    lines += _byte_by_byte(columns, file_name)
     lines += ["Note (1):", *(f"    {line}" for line in _credits(source)), _THIN]
     return "\n".join(lines) + "\n"
 
 
-def _readme(source: Source, columns: Sequence[_Column], rows: int) -> str:
+def _readme(source: Source, columns: Sequence[_Column], file_name: str, rows: int) -> str:
     record = sum(c.width + 1 for c in columns) - 1
-    name = f"{source.name}.dat"
-    summary = f" {name:<24}{record:>6}{rows:>10}   {source.title}"
+    summary = f" {file_name:<24}{record:>6}{rows:>10}   {source.title}"
     lines = [
         source.title,
         _WIDE,
@@ -158,20 +165,20 @@ def _readme(source: Source, columns: Sequence[_Column], rows: int) -> str:
         summary,
         _THIN,
         "",
-        *_byte_by_byte(source, columns),
+        *_byte_by_byte(columns, file_name),
         _WIDE,
         f"(End){'ocspark':>40}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _byte_by_byte(source: Source, columns: Sequence[_Column]) -> list[str]:
+def _byte_by_byte(columns: Sequence[_Column], file_name: str) -> list[str]:
     label = max(len(c.field.name) for c in columns)
     units = {c.field.name: unit_text(c.field.unit, "cds") or "---" for c in columns}
     unit = max(5, *map(len, units.values()))
     code = max(6, *(len(c.format) for c in columns))
     lines = [
-        f"Byte-by-byte Description of file: {source.name}.dat",
+        f"Byte-by-byte Description of file: {file_name}",
         _THIN,
         f"   Bytes {'Format':<{code}} {'Units':<{unit}} {'Label':<{label}} Explanations",
         _THIN,

@@ -37,14 +37,14 @@ _TAKEN = (
     "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error probability is_training_member"
 ).split()
 _OF = {f.name: f for f in CANDIDATES}
-_ADDED = "the error that the motion's error has added since the release's epoch"
+_ADDED = "what the motion's error has added since the release"
 
 TARGETS = [
     _OF["source_id"],
     Field("ra", T.DoubleType(), "deg", "Right ascension, ICRS at epoch"),
     Field("dec", T.DoubleType(), "deg", "Declination, ICRS at epoch"),
-    Field("ra_error", T.DoubleType(), "mas", f"Of ra, times cos(dec): {_ADDED}"),
-    Field("dec_error", T.DoubleType(), "mas", f"Of dec: {_ADDED}"),
+    Field("ra_error", T.DoubleType(), "mas", f"Error: {_ADDED}, times cos(dec)"),
+    Field("dec_error", T.DoubleType(), "mas", f"Error: {_ADDED}"),
     Field("epoch", T.DoubleType(), "yr", "Julian epoch of position and proper motion"),
     *[_OF[n] for n in _TAKEN[4:14]],
     Field("probability", T.DoubleType(), "", "Highest probability of membership in a cluster"),

@@ -86,13 +86,13 @@ def _opening(source: Source, measured: Measure, columns: Sequence[Packed]) -> st
         'xsi:schemaLocation="http://www.ivoa.net/xml/VOTable/v1.3 '
         'http://www.ivoa.net/xml/VOTable/VOTable-1.4.xsd">',
         '<RESOURCE type="results">',
-        f'<COOSYS ID="sky" system="ICRS" epoch="J{facts["epoch"]:g}"/>',
         '<INFO name="QUERY_STATUS" value="OK"/>',
         '<INFO name="creator" value="ocspark"/>',
         *(
             f"<INFO name={quoteattr(k)} value={quoteattr(str(facts[k]))}/>"
             for k in ("run_id", "release", "model")
         ),
+        f'<COOSYS ID="sky" system="ICRS" epoch="J{facts["epoch"]:g}"/>',
         f'<TABLE name={quoteattr(source.name)} nrows="{measured.rows}">',
         f"<DESCRIPTION>{escape(source.title)}</DESCRIPTION>",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def make_run(
     rng = np.random.default_rng(seed)
     (folder / "candidates").mkdir(parents=True)
     bounds = np.linspace(0, n, n_files + 1).astype(int)
-    for number, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(bounds)):
         table = _stars(rng, start, end - start, awkward)
         name = f"membership-{number:05d}-00000.parquet"
         pq.write_table(table, folder / "candidates" / name, row_group_size=100_000)
