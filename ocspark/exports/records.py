@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 from ocspark.tables import Field
 
 #: FITS code, VOTable datatype, numpy type.
-_NUMBERS = {
+_NUMBERS: dict[T.DataType, tuple[str, str, str]] = {
     T.LongType(): ("K", "long", ">i8"),
     T.IntegerType(): ("J", "int", ">i4"),
     T.ShortType(): ("I", "short", ">i2"),
@@ -78,7 +78,7 @@ def _values(values: pa.Array, column: Packed) -> NDArray:
     if pa.types.is_boolean(values.type):
         truth = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
         letters = np.where(truth, ord("T"), ord("F")).astype(np.uint8)
-        letters[pc.is_null(values).to_numpy(zero_copy_only=False)] = column.null
+        letters[pc.is_null(values).to_numpy(zero_copy_only=False)] = column.null or 0
         return letters
     if column.null is not None:
         values = pc.fill_null(values, column.null)

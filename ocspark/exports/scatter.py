@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 #: Rows of a bucket, about: what is held in memory at once.
-BUCKET_ROWS = 250_000
+BUCKET_ROWS = 100_000
 
 
 class Buckets:

@@ -107,13 +107,13 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
 
 def run_facts(run: LandedRun) -> dict[str, Any]:
     """Return what an export says about the run it comes from."""
-    release = load_release(run.record["release"])
-    return {
-        "run_id": run.record["run_id"],
-        "model": run.record["model"]["name"],
-        "release": release.name,
-        "epoch": release.epoch,
-    }
+    try:
+        release, run_id = run.record["release"], run.record["run_id"]
+        model = run.record["model"]["name"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"--run: {run.path}/run.json: has no {error}; expected a run's") from None
+    epoch = load_release(release).epoch
+    return {"run_id": run_id, "model": model, "release": release, "epoch": epoch}
 
 
 def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
@@ -141,22 +141,34 @@ def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
         schema = arrow_schema(wanted)
         read = [*schema.names, *(n for n in cuts.columns() if n not in schema.names)]
         for file in files:
-            filesystem, inner = storage.resolve(file)
-            with pq.ParquetFile(inner, filesystem=filesystem) as parquet:
-                for batch in parquet.iter_batches(BATCH_ROWS, columns=read):
-                    rows = cuts.apply(batch)
-                    if rows.num_rows:
-                        yield rows.select(schema.names).cast(schema)
-                if watch is not None:
-                    watch(parquet.metadata.num_rows)
+            n_rows = 0
+            for batch in _read(file, read):
+                n_rows += batch.num_rows
+                rows = cuts.apply(batch)
+                if rows.num_rows:
+                    yield rows.select(schema.names).cast(schema)
+            if watch is not None:
+                watch(n_rows)
 
     title = f"{table.replace('_', ' ').capitalize()} of open clusters"
     return Source(table, title, fields, batches, {**run_facts(run), "n_files": len(files)})
 
 
+def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    filesystem, inner = storage.resolve(file)
+    try:
+        with pq.ParquetFile(inner, filesystem=filesystem) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"--run: {file}: cannot be read: {error}") from None
+
+
 def _check_columns(file: str, fields: Sequence[Field]) -> None:
     filesystem, inner = storage.resolve(file)
-    there = set(pq.read_schema(inner, filesystem=filesystem).names)
+    try:
+        there = set(pq.read_schema(inner, filesystem=filesystem).names)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"--run: {file}: cannot be read: {error}") from None
     lacking = [f.name for f in fields if f.name not in there]
     if lacking:
         raise InputError(
