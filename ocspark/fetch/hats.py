@@ -1,0 +1,216 @@
+"""Public HATS catalogues, over HTTP(S) or from S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.fetch.client import Client, Passing
+from ocspark.fetch.folder import Folder, Wanted
+from ocspark.mirror.hats import (
+    PROPERTIES,
+    HatsCatalogue,
+    Pixel,
+    parse_pixels,
+    parse_properties,
+)
+
+_CHUNK = 1 << 20
+T = TypeVar("T")
+
+
+class Tree(Protocol):
+    """A folder on a server."""
+
+    root: str
+
+    def read(self, name: str) -> bytes:
+        """Return a small file; raise `InputError` if it is not there."""
+
+    def download(self, name: str, part: Path) -> None:
+        """Bring a file to `part`, going on from what is there."""
+
+    def below(self, name: str) -> Tree:
+        """Return a folder in this one."""
+
+
+class HttpTree:
+    """A folder on a web server."""
+
+    def __init__(self, root: str, client: Client) -> None:
+        self.root, self._client = root.rstrip("/"), client
+
+    def read(self, name: str) -> bytes:
+        """Return a small file."""
+        return self._client.read(f"{self.root}/{name}")
+
+    def download(self, name: str, part: Path) -> None:
+        """Bring a file to `part`."""
+        self._client.download(f"{self.root}/{name}", part)
+
+    def below(self, name: str) -> HttpTree:
+        """Return a folder in this one."""
+        return HttpTree(f"{self.root}/{name}", self._client)
+
+
+class S3Tree:
+    """A folder in a public bucket, ``s3://BUCKET/PATH[?region=…]``, read without credentials."""
+
+    def __init__(self, root: str, client: Client) -> None:
+        rest = root.removeprefix("s3://")
+        uri = root if "@" in rest else f"s3://anonymous@{rest}"
+        self.root, self._client = root.split("?")[0].rstrip("/"), client
+        self._fs, self._inner = storage.resolve(uri)
+
+    def read(self, name: str) -> bytes:
+        """Return a small file."""
+        path = f"{self._inner}/{name}"
+
+        def once() -> bytes:
+            with self._fs.open_input_stream(path, compression=None) as stream:
+                return bytes(stream.read())
+
+        return self._client.persist(f"{self.root}/{name}", lambda: self._told(once), lambda: 0)
+
+    def download(self, name: str, part: Path) -> None:
+        """Bring a file to `part`, going on from there if the object is still the same."""
+        path, tag_path = f"{self._inner}/{name}", part.with_name(part.name + ".tag")
+
+        def once() -> None:
+            info = self._fs.get_file_info(path)
+            if info.type != fs.FileType.File:
+                raise FileNotFoundError
+            tag = json.dumps([info.path, info.size, info.mtime_ns])
+            same = part.exists() and tag_path.exists() and tag_path.read_text() == tag
+            have = part.stat().st_size if same else 0
+            tag_path.write_text(tag)
+            with self._fs.open_input_file(path) as source, open(part, "ab" if have else "wb") as to:
+                source.seek(have)
+                while chunk := source.read(_CHUNK):
+                    to.write(chunk)
+            if part.stat().st_size != info.size:
+                raise Passing(f"{part.stat().st_size} of {info.size} bytes came")
+
+        self._client.persist(
+            f"{self.root}/{name}",
+            lambda: self._told(once),
+            lambda: part.stat().st_size if part.exists() else 0,
+        )
+        tag_path.unlink(missing_ok=True)
+
+    def below(self, name: str) -> S3Tree:
+        """Return a folder in this one."""
+        tree = object.__new__(S3Tree)
+        tree.root, tree._client, tree._fs = f"{self.root}/{name}", self._client, self._fs
+        tree._inner = f"{self._inner}/{name}"
+        return tree
+
+    def _told(self, once: Callable[[], T]) -> T:
+        try:
+            return once()
+        except FileNotFoundError:
+            raise InputError(f"{self.root}: no such object there") from None
+        except PermissionError as error:
+            raise InputError(f"{self.root}: {error}") from None
+        except OSError as error:
+            away = "Unable to connect" in str(error) or "resolve" in str(error)
+            why = " ".join(str(error).split())[:200]
+            raise Passing(why, reached=not away) from None
+
+
+def open_tree(url: str, client: Client) -> Tree:
+    """Return the folder at an address.
+
+    Raises
+    ------
+    InputError
+        If it is neither HTTP(S) nor S3.
+    """
+    if url.startswith(("http://", "https://")):
+        return HttpTree(url, client)
+    if url.startswith("s3://"):
+        try:
+            return S3Tree(url, client)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"--from {url}: {error}") from None
+    raise InputError(f"--from {url}: expected http://, https:// or s3://")
+
+
+def fetch_hats(client: Client, url: str, output: str, connections: int = 2) -> int:
+    """Bring a HATS catalogue; return how many of its data files came.
+
+    Of a collection the primary table comes. Each file's footer must tell as many rows as the list
+    of partitions does. The properties come last, so that nothing opens before it is whole.
+
+    Raises
+    ------
+    InputError
+        If there is no catalogue, its partitions are folders, or a file cannot be had.
+    """
+    tree = _primary(open_tree(url, client))
+    name, properties = _properties(tree)
+    listed = tree.read("partition_info.csv").decode("utf-8", "replace")
+    pixels = parse_pixels(listed, f"{tree.root}/partition_info.csv")
+    catalogue = HatsCatalogue("", parse_properties(properties.decode("utf-8", "replace")), pixels)
+    if catalogue.in_folders:
+        raise InputError(f"{tree.root}: a pixel is a folder of files; expected a file per pixel")
+    folder = Folder(output)
+    small = [_as_read(tree, "partition_info.csv", listed.encode())]
+    small.append(_as_read(tree, "dataset/_common_metadata", tree.read("dataset/_common_metadata")))
+    folder.fetch(small, "schema and partitions")
+    wanted = [_pixel(tree, catalogue, pixel) for pixel in pixels]
+    came = folder.fetch(wanted, "partitions", connections)
+    folder.fetch(
+        [_as_read(tree, n, properties) for n in dict.fromkeys((name, *PROPERTIES))], "properties"
+    )
+    return came
+
+
+def _primary(tree: Tree) -> Tree:
+    try:
+        text = tree.read("collection.properties").decode("utf-8", "replace")
+    except InputError as error:
+        if "404" in str(error) or "no such object" in str(error) or "403" in str(error):
+            return tree
+        raise
+    table = parse_properties(text).get("hats_primary_table_url", "")
+    if not table or "://" in table or table.startswith("/") or ".." in table.split("/"):
+        raise InputError(f"{tree.root}/collection.properties: no primary table in the collection")
+    return tree.below(table)
+
+
+def _properties(tree: Tree) -> tuple[str, bytes]:
+    try:
+        return PROPERTIES[1], tree.read(PROPERTIES[1])
+    except InputError:
+        return PROPERTIES[0], tree.read(PROPERTIES[0])
+
+
+def _as_read(tree: Tree, name: str, content: bytes) -> Wanted:
+    def bring(part: Path) -> None:
+        part.write_bytes(content)
+
+    return Wanted(name, f"{tree.root}/{name}", bring)
+
+
+def _pixel(tree: Tree, catalogue: HatsCatalogue, pixel: Pixel) -> Wanted:
+    name = catalogue.location(pixel).lstrip("/")
+    origin = f"{tree.root}/{name}"
+
+    def check(part: Path) -> None:
+        try:
+            rows = pq.read_metadata(part).num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{origin}: came as no whole Parquet file: {error}") from None
+        if pixel.rows is not None and rows != pixel.rows:
+            raise InputError(f"{origin}: came with {rows} rows; expected {pixel.rows}")
+
+    return Wanted(name, origin, lambda part: tree.download(name, part), check)
