@@ -22,7 +22,8 @@ T = TypeVar("T")
 _USER_AGENT = "ocspark (open clusters in Gaia; python-requests)"
 #: What a server may say today and not tomorrow.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-_CHUNK = 1 << 18
+#: What a cut may lose.
+_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Client:
             with self._open(url, {}, form) as answer:
                 return b"".join(answer.iter_content(_CHUNK))
 
-        return self.persist(url, lambda: _guarded(once), lambda: 0)
+        return self.persist(url, lambda: _guarded(url, once), lambda: 0)
 
     def download(self, url: str, part: Path, form: list[tuple[str, str]] | None = None) -> None:
         """Bring a file to `part`, going on where an earlier attempt was if it is still the same.
@@ -82,7 +83,7 @@ class Client:
         """
         self.persist(
             url,
-            lambda: _guarded(lambda: self._fetch(url, part, form)),
+            lambda: _guarded(url, lambda: self._fetch(url, part, form)),
             lambda: part.stat().st_size if part.exists() else 0,
         )
         _tag_path(part).unlink(missing_ok=True)
@@ -165,14 +166,14 @@ class Client:
                 raise Passing(f"the connection was cut after {came} of {expected} bytes")
 
 
-def _guarded(once: Callable[[], T]) -> T:
+def _guarded(what: str, once: Callable[[], T]) -> T:
     """Tell failures that may pass from those that do not."""
     try:
         return once()
-    except failures.SSLError as error:
+    except failures.SSLError:
         raise InputError(
-            f"{error.request.url if error.request else 'server'}: its certificate is not trusted; "
-            "REQUESTS_CA_BUNDLE can name a file of certificates"
+            f"{what}: the server's certificate is not trusted; REQUESTS_CA_BUNDLE can name a file "
+            "of certificates"
         ) from None
     except (failures.ConnectTimeout, failures.ConnectionError) as error:
         cut = "IncompleteRead" in str(error) or "Connection aborted" in str(error)
@@ -183,7 +184,7 @@ def _guarded(once: Callable[[], T]) -> T:
     except failures.Timeout:
         raise Passing("the server does not answer") from None
     except failures.RequestException as error:
-        raise InputError(f"{error}") from None
+        raise InputError(f"{what}: {error}") from None
 
 
 def _status(answer: requests.Response) -> str:

@@ -42,8 +42,9 @@ class Wanted:
         Where it is from, for the manifest and errors.
     bring : callable
         Writes it to a local path, going on where that left off if it can.
-    check : callable, optional
-        Given the local path, raises `InputError` if it is not what it should be.
+    finish : callable, optional
+        Given the local path, makes of it what is to land; raises `InputError` if what came is
+        not what it should be.
     md5 : str, optional
         That the file must have.
     """
@@ -51,7 +52,7 @@ class Wanted:
     name: str
     origin: str
     bring: Callable[[Path], None]
-    check: Callable[[Path], None] | None = None
+    finish: Callable[[Path], None] | None = None
     md5: str | None = None
 
 
@@ -147,8 +148,8 @@ class Folder:
                     raise InputError(
                         f"{file.origin}: came with another MD5 checksum; expected {file.md5}"
                     )
-                if file.check is not None:
-                    file.check(part)
+                if file.finish is not None:
+                    file.finish(part)
                 return
             except InputError as error:
                 part.unlink(missing_ok=True)

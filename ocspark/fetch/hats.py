@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -118,7 +119,7 @@ class S3Tree:
             return once()
         except FileNotFoundError:
             raise InputError(f"{self.root}: no such object there") from None
-        except PermissionError as error:
+        except (PermissionError, pa.ArrowInvalid) as error:
             raise InputError(f"{self.root}: {error}") from None
         except OSError as error:
             away = "Unable to connect" in str(error) or "resolve" in str(error)
@@ -136,12 +137,12 @@ def open_tree(url: str, client: Client) -> Tree:
     """
     if url.startswith(("http://", "https://")):
         return HttpTree(url, client)
-    if url.startswith("s3://"):
+    if re.match(r"s3://[^/?]", url):
         try:
             return S3Tree(url, client)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"--from {url}: {error}") from None
-    raise InputError(f"--from {url}: expected http://, https:// or s3://")
+    raise InputError(f"--from {url}: expected http://…, https://… or s3://BUCKET…")
 
 
 def fetch_hats(client: Client, url: str, output: str, connections: int = 2) -> int:

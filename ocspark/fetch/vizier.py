@@ -6,8 +6,12 @@ import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOTableSpecError, VOTableSpecWarning
+from astropy.table import Column, Table
 from astroquery.vizier import Vizier
 
 from ocspark.errors import InputError
@@ -31,7 +35,7 @@ TABLES = {
 
 
 def wanted_table(client: Client, name: str, server: str = SERVER) -> Wanted:
-    """Return a table of VizieR as a VOTable with all its columns and rows.
+    """Return a table of VizieR, all columns and rows, as Parquet with VizieR's column names.
 
     Parameters
     ----------
@@ -50,21 +54,21 @@ def wanted_table(client: Client, name: str, server: str = SERVER) -> Wanted:
         raise InputError(f"catalogue {name}: expected a table of VizieR or {', '.join(TABLES)}")
     query = Vizier(columns=["**"], row_limit=-1)
     payload = query.get_catalogs_async(table, get_query_payload=True)
-    form = [
-        tuple(line.split("=", 1)) if "=" in line else (line, "") for line in payload.split("\n")
-    ]
+    form = [(key, value) for key, _, value in (line.partition("=") for line in payload.split("\n"))]
     url = f"{server.rstrip('/')}/viz-bin/votable"
-    file = f"{name}.vot" if name in TABLES else f"{table.replace('/', '_')}.vot"
     origin = f"{url}?-source={table}"
 
-    def check(path: Path) -> None:
-        log.info("%s: %d rows", table, count_rows(path, origin))
+    def finish(path: Path) -> None:
+        rows = read_votable(path, origin)
+        pq.write_table(to_arrow(rows), path)
+        log.info("%s: %d rows", table, len(rows))
 
-    return Wanted(file, origin, lambda part: client.download(url, part, form), check)  # type: ignore[arg-type]
+    file = f"{name.replace('/', '_')}.parquet"
+    return Wanted(file, origin, lambda part: client.download(url, part, form), finish)
 
 
-def count_rows(path: Path, origin: str) -> int:
-    """Return the rows of a VOTable that VizieR sent whole.
+def read_votable(path: Path, origin: str) -> Table:
+    """Read a VOTable that VizieR has sent.
 
     Raises
     ------
@@ -81,9 +85,26 @@ def count_rows(path: Path, origin: str) -> int:
     for info in told:
         if (info.name or "").lower() == "query_status" and info.value in ("ERROR", "OVERFLOW"):
             raise InputError(f"{origin}: the server says {info.value}: {info.content or ''}")
-    tables = list(document.iter_tables())
-    rows = sum(len(table.array) for table in tables)
-    if not rows:
+    tables = [table for table in document.iter_tables() if len(table.array)]
+    if not tables:
         words = "; ".join(str(i.value) for i in told if (i.name or "").lower() == "error")
         raise InputError(f"{origin}: sent no rows; is there such a table? {words}")
-    return rows
+    # by their names, since an ID cannot have signs such as the * of pmRA*
+    return tables[0].to_table(use_names_over_ids=True)
+
+
+def to_arrow(table: Table) -> pa.Table:
+    """Return an astropy table as Arrow, units and descriptions in the columns' metadata."""
+    columns, fields = [], []
+    for name in table.colnames:
+        column: Column = table[name]
+        if column.ndim > 1:
+            continue
+        values = np.ma.asarray(column)
+        mask = np.ma.getmaskarray(values)
+        texts = values.dtype.kind in "OUS"
+        data = [str(v) for v in np.ma.getdata(values)] if texts else np.ma.getdata(values)
+        columns.append(pa.array(data, mask=mask))
+        notes = {"unit": str(column.unit or ""), "description": column.description or ""}
+        fields.append(pa.field(name, columns[-1].type, metadata=notes))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
