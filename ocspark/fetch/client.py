@@ -53,9 +53,9 @@ class Client:
     """Requests with manners; may be used by several threads."""
 
     def __init__(
-        self, manners: Manners | None = None, sleep: Callable[[float], None] = time.sleep
+        self, manners: Manners | None = None, sleep: Callable[[float], None] | None = None
     ) -> None:
-        self._manners, self._sleep = manners or Manners(), sleep
+        self._manners, self._sleep = manners or Manners(), sleep or time.sleep
         self._local = threading.local()
 
     def read(self, url: str, form: list[tuple[str, str]] | None = None) -> bytes:

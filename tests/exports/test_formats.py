@@ -16,7 +16,7 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from astropy.units import Unit
 
-from ocspark.analysis.landed import LandedRun
+from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.exports.fits import write_fits
@@ -266,3 +266,10 @@ def test_an_output_is_replaced_only_when_asked(run: LandedRun, tmp_path: Path) -
         with pytest.raises(InputError):
             export(run, Options(kind, str(folder), overwrite=True))
     assert (folder / "thesis.tex").exists()
+
+
+def test_runs_and_outputs_may_be_uris(run: LandedRun, tmp_path: Path) -> None:
+    there = open_run(f"file://{run.path}")
+    assert export(there, Options("csv", f"file://{tmp_path}/t.csv", cuts=Cuts(0.9))) > 0
+    export(run, Options("csv", str(tmp_path / "same.csv"), cuts=Cuts(0.9)))
+    assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "same.csv").read_bytes()
