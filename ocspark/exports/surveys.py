@@ -33,6 +33,7 @@ _D, _E, _I, _J, _K, _A = (
     T.StringType(),
 )
 _TYPES = {"D": _D, "E": _E, "I": _I, "J": _J, "K": _K, "A": _A}
+_BITS = {"I": 16, "J": 32, "K": 64}
 _NAN = float("nan")
 
 
@@ -244,19 +245,19 @@ def survey_source(targets: Source, style: str, given: Mapping[str, Any]) -> Sour
 
 
 def _with(column: Column, given: Mapping[str, Any]) -> Column:
+    """Return the column with the constant that is given for it, if there is one."""
     if column.name not in given:
         return column
-    value = given[column.name]
-    text = column.code[-1] == "A"
-    if text:
-        value = str(value)
-    longest = int(column.code[:-1]) if text else 0
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    whole = column.code in ("I", "J", "K")
-    if (text and (len(value) > longest or not value.isascii())) or (
-        not text and not (isinstance(value, int) if whole and number else number)
-    ):
-        expected = f"up to {longest} ASCII signs" if text else "a number"
+    value, kind = given[column.name], column.code[-1]
+    if kind == "A":
+        value, longest = str(value), int(column.code[:-1])
+        fits, expected = value.isascii() and len(value) <= longest, f"up to {longest} ASCII signs"
+    elif kind in _BITS:
+        fits = type(value) is int and abs(value) < 2 ** (_BITS[kind] - 1)
+        expected = f"a whole number of {_BITS[kind]} bits"
+    else:
+        fits, expected = type(value) in (int, float), "a number"
+    if not fits:
         raise InputError(f"--set {column.name}={value}: expected {expected}")
     return column._replace(value=value)
 

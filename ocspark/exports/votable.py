@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from ocspark.exports.records import Packed, packed_column, rows_of
 from ocspark.exports.source import Measure, Source, measure, watch_files
 from ocspark.exports.words import unit_text
-from ocspark.tables import Field
 from ocspark.tables.ucds import ucd_of
 
 #: Bytes that make a line of base64.
@@ -33,7 +32,7 @@ def write_votable(source: Source, stream: IO[bytes]) -> int:
         packed_column(
             f,
             measured.widths.get(f.name, 1),
-            ord("?") if f.name not in measured.widths and _is_truth(f) else 0,
+            ord("?") if f.type.typeName() == "boolean" else 0,
             f.name in measured.not_ascii,
         )
         for f in source.fields
@@ -45,10 +44,6 @@ def write_votable(source: Source, stream: IO[bytes]) -> int:
     lines.finish()
     stream.write(b"</STREAM>\n</BINARY2></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n")
     return measured.rows
-
-
-def _is_truth(field: Field) -> bool:
-    return field.type.typeName() == "boolean"
 
 
 def _binary2(batch: pa.RecordBatch, columns: Sequence[Packed]) -> bytes:

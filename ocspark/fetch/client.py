@@ -41,6 +41,10 @@ class Manners:
     timeout_s: float = 60.0
 
 
+class NotThere(InputError):
+    """The server has no such file, or shows it to nobody."""
+
+
 class Passing(Exception):
     """A failure that may pass; `retry_after_s` if the server said when."""
 
@@ -143,7 +147,8 @@ class Client:
             raise Passing(_status(answer), _retry_after_s(answer))
         if answer.status_code >= 400 and answer.status_code != 416:
             answer.close()
-            raise InputError(f"{url}: the server says {_status(answer)}")
+            kind = NotThere if answer.status_code in (403, 404, 410) else InputError
+            raise kind(f"{url}: the server says {_status(answer)}")
         return answer
 
     def _fetch(self, url: str, part: Path, form: list[tuple[str, str]] | None) -> None:

@@ -69,8 +69,12 @@ class Folder:
         self._parts = scratch if self._remote else Path(os.path.abspath(output))
         self._lock = threading.Lock()
         manifest = storage.join(output, MANIFEST)
-        there = storage.exists(manifest)
-        self._manifest: dict[str, Any] = json.loads(storage.read_text(manifest)) if there else {}
+        self._manifest: dict[str, Any] = {}
+        if storage.exists(manifest):
+            try:
+                self._manifest = json.loads(storage.read_text(manifest))
+            except ValueError:
+                log.warning("%s: is not JSON; everything is fetched again", manifest)
 
     def fetch(self, wanted: Sequence[Wanted], label: str, connections: int = 1) -> int:
         """Bring the files that are not there; return how many came.

@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.fetch.client import Client, Passing
+from ocspark.fetch.client import Client, NotThere, Passing
 from ocspark.fetch.folder import Folder, Wanted
 from ocspark.mirror.hats import (
     PROPERTIES,
@@ -63,13 +63,10 @@ class HttpTree:
 
 
 class S3Tree:
-    """A folder in a public bucket, ``s3://BUCKET/PATH[?region=…]``, read without credentials."""
+    """A folder in a public bucket: address, the bucket's file system, the path there."""
 
-    def __init__(self, root: str, client: Client) -> None:
-        rest = root.removeprefix("s3://")
-        uri = root if "@" in rest else f"s3://anonymous@{rest}"
-        self.root, self._client = root.split("?")[0].rstrip("/"), client
-        self._fs, self._inner = storage.resolve(uri)
+    def __init__(self, root: str, filesystem: fs.FileSystem, inner: str, client: Client) -> None:
+        self.root, self._fs, self._inner, self._client = root, filesystem, inner, client
 
     def read(self, name: str) -> bytes:
         """Return a small file."""
@@ -109,16 +106,14 @@ class S3Tree:
 
     def below(self, name: str) -> S3Tree:
         """Return a folder in this one."""
-        tree = object.__new__(S3Tree)
-        tree.root, tree._client, tree._fs = f"{self.root}/{name}", self._client, self._fs
-        tree._inner = f"{self._inner}/{name}"
-        return tree
+        root, inner = f"{self.root}/{name}", f"{self._inner}/{name}"
+        return S3Tree(root, self._fs, inner, self._client)
 
     def _told(self, once: Callable[[], T]) -> T:
         try:
             return once()
         except FileNotFoundError:
-            raise InputError(f"{self.root}: no such object there") from None
+            raise NotThere(f"{self.root}: no such object there") from None
         except (PermissionError, pa.ArrowInvalid) as error:
             raise InputError(f"{self.root}: {error}") from None
         except OSError as error:
@@ -128,7 +123,7 @@ class S3Tree:
 
 
 def open_tree(url: str, client: Client) -> Tree:
-    """Return the folder at an address.
+    """Return the folder at an address: a URL, or ``s3://BUCKET/PATH[?region=…]``, public.
 
     Raises
     ------
@@ -138,10 +133,12 @@ def open_tree(url: str, client: Client) -> Tree:
     if url.startswith(("http://", "https://")):
         return HttpTree(url, client)
     if re.match(r"s3://[^/?]", url):
+        uri = url if "@" in url else url.replace("s3://", "s3://anonymous@")  # no credentials
         try:
-            return S3Tree(url, client)
+            filesystem, inner = storage.resolve(uri)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"--from {url}: {error}") from None
+        return S3Tree(url.split("?")[0].rstrip("/"), filesystem, inner, client)
     raise InputError(f"--from {url}: expected http://…, https://… or s3://BUCKET…")
 
 
@@ -178,10 +175,8 @@ def fetch_hats(client: Client, url: str, output: str, connections: int = 2) -> i
 def _primary(tree: Tree) -> Tree:
     try:
         text = tree.read("collection.properties").decode("utf-8", "replace")
-    except InputError as error:
-        if "404" in str(error) or "no such object" in str(error) or "403" in str(error):
-            return tree
-        raise
+    except NotThere:
+        return tree
     table = parse_properties(text).get("hats_primary_table_url", "")
     if not table or "://" in table or table.startswith("/") or ".." in table.split("/"):
         raise InputError(f"{tree.root}/collection.properties: no primary table in the collection")
@@ -191,7 +186,7 @@ def _primary(tree: Tree) -> Tree:
 def _properties(tree: Tree) -> tuple[str, bytes]:
     try:
         return PROPERTIES[1], tree.read(PROPERTIES[1])
-    except InputError:
+    except NotThere:
         return PROPERTIES[0], tree.read(PROPERTIES[0])
 
 

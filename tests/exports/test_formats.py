@@ -20,13 +20,13 @@ from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.exports.fits import write_fits
-from ocspark.exports.source import BATCH_ROWS, TABLES, Cuts, Source, run_table
+from ocspark.exports.source import TABLES, Cuts, Source, run_table
 from ocspark.tables.ucds import UCDS, ucd_of
 from tests.exports.made import make_run, table_of
 
 FILES = {"votable": "t.vot", "fits": "t.fits", "ecsv": "t.ecsv", "csv": "t.csv", "mrt": "t.mrt"}
-#: More rows than a batch has, in two files.
-ROWS = BATCH_ROWS + 1234
+#: Many batches in two files.
+ROWS, BATCH_ROWS = 12_345, 2_000
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> LandedRun:
 @pytest.fixture(scope="module")
 def exported(run: LandedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports")
-    for kind, name in FILES.items():
-        assert export(run, Options(kind, str(folder / name))) == ROWS
-        rows = export(run, Options(kind, str(folder / f"clusters_{name}"), table="clusters"))
-        assert rows == 4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ocspark.exports.source.BATCH_ROWS", BATCH_ROWS)
+        for kind, name in FILES.items():
+            assert export(run, Options(kind, str(folder / name))) == ROWS
+            rows = export(run, Options(kind, str(folder / f"clusters_{name}"), table="clusters"))
+            assert rows == 4
     return folder
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -65,22 +66,13 @@ def test_every_format_of_a_run_of_the_main_job(
     assert job(*common, "moc", "--output", tmp_path / "moc.fits")[0] == 0
     moc = MOC.load(tmp_path / "moc.fits", "fits")
     ra, dec = (np.array([c[i] for c in CLUSTERS.values()]) for i in (0, 1))
-    names = list(CLUSTERS)
-    ageless = [names.index("Ageless_1")]  # never searched
-    at = moc.contains_lonlat(ra * u_deg(), dec * u_deg())
-    assert at[[i for i in range(len(names)) if i not in ageless]].sum() >= 5
-    assert at[names.index("Poor_1")]  # skipped, but searched
+    assert moc.contains_lonlat(ra * u.deg, dec * u.deg).all()  # skipped clusters were searched too
+    assert moc.sky_fraction < 0.01
     code, said = job(*common, "targets", "--output", tmp_path / "t.fits", "--epoch", 2027)
     assert code == 0
     targets = Table.read(tmp_path / "t.fits")
     assert sorted(targets["source_id"]) == sorted(set(members["source_id"]))
     assert (np.asarray(targets["n_clusters"]) == 2).any()  # Wrap 1 and Wrap_2 overlap
-
-
-def u_deg() -> object:
-    import astropy.units as u
-
-    return u.deg
 
 
 def test_the_newest_run_of_a_folder_is_taken(finished: RunResult, job: Job, tmp_path: Path) -> None:
@@ -194,7 +186,7 @@ def peak_mb(folder: Path, n: int, *kinds: str) -> dict[str, int]:
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     """Four times the rows are 120 MB more as Arrow columns."""
-    kinds = ("fits", "mrt", "hats", "targets")
+    kinds = ("fits", "mrt", "targets")
     few = peak_mb(tmp_path / "few", 200_000, *kinds)
     many = peak_mb(tmp_path / "many", 800_000, *kinds)
     for kind, peak in many.items():

@@ -201,8 +201,10 @@ def test_weave_gets_its_catalogue(run: LandedRun, tmp_path: Path) -> None:
     ("given", "words"),
     [
         ({"NOSUCH": 1}, "no such column"),
-        ({"RESOLUTION": "low"}, "expected a number"),
-        ({"RESOLUTION": 1.5}, "expected a number"),
+        ({"RESOLUTION": "low"}, "whole number"),
+        ({"RESOLUTION": 1.5}, "whole number"),
+        ({"RESOLUTION": 40_000}, "16 bits"),
+        ({"REDDENING": True}, "a number"),
         ({"SUBSURVEY": "x" * 300}, "256 ASCII"),
         ({"SUBSURVEY": "Παρανάλ"}, "256 ASCII"),
     ],
