@@ -77,8 +77,9 @@ def open_whole(path: str) -> Iterator[NativeFile]:
         with filesystem.open_output_stream(target, compression=None) as stream:
             yield stream
     except BaseException:
-        if local:
-            remove_file(target)
+        # closing it published what an object store had got so far
+        if filesystem.get_file_info(target).type == fs.FileType.File:
+            filesystem.delete_file(target)
         raise
     if local:
         filesystem.move(target, inner)

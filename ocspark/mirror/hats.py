@@ -104,7 +104,7 @@ def find_hats(path: str) -> HatsCatalogue | None:
     """
     collection = storage.join(path, "collection.properties")
     if storage.exists(collection):
-        table = _read_properties(collection).get("hats_primary_table_url", "")
+        table = parse_properties(storage.read_text(collection)).get("hats_primary_table_url", "")
         if not table:
             raise InputError(f"mirror.path: {collection}: expected hats_primary_table_url")
         absolute = "://" in table or table.startswith("/")
@@ -119,12 +119,15 @@ def find_hats(path: str) -> HatsCatalogue | None:
     for name in reversed(PROPERTIES):
         file = storage.join(path, name)
         if storage.exists(file):
-            return HatsCatalogue(path, _read_properties(file), _read_pixels(path))
+            return HatsCatalogue(
+                path, parse_properties(storage.read_text(file)), _read_pixels(path)
+            )
     return None
 
 
-def _read_properties(path: str) -> dict[str, str]:
-    lines = (line.split("=", 1) for line in storage.read_text(path).splitlines() if "=" in line)
+def parse_properties(text: str) -> dict[str, str]:
+    """Return what a file of properties says."""
+    lines = (line.split("=", 1) for line in text.splitlines() if "=" in line)
     return {key.strip(): value.strip() for key, value in lines if not key.startswith("#")}
 
 
@@ -132,14 +135,25 @@ def _read_pixels(path: str) -> list[Pixel]:
     info = storage.join(path, "partition_info.csv")
     if not storage.exists(info):
         raise InputError(f"mirror.path: {info}: no such file; a HATS catalogue has one")
-    rows = list(csv.DictReader(io.StringIO(storage.read_text(info))))
+    return parse_pixels(storage.read_text(info), f"mirror.path: {info}")
+
+
+def parse_pixels(text: str, where: str) -> list[Pixel]:
+    """Return the pixels that a partition_info.csv lists, in sky order.
+
+    Raises
+    ------
+    InputError
+        If it is no such list; the message starts with `where`.
+    """
+    rows = list(csv.DictReader(io.StringIO(text)))
     if not rows or not {"Norder", "Npix"} <= set(rows[0]):
-        raise InputError(f"mirror.path: {info}: expected rows with Norder and Npix")
+        raise InputError(f"{where}: expected rows with Norder and Npix")
     try:
         pixels = [_pixel(row) for row in rows]
     except (TypeError, ValueError):
         raise InputError(
-            f"mirror.path: {info}: Norder, Npix (and num_rows) must be whole numbers, Norder 0 to "
+            f"{where}: Norder, Npix (and num_rows) must be whole numbers, Norder 0 to "
             "29 and Npix a pixel of it"
         ) from None
     return sorted(pixels, key=lambda p: (p.start, p.order))

@@ -20,12 +20,20 @@ class Progress:
         All units of the pass.
     n_rows : int or None
         All mirror rows of the pass; None where only reading tells, and units measure what is left.
-    noun : str
-        What a unit is called.
+    noun, counted : str
+        What a unit is called, and a row.
     """
 
-    def __init__(self, label: str, n_units: int, n_rows: int | None, noun: str = "units") -> None:
+    def __init__(
+        self,
+        label: str,
+        n_units: int,
+        n_rows: int | None,
+        noun: str = "units",
+        counted: str = "sources",
+    ) -> None:
         self._label, self._n_units, self._n_rows, self._noun = label, n_units, n_rows, noun
+        self._counted = counted
         self._units = self._rows = self._new_units = self._new_rows = 0
         self._last, self._busy = time.monotonic(), 0.0
 
@@ -46,7 +54,7 @@ class Progress:
             else:
                 seconds = max(self._n_rows - self._rows, 0) * elapsed / self._new_rows
             left = timedelta(seconds=round(seconds))
-            text += f", {self._new_rows / elapsed:,.0f} sources/s, {left} left"
+            text += f", {self._new_rows / elapsed:,.0f} {self._counted}/s, {left} left"
         if reused:
             text += " (unit reused)" if units == 1 else f" ({units} reused)"
         if sys.stderr.isatty():

@@ -80,6 +80,7 @@ def cluster_rows(
             **{name: cluster[name] for name in ("distance", "log_age", "a0")},
         }
         if key in cones.index:
+            row["cone_ra"], row["cone_dec"] = cones.at[key, "ra"], cones.at[key, "dec"]
             row["radius_deg"] = cones.at[key, "radius_deg"]
             row["radius_bounded"] = bool(cones.at[key, "radius_bounded"])
             row["n_cone"] = n_cone.get(key, 0)

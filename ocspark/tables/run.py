@@ -35,6 +35,8 @@ CLUSTERS = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("status", STRING, "", "done or skipped"),
     Field("reason", STRING, "", "Why it was skipped"),
+    Field("cone_ra", DOUBLE, "deg", "Centre of the cone, from the cluster table"),
+    Field("cone_dec", DOUBLE, "deg", "Centre of the cone, from the cluster table"),
     Field("radius_deg", DOUBLE, "deg", "Radius of the cone"),
     Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds the cone"),
     Field("n_cone", LONG, "", "Kept sources in the cone"),

@@ -1,0 +1,70 @@
+"""A run's tables as files for other programs: ``jobs/export.py --run DIR --format NAME …``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from ocspark.analysis.landed import open_run
+from ocspark.cli import Parser, run_job
+from ocspark.errors import InputError
+from ocspark.exports.export import FORMATS, STYLES, Options, export
+from ocspark.exports.moc import DEFAULT_ORDER
+from ocspark.exports.source import TABLES, Cuts
+
+
+def main() -> int:
+    """Export and say how many rows were written."""
+    parser = Parser(description=__doc__)
+    add = parser.add_argument
+    add("--run", required=True, metavar="DIR", help="a finished run")
+    add("--format", required=True, metavar="NAME", help=f"one of {', '.join(FORMATS)}")
+    add("--output", required=True, metavar="PATH", help="file to write (hats: folder)")
+    add("--overwrite", action="store_true", help="replace what is there")
+    add("--table", default="candidates", metavar="NAME", help=f"one of {', '.join(TABLES)}")
+    add("--min-probability", type=float, metavar="P", help="targets: 0.5 by default")
+    add("--bright", type=float, metavar="MAG", help="brightest G magnitude")
+    add("--faint", type=float, metavar="MAG", help="faintest G magnitude")
+    add("--readme", metavar="FILE", help="mrt: the description apart from the data, as for CDS")
+    add("--order", type=int, default=DEFAULT_ORDER, help="moc: HEALPix order")
+    add(
+        "--epoch", type=float, metavar="YEAR", help="targets: epoch of positions; Gaia's by default"
+    )
+    add("--style", default="plain", metavar="NAME", help=f"targets: one of {', '.join(STYLES)}")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        dest="given",
+        metavar="COLUMN=VALUE",
+        help="targets: a constant for a column of the style; may be repeated",
+    )
+    chosen = parser.parse_args()
+    options = Options(
+        format=chosen.format,
+        output=chosen.output,
+        table=chosen.table,
+        cuts=Cuts(chosen.min_probability, chosen.bright, chosen.faint),
+        overwrite=chosen.overwrite,
+        readme=chosen.readme,
+        order=chosen.order,
+        epoch=chosen.epoch,
+        style=chosen.style,
+        given=dict(_pair(text) for text in chosen.given),
+    )
+    rows = export(open_run(chosen.run), options)
+    what = "the searched sky" if rows is None else f"{rows} rows"
+    print(f"[ocspark] {what} written to {chosen.output}")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: expected COLUMN=VALUE")
+    return key, yaml.safe_load(value)
+
+
+if __name__ == "__main__":
+    run_job(main)

@@ -1,0 +1,64 @@
+"""FITS binary tables, written row block by row block."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from astropy.io import fits
+
+from ocspark.exports.records import packed_column, rows_of
+from ocspark.exports.source import Source, measure, require_ascii, watch_files
+from ocspark.exports.words import ascii_text, unit_text
+from ocspark.tables.ucds import ucd_of
+
+_BLOCK = 2880
+
+
+def write_fits(source: Source, stream: IO[bytes]) -> int:
+    """Write a source as a FITS file with one binary table; return its rows.
+
+    Missing floats are NaN, missing whole numbers TNULLn, missing truth values 0, missing texts
+    empty. Units, descriptions (TCOMMn) and UCDs (TUCDn) are in the header.
+
+    Raises
+    ------
+    InputError
+        If a text is not ASCII.
+    """
+    measured = measure(source)
+    require_ascii(measured, "fits")
+    columns = [packed_column(f, measured.widths.get(f.name, 1), None) for f in source.fields]
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(name=c.name, format=c.fits, null=None if c.fits == "L" else c.null)
+            for c in columns
+        ],
+        nrows=0,
+        name=source.name,
+    )
+    header = table.header
+    header["NAXIS2"] = measured.rows
+    for number, field in enumerate(source.fields, 1):
+        unit, ucd = unit_text(field.unit, "fits"), ucd_of(field.name)
+        if unit:
+            header.set(f"TUNIT{number}", unit, after=f"TFORM{number}")
+        header[f"TCOMM{number}"] = ascii_text(field.description)
+        if ucd:
+            header[f"TUCD{number}"] = ucd
+    primary = fits.PrimaryHDU().header
+    for target in (primary, header):
+        target["ORIGIN"] = "ocspark"
+        target["RUN_ID"] = (str(source.facts["run_id"]), "run of ocspark")
+        target["RELEASE"] = (str(source.facts["release"]), "Gaia release")
+        target["MODEL"] = (str(source.facts["model"]), "network")
+        for keyword, value in source.header.items():
+            target[keyword] = value
+    header["RADESYS"] = "ICRS"
+    header["EPOCH_YR"] = (float(source.facts["epoch"]), "[yr] epoch of positions, Julian")
+    stream.write(primary.tostring().encode("ascii"))
+    stream.write(header.tostring().encode("ascii"))
+    written = 0
+    for batch in source.batches(None, watch_files(source)):
+        written += stream.write(rows_of(batch, columns).tobytes())
+    stream.write(bytes(-written % _BLOCK))
+    return measured.rows

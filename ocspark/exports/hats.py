@@ -1,0 +1,78 @@
+"""A run's stars as a HATS catalogue: HEALPix pixels of mixed orders, sorted on the sky."""
+
+from __future__ import annotations
+
+import tempfile
+
+import numpy as np
+import pyarrow as pa
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.exports.scatter import BUCKET_ROWS, Buckets
+from ocspark.exports.source import Source, watch_files
+from ocspark.mirror.hats import UNFINISHED
+from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, index_29
+from ocspark.mirror.partition import COUNT_ORDER, adaptive_pixels
+from ocspark.mirror.parts import write_catalogue_metadata, write_partition
+
+
+def write_hats(source: Source, output: str) -> int:
+    """Write a source as a HATS catalogue below `output`; return its rows.
+
+    Nothing opens as a catalogue before the last step. A star of several clusters has a row for
+    each. Units and descriptions are in the columns' metadata.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, which make no catalogue.
+    """
+    counts = np.zeros(12 * 4**COUNT_ORDER, dtype=np.int64)
+    for batch in source.batches(["ra", "dec"], None):
+        cells = _index(batch) >> 2 * (HEALPIX_ORDER - COUNT_ORDER)
+        np.add.at(counts, cells, 1)
+    cells = np.flatnonzero(counts)
+    if not len(cells):
+        raise InputError("--format hats: no rows pass the cuts; a HATS catalogue needs one")
+    pixels = adaptive_pixels(cells, counts[cells], BUCKET_ROWS)
+    schema = _documented(source)
+    storage.make_directory(output)
+    storage.write_file(storage.join(output, UNFINISHED), "")
+    partitions = []
+    with tempfile.TemporaryDirectory() as folder:
+        buckets = Buckets(folder, schema)
+        for batch in source.batches(None, watch_files(source)):
+            index = _index(batch)
+            columns = [pa.array(index), *batch.columns]
+            rows = pa.RecordBatch.from_arrays(columns, schema=schema)
+            buckets.add(rows, np.searchsorted(pixels.first, index, side="right") - 1)
+        for number, (order, pixel) in enumerate(zip(pixels.order, pixels.pixel, strict=True)):
+            # by cluster first, so that the bytes do not depend on the order rows came in
+            table = buckets.read(number).sort_by("cluster")
+            partitions.append(write_partition(table, output, int(order), int(pixel)))
+    facts = source.facts
+    write_catalogue_metadata(
+        output,
+        partitions,
+        schema,
+        catalogue_name=f"ocspark_{source.name}",
+        provenance={
+            "obs_title": f"{source.title}, run {facts['run_id']} of ocspark on Gaia "
+            f"{facts['release'].upper()}"
+        },
+    )
+    storage.remove_file(storage.join(output, UNFINISHED))
+    return sum(p.rows for p in partitions)
+
+
+def _index(batch: pa.RecordBatch) -> np.ndarray:
+    return index_29(batch["ra"].to_numpy(), batch["dec"].to_numpy())
+
+
+def _documented(source: Source) -> pa.Schema:
+    described = [
+        source.schema.field(f.name).with_metadata({"unit": f.unit, "description": f.description})
+        for f in source.fields
+    ]
+    return pa.schema([pa.field(HEALPIX_COLUMN, pa.int64()), *described])

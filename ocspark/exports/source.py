@@ -1,0 +1,214 @@
+"""What exports read: a table as record batches, over and over, never all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.analysis.landed import LandedRun
+from ocspark.errors import InputError
+from ocspark.release import load_release
+from ocspark.runs.progress import Progress
+from ocspark.tables import CANDIDATES, CLUSTERS, NON_MEMBERS, TRAINING_MEMBERS, Field, struct
+
+BATCH_ROWS = 50_000
+TABLES = {
+    "candidates": CANDIDATES,
+    "clusters": CLUSTERS,
+    "training_members": TRAINING_MEMBERS,
+    "non_members": NON_MEMBERS,
+}
+#: Called with a file's rows when all of them have been handed on.
+Watch = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Which rows to take: those with at least this probability, between these G magnitudes."""
+
+    min_probability: float | None = None
+    bright: float | None = None
+    faint: float | None = None
+
+    def columns(self) -> list[str]:
+        """Return the columns that the cuts look at."""
+        magnitude = self.bright is not None or self.faint is not None
+        names = ["probability"] if self.min_probability is not None else []
+        return names + (["phot_g_mean_mag"] if magnitude else [])
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows that pass; a missing value does not."""
+        for name, limit, test in (
+            ("probability", self.min_probability, pc.greater_equal),
+            ("phot_g_mean_mag", self.bright, pc.greater_equal),
+            ("phot_g_mean_mag", self.faint, pc.less_equal),
+        ):
+            if limit is not None:
+                batch = batch.filter(test(batch[name], limit))
+        return batch
+
+
+NO_CUTS = Cuts()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table to export.
+
+    Attributes
+    ----------
+    name, title : str
+        Its name, and what it is in a line.
+    fields : sequence of Field
+    batches : callable
+        Given column names (None: all) and a `Watch` or None, yields record batches of them.
+    facts : mapping
+        What to say about where it comes from: ``run_id``, ``model``, ``release``, ``epoch`` [yr].
+    widths : mapping
+        Bytes of text columns whose width is not for the data to decide.
+    header : mapping
+        Further FITS keywords.
+    """
+
+    name: str
+    title: str
+    fields: Sequence[Field]
+    batches: Callable[[Sequence[str] | None, Watch | None], Iterator[pa.RecordBatch]]
+    facts: Mapping[str, Any]
+    widths: Mapping[str, int] = field(default_factory=dict)
+    header: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The batches' schema."""
+        return arrow_schema(self.fields)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Rows of a source; bytes (UTF-8) of the longest text by column; texts that are not ASCII."""
+
+    rows: int
+    widths: Mapping[str, int]
+    not_ascii: Mapping[str, str]
+
+
+def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
+    """Return the Arrow schema of some fields."""
+    return to_arrow_schema(struct(list(fields)))
+
+
+def run_facts(run: LandedRun) -> dict[str, Any]:
+    """Return what an export says about the run it comes from."""
+    try:
+        release, run_id = run.record["release"], run.record["run_id"]
+        model = run.record["model"]["name"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"--run: {run.path}/run.json: has no {error}; expected a run's") from None
+    epoch = load_release(release).epoch
+    return {"run_id": run_id, "model": model, "release": release, "epoch": epoch}
+
+
+def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
+    """Return a table of a run as a source.
+
+    Raises
+    ------
+    InputError
+        If the run has no such table, or it lacks a column of today's.
+    """
+    fields = TABLES[table]
+    lacking = [name for name in cuts.columns() if name not in {f.name for f in fields}]
+    if lacking:
+        raise InputError(f"--table {table}: has no {lacking[0]} to cut at; expected candidates")
+    folder = storage.join(run.path, table)
+    files = [f for f in storage.list_files(folder) if f.endswith(".parquet")]
+    if not files:
+        raise InputError(f"--run: {folder}: no such table in this run")
+    _check_columns(files[0], fields)
+
+    def batches(
+        columns: Sequence[str] | None = None, watch: Watch | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = [f for f in fields if columns is None or f.name in columns]
+        schema = arrow_schema(wanted)
+        read = [*schema.names, *(n for n in cuts.columns() if n not in schema.names)]
+        for file in files:
+            n_rows = 0
+            for batch in _read(file, read):
+                n_rows += batch.num_rows
+                rows = cuts.apply(batch)
+                if rows.num_rows:
+                    yield rows.select(schema.names).cast(schema)
+            if watch is not None:
+                watch(n_rows)
+
+    title = f"{table.replace('_', ' ').capitalize()} of open clusters"
+    return Source(table, title, fields, batches, {**run_facts(run), "n_files": len(files)})
+
+
+def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    filesystem, inner = storage.resolve(file)
+    try:
+        with pq.ParquetFile(inner, filesystem=filesystem) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"--run: {file}: cannot be read: {error}") from None
+
+
+def _check_columns(file: str, fields: Sequence[Field]) -> None:
+    filesystem, inner = storage.resolve(file)
+    try:
+        there = set(pq.read_schema(inner, filesystem=filesystem).names)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"--run: {file}: cannot be read: {error}") from None
+    lacking = [f.name for f in fields if f.name not in there]
+    if lacking:
+        raise InputError(
+            f"--run: {file}: has no column {lacking[0]}; expected a run of this version of ocspark"
+        )
+
+
+def measure(source: Source) -> Measure:
+    """Count a source's rows and find how wide its texts are, in one pass over its text columns."""
+    texts = [f.name for f in source.fields if pa.types.is_string(source.schema.field(f.name).type)]
+    rows, widths, not_ascii = 0, dict.fromkeys(texts, 1), dict[str, str]()
+    for batch in source.batches(texts or [source.fields[0].name], None):
+        rows += batch.num_rows
+        for name in texts:
+            column = batch[name].dictionary_encode().dictionary
+            widths[name] = max(widths[name], pc.max(pc.binary_length(column)).as_py() or 0)
+            strange = column.filter(pc.invert(pc.string_is_ascii(column)))
+            if len(strange):
+                not_ascii[name] = strange[0].as_py()
+    return Measure(rows, {**widths, **source.widths}, not_ascii)
+
+
+def require_ascii(measured: Measure, kind: str) -> None:
+    """Refuse texts that a kind of file cannot hold.
+
+    Raises
+    ------
+    InputError
+    """
+    for name, text in measured.not_ascii.items():
+        raise InputError(
+            f"--format {kind}: {name} {text!r} is not ASCII, which is all that this format holds; "
+            "expected votable, ecsv, csv or hats"
+        )
+
+
+def watch_files(source: Source) -> Watch | None:
+    """Return what reports the progress of the pass that writes."""
+    n_files = source.facts.get("n_files")
+    if not n_files:
+        return None
+    progress = Progress(f"export {source.name}", n_files, None, "files")
+    return lambda rows: progress.done(rows, reused=False)

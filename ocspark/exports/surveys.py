@@ -1,0 +1,277 @@
+"""Target lists with the columns of 4MOST and WEAVE.
+
+4MOST: the target catalogue of VIS-MAN-4MOST-47110-1720-0001, format version 2.6. WEAVE: the
+catalogue template of its data model 8.00, without the columns for integral-field units' analysis
+(``APS_*``), which stand for defaults where they are absent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import healpy
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import types as T
+
+from ocspark.errors import InputError
+from ocspark.exports.source import Source, Watch, arrow_schema
+from ocspark.tables import Field
+
+log = logging.getLogger("ocspark")
+
+_D, _E, _I, _J, _K, _A = (
+    T.DoubleType(),
+    T.FloatType(),
+    T.ShortType(),
+    T.IntegerType(),
+    T.LongType(),
+    T.StringType(),
+)
+_TYPES = {"D": _D, "E": _E, "I": _I, "J": _J, "K": _K, "A": _A}
+_BITS = {"I": 16, "J": 32, "K": 64}
+_NAN = float("nan")
+
+
+class Column(NamedTuple):
+    """A column of a survey: name, FITS code (with width for texts), unit, what it holds.
+
+    `value` is a column of the targets, a constant, or a function of targets and facts.
+    """
+
+    name: str
+    code: str
+    unit: str
+    description: str
+    value: Any
+
+    @property
+    def field(self) -> Field:
+        """The column as exports know it."""
+        return Field(self.name, _TYPES[self.code[-1]], self.unit, self.description)
+
+
+class Survey(NamedTuple):
+    """A survey's format: columns, those its team must fill, keywords, northernmost Dec [deg]."""
+
+    columns: Sequence[Column]
+    to_fill: Sequence[str]
+    header: Mapping[str, str]
+    max_dec: float
+
+
+class _Of(NamedTuple):
+    """A column of the targets."""
+
+    name: str
+
+
+def _name(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    prefix = f"Gaia{facts['release'].upper()}_"
+    return pc.binary_join_element_wise(prefix, rows["source_id"].cast(pa.string()), "")
+
+
+def _id(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    return rows["source_id"].cast(pa.string())
+
+
+def _release(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    return pa.array([facts["release"].removeprefix("dr")] * rows.num_rows)
+
+
+def _rp(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    return pc.subtract(rows["phot_g_mean_mag"], rows["g_rp"])
+
+
+def _rp_error(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    # the colour's error is made of those of G and RP
+    colour, g = (
+        rows[n].to_numpy(zero_copy_only=False) for n in ("g_rp_error", "phot_g_mean_mag_error")
+    )
+    return pa.array(np.sqrt(np.maximum(colour**2 - g**2, 0.0)))
+
+
+def _priority(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    return pc.add(1.0, pc.multiply(9.0, rows["probability"]))
+
+
+def _healpix(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
+    place = (rows["ra"].to_numpy(), rows["dec"].to_numpy())
+    return pa.array(healpy.ang2pix(16, *place, nest=True, lonlat=True))
+
+
+_4MOST = [
+    Column("NAME", "256A", "", "Target", _name),
+    Column("RA", "D", "deg", "Right ascension at EPOCH", _Of("ra")),
+    Column("DEC", "D", "deg", "Declination at EPOCH", _Of("dec")),
+    Column("PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _Of("pmra")),
+    Column("PMDEC", "E", "mas/yr", "Proper motion in Dec", _Of("pmdec")),
+    Column("EPOCH", "E", "yr", "Epoch of the position", _Of("epoch")),
+    Column("RESOLUTION", "I", "", "1 LRS, 2 HRS", 1),
+    Column("SUBSURVEY", "256A", "", "Sub-survey", ""),
+    Column("TEMPLATE", "256A", "", "Spectral template", ""),
+    Column("RULESET", "256A", "", "Rules of spectral success", ""),
+    Column("EXTENT_FLAG", "J", "", "0 point source", 0),
+    Column("EXTENT_PARAMETER", "E", "arcsec", "Sersic radius, not used", 0.0),
+    Column("EXTENT_INDEX", "E", "", "Sersic index, not used", 0.0),
+    Column("MAG_TYPE", "256A", "", "What MAG is", "Gaia_G_Vega"),
+    Column("MAG", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
+    Column("MAG_ERR", "E", "mag", "Error of MAG", _Of("phot_g_mean_mag_error")),
+    Column("DATE_EARLIEST", "D", "d", "Julian date", 0.0),
+    Column("DATE_LATEST", "D", "d", "Julian date", 0.0),
+    Column("CADENCE", "K", "", "Coded cadence", 0),
+    Column("REDDENING", "E", "mag", "E(B-V) for the template", _NAN),
+    Column("REDSHIFT_ESTIMATE", "E", "", "Redshift", 0.0),
+    Column("REDSHIFT_ERROR", "E", "", "Error of redshift", 0.0),
+    Column("TEMPLATE_REDSHIFT", "E", "", "Redshift of the template", 0.0),
+    Column("CAL_MAG_BLUE", "E", "mag", "Not known", _NAN),
+    Column("CAL_MAG_GREEN", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
+    Column("CAL_MAG_RED", "E", "mag", "RP magnitude", _rp),
+    Column("CAL_MAG_ERR_BLUE", "E", "mag", "Not known", _NAN),
+    Column("CAL_MAG_ERR_GREEN", "E", "mag", "Error of G", _Of("phot_g_mean_mag_error")),
+    Column("CAL_MAG_ERR_RED", "E", "mag", "Error of RP", _rp_error),
+    Column("CAL_MAG_ID_BLUE", "256A", "", "What CAL_MAG_BLUE is", ""),
+    Column("CAL_MAG_ID_GREEN", "256A", "", "What CAL_MAG_GREEN is", "GAIA_G_VEGA_PSF"),
+    Column("CAL_MAG_ID_RED", "256A", "", "What CAL_MAG_RED is", "GAIA_GRP_VEGA_PSF"),
+    Column("CLASSIFICATION", "256A", "", "Expected class", "STAR"),
+    Column("COMPLETENESS", "E", "", "Wanted completeness of the sub-survey", 1.0),
+    Column("PARALLAX", "E", "mas", "Parallax", _Of("parallax")),
+]
+
+_WEAVE = [
+    Column("CNAME", "20A", "", "WEAVE object name, given at submission", ""),
+    Column("TARGSRVY", "15A", "", "Survey", ""),
+    Column("TARGPROG", "40A", "", "All clusters of the target", _Of("clusters")),
+    Column("TARGCAT", "30A", "", "Catalogue file", ""),
+    Column("TARGID", "30A", "", "Identifier of the target", _id),
+    Column("TARGNAME", "30A", "", "Likeliest cluster of the target", _Of("cluster")),
+    Column("TARGPRIO", "E", "", "Priority, 1 to 10: 1 + 9 probability", _priority),
+    Column("TARGUSE", "1A", "", "T target", "T"),
+    Column("TARGCLASS", "12A", "", "Class", "STAR"),
+    Column("PROGTEMP", "8A", "", "Observing programme template", ""),
+    Column("OBSTEMP", "5A", "", "Observing constraints template", ""),
+    Column("GAIA_ID", "25A", "", "Gaia source identifier", _id),
+    Column("GAIA_DR", "5A", "", "Gaia release", _release),
+    Column("GAIA_RA", "D", "deg", "Right ascension at GAIA_EPOCH", _Of("ra")),
+    Column("GAIA_DEC", "D", "deg", "Declination at GAIA_EPOCH", _Of("dec")),
+    Column("GAIA_EPOCH", "E", "yr", "Epoch of the position", _Of("epoch")),
+    Column("GAIA_PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _Of("pmra")),
+    Column("GAIA_PMRA_ERR", "E", "mas/yr", "Error of GAIA_PMRA", _Of("pmra_error")),
+    Column("GAIA_PMDEC", "E", "mas/yr", "Proper motion in Dec", _Of("pmdec")),
+    Column("GAIA_PMDEC_ERR", "E", "mas/yr", "Error of GAIA_PMDEC", _Of("pmdec_error")),
+    Column("GAIA_PARAL", "E", "mas", "Parallax", _Of("parallax")),
+    Column("GAIA_PARAL_ERR", "E", "mas", "Error of GAIA_PARAL", _Of("parallax_error")),
+    Column("HEALPIX", "I", "", "Nested HEALPix pixel, Nside 16", _healpix),
+    Column("IFU_SPAXEL", "6A", "", "Not used", ""),
+    Column("IFU_PA", "D", "deg", "Not used", _NAN),
+    Column("IFU_DITHER", "I", "", "Not used", 0),
+    Column("MAG_G", "E", "mag", "SDSS-like g, not known", _NAN),
+    Column("MAG_G_ERR", "E", "mag", "Not known", _NAN),
+    Column("MAG_R", "E", "mag", "SDSS-like r, not known", _NAN),
+    Column("MAG_R_ERR", "E", "mag", "Not known", _NAN),
+    Column("MAG_I", "E", "mag", "SDSS-like i, not known", _NAN),
+    Column("MAG_I_ERR", "E", "mag", "Not known", _NAN),
+    Column("GAIA_MAG_G", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
+    Column("GAIA_MAG_G_ERR", "E", "mag", "Error of G", _Of("phot_g_mean_mag_error")),
+    Column("GAIA_MAG_BP", "E", "mag", "BP magnitude, not known", _NAN),
+    Column("GAIA_MAG_BP_ERR", "E", "mag", "Not known", _NAN),
+    Column("GAIA_MAG_RP", "E", "mag", "RP magnitude", _rp),
+    Column("GAIA_MAG_RP_ERR", "E", "mag", "Error of RP", _rp_error),
+]
+
+SURVEYS = {
+    "4most": Survey(
+        _4MOST,
+        ("SUBSURVEY", "TEMPLATE", "RULESET"),
+        {"FMTDOC": "VIS-MAN-4MOST-47110-1720-0001", "FMTVERS": "2.6"},
+        40.0,
+    ),
+    "weave": Survey(
+        _WEAVE,
+        ("TARGSRVY", "TARGCAT", "PROGTEMP", "OBSTEMP"),
+        {"DATAMVER": "8.00"},
+        90.0,
+    ),
+}
+
+
+def survey_source(targets: Source, style: str, given: Mapping[str, Any]) -> Source:
+    """Return targets with a survey's columns.
+
+    Parameters
+    ----------
+    targets : Source
+        Of `ocspark.exports.targets`.
+    style : str
+        ``4most`` or ``weave``.
+    given : mapping
+        Column to a constant that stands in it.
+
+    Raises
+    ------
+    InputError
+        For a column that the survey does not have, or a value that it cannot hold.
+    """
+    survey = SURVEYS[style]
+    columns = [_with(column, given) for column in survey.columns]
+    unknown = set(given) - {c.name for c in columns}
+    if unknown:
+        raise InputError(f"--set {min(unknown)}: the style {style} has no such column")
+    empty = [name for name in survey.to_fill if name not in given]
+    if empty:
+        log.warning("%s: left empty; --set fills them", ", ".join(empty))
+    fields = [column.field for column in columns]
+    schema = arrow_schema(fields)
+
+    def batches(
+        wanted: Sequence[str] | None = None, watch: Watch | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        some = [c for c in columns if wanted is None or c.name in wanted]
+        for rows in targets.batches(None, watch):
+            rows = rows.filter(pc.less_equal(rows["dec"], survey.max_dec))
+            arrays = [_fill(c, rows, targets.facts, schema.field(c.name).type) for c in some]
+            yield pa.RecordBatch.from_arrays(arrays, names=[c.name for c in some])
+
+    widths = {c.name: int(c.code[:-1]) for c in columns if c.code[-1] == "A"}
+    if style == "4most":
+        widths = {}  # up to 256 signs: as many as there are
+    return replace(
+        targets, fields=fields, batches=batches, widths=widths, header=dict(survey.header)
+    )
+
+
+def _with(column: Column, given: Mapping[str, Any]) -> Column:
+    """Return the column with the constant that is given for it, if there is one."""
+    if column.name not in given:
+        return column
+    value, kind = given[column.name], column.code[-1]
+    if kind == "A":
+        value, longest = str(value), int(column.code[:-1])
+        fits, expected = value.isascii() and len(value) <= longest, f"up to {longest} ASCII signs"
+    elif kind in _BITS:
+        fits = type(value) is int and abs(value) < 2 ** (_BITS[kind] - 1)
+        expected = f"a whole number of {_BITS[kind]} bits"
+    else:
+        fits, expected = type(value) in (int, float), "a number"
+    if not fits:
+        raise InputError(f"--set {column.name}={value}: expected {expected}")
+    return column._replace(value=value)
+
+
+def _fill(
+    column: Column, rows: pa.RecordBatch, facts: Mapping[str, Any], kind: pa.DataType
+) -> pa.Array:
+    value = column.value
+    if isinstance(value, _Of):
+        values = rows[value.name]
+    elif callable(value):
+        values = value(rows, facts)
+    else:
+        return pa.array([value] * rows.num_rows, kind)
+    if pa.types.is_string(kind):
+        values = pc.utf8_slice_codeunits(values, 0, int(column.code[:-1]))
+    return values.cast(kind, safe=False)

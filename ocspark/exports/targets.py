@@ -1,0 +1,163 @@
+"""Target lists: every star once, with its clusters, at the epoch of the observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import types as T
+
+from ocspark.analysis.landed import LandedRun
+from ocspark.errors import InputError
+from ocspark.exports.epoch import PARAMETERS, propagate
+from ocspark.exports.scatter import BUCKET_ROWS, Buckets
+from ocspark.exports.source import (
+    BATCH_ROWS,
+    Cuts,
+    Source,
+    Watch,
+    arrow_schema,
+    run_facts,
+    run_table,
+    watch_files,
+)
+from ocspark.tables import CANDIDATES, Field
+
+#: Probability that a target must have where nothing else is asked for.
+DEFAULT_PROBABILITY = 0.5
+#: Between the names in `clusters`.
+SEPARATOR = ";"
+#: Bits of a source_id below its HEALPix cell of level 7: rows are counted per cell.
+_SHIFT = 45
+_TAKEN = (
+    "cluster source_id ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error "
+    "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error probability is_training_member"
+).split()
+_OF = {f.name: f for f in CANDIDATES}
+_ADDED = "what the motion's error has added since the release"
+
+TARGETS = [
+    _OF["source_id"],
+    Field("ra", T.DoubleType(), "deg", "Right ascension, ICRS at epoch"),
+    Field("dec", T.DoubleType(), "deg", "Declination, ICRS at epoch"),
+    Field("ra_error", T.DoubleType(), "mas", f"Error: {_ADDED}, times cos(dec)"),
+    Field("dec_error", T.DoubleType(), "mas", f"Error: {_ADDED}"),
+    Field("epoch", T.DoubleType(), "yr", "Julian epoch of position and proper motion"),
+    *[_OF[n] for n in _TAKEN[4:14]],
+    Field("probability", T.DoubleType(), "", "Highest probability of membership in a cluster"),
+    Field("cluster", T.StringType(), "", "The cluster that has it"),
+    Field(
+        "clusters", T.StringType(), "", f"All its clusters, likeliest first, between {SEPARATOR}"
+    ),
+    Field("n_clusters", T.IntegerType(), "", "Number of clusters"),
+    Field("is_training_member", T.BooleanType(), "", "Training member of one of them"),
+]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is wanted: cuts, and the epoch of positions [yr] (None: the release's)."""
+
+    cuts: Cuts
+    epoch: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.epoch is not None and not 1900 <= self.epoch <= 2200:
+            raise InputError(f"--epoch {self.epoch:g}: expected a Julian year, 1900 to 2200")
+
+
+def target_source(run: LandedRun, wanted: Targets, folder: str) -> Source:
+    """Return the targets of a run as a source, sorted by ``source_id``.
+
+    Parameters
+    ----------
+    run : LandedRun
+    wanted : Targets
+    folder : str
+        An empty local folder, for as long as the source is read.
+    """
+    rows = run_table(run, "candidates", wanted.cuts)
+    facts = run_facts(run)
+    from_epoch = facts["epoch"]
+    epoch = from_epoch if wanted.epoch is None else wanted.epoch
+    grouped = _grouped(rows, folder)
+    schema = arrow_schema(TARGETS)
+    parts: list[str] = []
+    for number, table in enumerate(grouped):
+        path = f"{folder}/targets-{number}.arrow"
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            for start in range(0, table.num_rows, BATCH_ROWS):
+                some = table.slice(start, BATCH_ROWS)
+                writer.write_table(_at_epoch(some, from_epoch, epoch).cast(schema))
+        parts.append(path)
+
+    def batches(
+        columns: Sequence[str] | None = None, watch: Watch | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = [n for n in schema.names if columns is None or n in columns]
+        for path in parts:
+            with pa.OSFile(path) as file, pa.ipc.open_file(file) as reader:
+                for number in range(reader.num_record_batches):
+                    yield reader.get_batch(number).select(wanted)
+
+    title = "Targets in open clusters"
+    return Source("targets", title, TARGETS, batches, {**facts, "epoch": epoch})
+
+
+def _grouped(source: Source, folder: str) -> Iterator[pa.Table]:
+    """Yield tables with a row per star, in the order of source_id."""
+    counts: dict[int, int] = {}
+    for batch in source.batches(["source_id"], None):
+        cells, n = np.unique(_cells(batch), return_counts=True)
+        for cell, many in zip(cells.tolist(), n.tolist(), strict=True):
+            counts[cell] = counts.get(cell, 0) + many
+    cells = np.array(sorted(counts), dtype=np.int64)
+    bucket = np.cumsum([counts[c] for c in cells.tolist()]) // BUCKET_ROWS
+    schema = pa.schema([source.schema.field(name) for name in _TAKEN])
+    buckets = Buckets(folder, schema)
+    for batch in source.batches(_TAKEN, watch_files(source)):
+        buckets.add(batch.select(_TAKEN), bucket[np.searchsorted(cells, _cells(batch))])
+    for number in np.unique(bucket).tolist():
+        yield _one_row_each(buckets.read(number))
+
+
+def _cells(batch: pa.RecordBatch) -> np.ndarray:
+    return np.asarray(batch["source_id"].to_numpy() >> _SHIFT)
+
+
+def _one_row_each(table: pa.Table) -> pa.Table:
+    """Return the likeliest row of every star, with all its clusters."""
+    keys = [("source_id", "ascending"), ("probability", "descending"), ("cluster", "ascending")]
+    table = table.sort_by(keys).combine_chunks()
+    ids = table["source_id"].to_numpy()
+    first = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else np.empty(0, int)
+    ends = np.append(first, len(ids))
+    names = table["cluster"].combine_chunks()
+    lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), names)
+    listed = pc.fill_null(table["is_training_member"], False).to_numpy(zero_copy_only=False)
+    once = table.take(pa.array(first))
+    once = once.drop_columns(["is_training_member"])
+    once = once.append_column("clusters", pc.binary_join(lists, SEPARATOR))
+    once = once.append_column("n_clusters", pa.array(np.diff(ends), pa.int32()))
+    trained = np.logical_or.reduceat(listed, first) if len(first) else listed
+    return once.append_column("is_training_member", pa.array(trained, pa.bool_()))
+
+
+def _at_epoch(table: pa.Table, from_epoch: float, epoch: float) -> pa.Table:
+    stars = {
+        name: table[name].to_numpy()
+        for name in (*PARAMETERS, *(f"{p}_error" for p in PARAMETERS))
+        if name in table.column_names
+    }
+    if epoch != from_epoch:
+        stars = propagate(stars, from_epoch, epoch)
+    n = table.num_rows
+    columns = {name: table[name] for name in table.column_names}
+    columns |= {name: pa.array(values) for name, values in stars.items()}
+    for name in ("ra_error", "dec_error"):
+        columns.setdefault(name, pa.array(np.zeros(n)))
+    columns["epoch"] = pa.array(np.full(n, epoch))
+    return pa.table({f.name: columns[f.name] for f in TARGETS})

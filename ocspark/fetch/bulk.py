@@ -1,0 +1,71 @@
+"""ESA's bulk files of a release, checked against the MD5 list beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.fetch.client import Client
+from ocspark.fetch.folder import Folder, Wanted
+from ocspark.mirror.bulk import MD5_LIST
+
+SERVER = "https://cdn.gea.esac.esa.int/Gaia/gdr3/gaia_source"
+_LINE = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?(\S+)")
+
+
+def fetch_bulk(
+    client: Client,
+    output: str,
+    server: str = SERVER,
+    pattern: str = "GaiaSource_*.csv.gz",
+    connections: int = 2,
+) -> int:
+    """Bring the bulk files whose names match; return how many came.
+
+    The list that lands beside them names the files asked for so far and no others, so that a part
+    of a release is whole by itself.
+
+    Raises
+    ------
+    InputError
+        If the list is no list, nothing matches, or a file cannot be had.
+    """
+    server = server.rstrip("/")
+    url = f"{server}/{MD5_LIST}"
+    text = client.read(url).decode("utf-8", "replace")
+    lines = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    if not lines or None in lines:
+        raise InputError(f"{url}: expected lines of an MD5 checksum and a file name")
+    listed = {found[2]: found[1] for found in lines if found is not None}
+    chosen = {name: md5 for name, md5 in listed.items() if fnmatch(name, pattern)}
+    if not chosen:
+        raise InputError(f"--files {pattern}: none of the {len(listed)} files at {server} match")
+    folder = Folder(output)
+    wanted = [
+        Wanted(name, f"{server}/{name}", _bring(client, f"{server}/{name}"), md5=md5)
+        for name, md5 in sorted(chosen.items())
+    ]
+    mine = storage.join(output, MD5_LIST)
+    if storage.exists(mine):  # of an earlier call with another pattern
+        before = (_LINE.fullmatch(line.strip()) for line in storage.read_text(mine).splitlines())
+        chosen |= {f[2]: f[1] for f in before if f is not None and listed.get(f[2]) == f[1]}
+    summary = "".join(f"{md5}  {name}\n" for name, md5 in sorted(chosen.items()))
+    folder.fetch([_own_list(url, summary)], "MD5 list")
+    return folder.fetch(wanted, "bulk files", connections)
+
+
+def _bring(client: Client, url: str) -> Callable[[Path], None]:
+    return lambda part: client.download(url, part)
+
+
+def _own_list(url: str, text: str) -> Wanted:
+    def write(part: Path) -> None:
+        part.write_text(text)
+
+    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return Wanted(MD5_LIST, url, write, md5=md5)

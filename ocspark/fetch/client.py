@@ -1,0 +1,236 @@
+"""A patient HTTP client: retries with growing waits, does as it is told to wait, resumes files."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+from requests import exceptions as failures
+
+from ocspark.errors import InputError
+
+T = TypeVar("T")
+_USER_AGENT = "ocspark (open clusters in Gaia; python-requests)"
+#: What a server may say today and not tomorrow.
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+#: What a cut may lose.
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How often to try, and how long to wait [s].
+
+    `attempts` in a row may fail without bringing a byte; the wait doubles from `wait_s`, unless
+    the server names one. A server that cannot be reached at all is tried `unreached` times.
+    """
+
+    attempts: int = 6
+    unreached: int = 3
+    wait_s: float = 1.0
+    longest_wait_s: float = 600.0
+    timeout_s: float = 60.0
+
+
+class NotThere(InputError):
+    """The server has no such file, or shows it to nobody."""
+
+
+class Passing(Exception):
+    """A failure that may pass; `retry_after_s` if the server said when."""
+
+    def __init__(self, why: str, retry_after_s: float | None = None, reached: bool = True) -> None:
+        super().__init__(why)
+        self.retry_after_s, self.reached = retry_after_s, reached
+
+
+class Client:
+    """Requests with manners; may be used by several threads."""
+
+    def __init__(
+        self, manners: Manners | None = None, sleep: Callable[[float], None] | None = None
+    ) -> None:
+        self._manners, self._sleep = manners or Manners(), sleep or time.sleep
+        self._local = threading.local()
+
+    def read(self, url: str, form: list[tuple[str, str]] | None = None) -> bytes:
+        """Return a small answer; with `form`, that to a form's fields.
+
+        Raises
+        ------
+        InputError
+            If the server refuses, or cannot be brought to answer.
+        """
+
+        def once() -> bytes:
+            with self._open(url, {}, form) as answer:
+                return b"".join(answer.iter_content(_CHUNK))
+
+        return self.persist(url, lambda: _guarded(url, once), lambda: 0)
+
+    def download(self, url: str, part: Path, form: list[tuple[str, str]] | None = None) -> None:
+        """Bring a file to `part`, going on where an earlier attempt was if it is still the same.
+
+        Raises
+        ------
+        InputError
+            If the server refuses, or cannot be brought to send the whole of it.
+        """
+        self.persist(
+            url,
+            lambda: _guarded(url, lambda: self._fetch(url, part, form)),
+            lambda: part.stat().st_size if part.exists() else 0,
+        )
+        _tag_path(part).unlink(missing_ok=True)
+
+    def persist(self, what: str, once: Callable[[], T], brought: Callable[[], int]) -> T:
+        """Try until it works; attempts that bring more than any before do not count.
+
+        Parameters
+        ----------
+        what : str
+            For the error.
+        once : callable
+            Raises `Passing` where another attempt may help.
+        brought : callable
+            Bytes that have come so far.
+        """
+        failed, best = 0, brought()
+        while True:
+            try:
+                return once()
+            except Passing as error:
+                failed, best = (0 if brought() > best else failed + 1), max(best, brought())
+                most = self._manners.attempts if error.reached else self._manners.unreached
+                if failed >= most:
+                    hint = "" if error.reached else "; is there a network?"
+                    raise InputError(
+                        f"{what}: {error}, {failed} times in a row{hint} (the same command goes on "
+                        "from here)"
+                    ) from None
+                self._sleep(self._wait(failed, error.retry_after_s))
+
+    def _wait(self, failed: int, told_s: float | None) -> float:
+        if told_s is not None:
+            return min(told_s, self._manners.longest_wait_s)
+        # not in step with others that were thrown out at the same moment
+        wait = self._manners.wait_s * 2 ** max(failed - 1, 0) * random.uniform(0.75, 1.25)
+        return min(wait, self._manners.longest_wait_s)
+
+    def _open(
+        self, url: str, headers: Mapping[str, str], form: list[tuple[str, str]] | None
+    ) -> requests.Response:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.headers.update(
+                {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
+            )
+        answer = self._local.session.request(
+            "GET" if form is None else "POST",
+            url,
+            data=form,
+            headers=dict(headers),
+            stream=True,
+            timeout=self._manners.timeout_s,
+        )
+        if answer.status_code in _PASSING:
+            answer.close()
+            raise Passing(_status(answer), _retry_after_s(answer))
+        if answer.status_code >= 400 and answer.status_code != 416:
+            answer.close()
+            kind = NotThere if answer.status_code in (403, 404, 410) else InputError
+            raise kind(f"{url}: the server says {_status(answer)}")
+        return answer
+
+    def _fetch(self, url: str, part: Path, form: list[tuple[str, str]] | None) -> None:
+        have, tag = _begun(part, url) if form is None else (0, None)
+        headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
+        with self._open(url, headers, form) as answer:
+            if answer.status_code == 416:  # what is here is no beginning of what is there
+                part.unlink(missing_ok=True)
+                raise Passing("the file has changed")
+            start = _start(answer)
+            if start not in (0, have):
+                raise Passing(f"sent from byte {start}, not {have}")
+            _note(part, url, answer)
+            expected = answer.headers.get("Content-Length")
+            with open(part, "ab" if start else "wb") as file:
+                for chunk in answer.iter_content(_CHUNK):
+                    file.write(chunk)
+                came = file.tell() - start
+            if expected is not None and came != int(expected):
+                raise Passing(f"the connection was cut after {came} of {expected} bytes")
+
+
+def _guarded(what: str, once: Callable[[], T]) -> T:
+    """Tell failures that may pass from those that do not."""
+    try:
+        return once()
+    except failures.SSLError:
+        raise InputError(
+            f"{what}: the server's certificate is not trusted; REQUESTS_CA_BUNDLE can name a file "
+            "of certificates"
+        ) from None
+    except (failures.ConnectTimeout, failures.ConnectionError) as error:
+        cut = "IncompleteRead" in str(error) or "Connection aborted" in str(error)
+        why = "the connection was cut" if cut else "the server cannot be reached"
+        raise Passing(why, reached=cut) from None
+    except (failures.ChunkedEncodingError, failures.ContentDecodingError):
+        raise Passing("the connection was cut") from None
+    except failures.Timeout:
+        raise Passing("the server does not answer") from None
+    except failures.RequestException as error:
+        raise InputError(f"{what}: {error}") from None
+
+
+def _status(answer: requests.Response) -> str:
+    return f"{answer.status_code} {answer.reason}".strip()
+
+
+def _retry_after_s(answer: requests.Response) -> float | None:
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _start(answer: requests.Response) -> int:
+    """Return the first byte that an answer brings."""
+    if answer.status_code != 206:
+        return 0
+    place = answer.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+    return int(place) if place.isdigit() else -1
+
+
+def _tag_path(part: Path) -> Path:
+    return part.with_name(part.name + ".tag")
+
+
+def _note(part: Path, url: str, answer: requests.Response) -> None:
+    """Keep what tells whether the file on the server is still the same one."""
+    strong = answer.headers.get("ETag", "")
+    tag = strong if strong and not strong.startswith("W/") else answer.headers.get("Last-Modified")
+    _tag_path(part).write_text(json.dumps({"url": url, "tag": tag}))
+
+
+def _begun(part: Path, url: str) -> tuple[int, str | None]:
+    """Return bytes of `url` that are here, and the tag they had; 0 if they cannot be trusted."""
+    try:
+        note = json.loads(_tag_path(part).read_text())
+    except (OSError, ValueError):
+        return 0, None
+    if note.get("url") != url or not note.get("tag") or not part.exists():
+        return 0, None
+    return part.stat().st_size, str(note["tag"])

@@ -1,0 +1,62 @@
+"""What columns mean in the words of the Virtual Observatory (UCD1+), by column name."""
+
+from __future__ import annotations
+
+#: A name means the same in every table that is exported.
+UCDS = {
+    "cluster": "meta.id.parent",
+    "source_id": "meta.id;meta.main",
+    "ra": "pos.eq.ra;meta.main",
+    "dec": "pos.eq.dec;meta.main",
+    "ra_error": "stat.error;pos.eq.ra",
+    "dec_error": "stat.error;pos.eq.dec",
+    "epoch": "time.epoch",
+    "parallax": "pos.parallax.trig",
+    "parallax_error": "stat.error;pos.parallax.trig",
+    "pmra": "pos.pm;pos.eq.ra",
+    "pmra_error": "stat.error;pos.pm;pos.eq.ra",
+    "pmdec": "pos.pm;pos.eq.dec",
+    "pmdec_error": "stat.error;pos.pm;pos.eq.dec",
+    "phot_g_mean_mag": "phot.mag;em.opt",
+    "phot_g_mean_mag_error": "stat.error;phot.mag;em.opt",
+    "g_rp": "phot.color",
+    "g_rp_error": "stat.error;phot.color",
+    "f_r": "pos.distance",
+    "f_pm": "pos.pm;arith.diff",
+    "f_plx": "pos.parallax;arith.diff",
+    "f_c": "phot.color;arith.diff",
+    "f_g": "phot.mag;arith.diff",
+    "probability": "stat.probability",
+    "mean_logit": "stat.likelihood",
+    "n_samples": "meta.number",
+    "p_low": "stat.probability;stat.min",
+    "p_high": "stat.probability;stat.max",
+    "errors_mended": "meta.code",
+    "is_training_member": "meta.code",
+    "list_probability": "stat.probability",
+    "clusters": "meta.id.parent",
+    "status": "meta.code.status",
+    "reason": "meta.note",
+    "cone_ra": "pos.eq.ra",
+    "cone_dec": "pos.eq.dec",
+    "radius_deg": "pos.angDistance",
+    "radius_bounded": "meta.code",
+    "training_probability": "stat.probability",
+    "support_size": "meta.number",
+    "delta_pm": "pos.pm;arith.diff",
+    "delta_plx_plus": "pos.parallax;arith.diff",
+    "delta_plx_minus": "pos.parallax;arith.diff",
+    "delta_c": "phot.color;arith.diff",
+    "delta_g": "phot.mag;arith.diff",
+    "isochrone_log_age": "time.age",
+    "isochrone_age_offset": "time.age;arith.diff",
+    "distance": "pos.distance",
+    "log_age": "time.age",
+    "a0": "phys.absorption",
+    "model_saw_cluster": "meta.code",
+}
+
+
+def ucd_of(name: str) -> str:
+    """Return the UCD1+ of a column, "" if there is none; counts are called ``n_…``."""
+    return UCDS.get(name, "meta.number" if name.startswith("n_") else "")
