@@ -9,6 +9,11 @@ from ocspark.tables.analysis import (
     SHARED,
     STRUCTURE,
 )
+from ocspark.tables.catalogues import (
+    CLUSTER_VALUES,
+    DOUBTFUL_CLUSTERS,
+    MERGED_CLUSTERS,
+)
 from ocspark.tables.fields import (
     Field,
     struct,
@@ -44,12 +49,15 @@ from ocspark.tables.training import (
 __all__ = [
     "CANDIDATES",
     "CLUSTERS",
+    "CLUSTER_VALUES",
     "COMPARISON",
     "CONE",
     "CONE_COLUMNS",
     "CONE_COUNTS",
     "CONFUSION",
+    "DOUBTFUL_CLUSTERS",
     "LISTED_STARS",
+    "MERGED_CLUSTERS",
     "MOCK_TRUTH",
     "MODELS",
     "NON_MEMBERS",
