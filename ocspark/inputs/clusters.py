@@ -98,7 +98,7 @@ def read_clusters(
         chosen name that the table lacks.
     """
     table = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters")
-    aliases = table["aliases"] if "aliases" in table else None
+    aliases = table.get("aliases")
     table = table.drop(columns=["aliases", "radius_deg"], errors="ignore")
     if "metallicity" not in table:
         table["metallicity"] = np.nan

@@ -25,6 +25,11 @@ MAX_SEPARATION_DEG = 15.0
 NAME, ALIAS, SHARED_ALIAS, POSITION = range(4)
 RELATIONS = ("name", "alias", "shared alias", "position")
 
+_USED = (
+    "ra dec pmra pmdec pmra_dispersion pmdec_dispersion parallax parallax_dispersion "
+    "distance radius_deg"
+).split()
+_Columns = dict[str, NDArray[np.float64]]
 _SCALED = ["scaled_separation", "scaled_pm", "scaled_parallax"]
 
 
@@ -52,20 +57,29 @@ def distances(
     """
     from astropy.coordinates import angular_separation
 
-    a, b = (t.iloc[rows].reset_index(drop=True) for t, rows in ((first, i), (second, j)))
-    radians = [np.radians(t[name].to_numpy()) for t in (a, b) for name in ("ra", "dec")]
-    pairs = pd.DataFrame({"i": i, "j": j})
-    pairs["separation_deg"] = np.degrees(angular_separation(*radians))
-    pairs["pm_difference"] = np.hypot(a["pmra"] - b["pmra"], a["pmdec"] - b["pmdec"])
-    pairs["parallax_difference"] = (a["parallax"] - b["parallax"]).abs()
-    pairs["scaled_separation"] = pairs["separation_deg"] / _radii(a, b)
-    pairs["scaled_pm"] = pairs["pm_difference"] / np.sqrt(_pm2(a) + _pm2(b) + PM_FLOOR**2)
-    spread = [t["parallax_dispersion"].fillna(0.0) for t in (a, b)]
-    floor = PARALLAX_FLOOR**2
-    pairs["scaled_parallax"] = pairs["parallax_difference"] / np.sqrt(
-        spread[0] ** 2 + spread[1] ** 2 + floor
+    a, b = (
+        {name: table[name].to_numpy(dtype=float)[rows] for name in _USED}
+        for table, rows in ((first, i), (second, j))
     )
-    return pairs
+    radians = [np.radians(t[name]) for t in (a, b) for name in ("ra", "dec")]
+    separation = np.degrees(angular_separation(*radians))
+    pm = np.hypot(a["pmra"] - b["pmra"], a["pmdec"] - b["pmdec"])
+    parallax = np.abs(a["parallax"] - b["parallax"])
+    pm_scale = np.sqrt(_pm_variance(a) + _pm_variance(b) + PM_FLOOR**2)
+    spread = [np.nan_to_num(t["parallax_dispersion"]) for t in (a, b)]
+    parallax_scale = np.sqrt(spread[0] ** 2 + spread[1] ** 2 + PARALLAX_FLOOR**2)
+    return pd.DataFrame(
+        {
+            "i": i,
+            "j": j,
+            "separation_deg": separation,
+            "pm_difference": pm,
+            "parallax_difference": parallax,
+            "scaled_separation": separation / _larger_radius_deg(a, b),
+            "scaled_pm": pm / pm_scale,
+            "scaled_parallax": parallax / parallax_scale,
+        }
+    )
 
 
 def within(pairs: pd.DataFrame, limits: Sequence[float]) -> NDArray[np.bool_]:
@@ -73,17 +87,17 @@ def within(pairs: pd.DataFrame, limits: Sequence[float]) -> NDArray[np.bool_]:
     return np.all(pairs[_SCALED].to_numpy() < np.asarray(limits), axis=1)
 
 
-def _radii(a: pd.DataFrame, b: pd.DataFrame) -> pd.Series:
-    larger = a["radius_deg"].combine(b["radius_deg"], np.fmax)
-    distance = a["distance"].fillna(b["distance"])
-    distance = distance.fillna(1000.0 / a["parallax"].clip(lower=0.1))
-    return larger.fillna(np.degrees(DEFAULT_RADIUS_PC / distance))
+def _larger_radius_deg(a: _Columns, b: _Columns) -> NDArray[np.float64]:
+    larger = np.fmax(a["radius_deg"], b["radius_deg"])
+    distance = np.where(np.isnan(a["distance"]), b["distance"], a["distance"])
+    from_parallax = 1000.0 / np.fmax(a["parallax"], 0.1)
+    distance = np.where(np.isnan(distance), from_parallax, distance)
+    return np.where(np.isnan(larger), np.degrees(DEFAULT_RADIUS_PC / distance), larger)
 
 
-def _pm2(table: pd.DataFrame) -> pd.Series:
-    return (
-        table["pmra_dispersion"].fillna(0.0) ** 2 + table["pmdec_dispersion"].fillna(0.0) ** 2
-    ) / 2
+def _pm_variance(table: _Columns) -> NDArray[np.float64]:
+    both = [np.nan_to_num(table[name]) for name in ("pmra_dispersion", "pmdec_dispersion")]
+    return (both[0] ** 2 + both[1] ** 2) / 2
 
 
 def near_pairs(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -102,6 +102,8 @@ def read_members(
     unknown = sorted(name for name, key in keys.items() if key not in known_keys)
     table = table[table["cluster_key"].isin(known_keys)]
     counts["clusters_not_in_table"] = len({keys[name] for name in unknown})
+    renamed = {name for name, key in keys.items() if key != cluster_key(name)}
+    counts["clusters_under_other_names"] = len(renamed)
     if neighbourhood is not None:
         table, moved = bring_forward(table, neighbourhood)
         counts.update(moved)

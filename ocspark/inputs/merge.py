@@ -113,7 +113,9 @@ class _Merger:
         catalogue = self._catalogues[number]
         pairs = _judged(self._pairs(catalogue))
         chosen = crossmatch.assign(pairs[pairs["acceptable"]])
-        relations = pairs.set_index(["i", "j"])["relation"]
+        relations = dict(
+            zip(zip(pairs["i"], pairs["j"], strict=True), pairs["relation"], strict=True)
+        )
         how = [RELATIONS[relations[pair]] for pair in chosen]
         taken = {j for _, j in chosen} | set(pairs.loc[pairs["unlike"], "j"])
         located = catalogue.table[_ASTROMETRY].notna().all(axis=1)
@@ -176,10 +178,11 @@ class _Merger:
         catalogue: Catalogue,
     ) -> None:
         """List the pairs that were not merged although something says they should be."""
+        merged = set(chosen)
         taken_i, taken_j = ({pair[n] for pair in chosen} for n in (0, 1))
         rows: Any = pairs.itertuples(index=False)
         for pair in rows:
-            if (pair.i, pair.j) in chosen:
+            if (pair.i, pair.j) in merged:
                 continue
             free = pair.known and not (pair.i in taken_i or pair.j in taken_j or pair.barred)
             if pair.unlike:
