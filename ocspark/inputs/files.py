@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -88,12 +90,14 @@ def _read_file(path: str, key: str) -> pd.DataFrame:
         if suffix in (".parquet", ".pq"):
             return pd.read_parquet(io.BytesIO(read_content(path)))
         if suffix in (".csv", ".txt"):
-            return pd.read_csv(io.BytesIO(read_content(path)), comment="#", skipinitialspace=True)
+            return _read_csv(read_content(path))
         if suffix in ASTROPY_FORMATS:
             return _read_astropy(read_content(path), ASTROPY_FORMATS[suffix])
     except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(
-            f"{key}: {path}: cannot be read as {suffix or 'a table'}: {error or type(error)}"
+            f"{key}: {path}: cannot be read as a {suffix.lstrip('.') or 'Parquet'} table (damaged "
+            f"or cut short?): {reason}"
         ) from None
     raise InputError(f"{key}: {path}: unknown kind of file; expected {_kinds()}")
 
@@ -108,11 +112,26 @@ def _clean(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+def _read_csv(content: bytes) -> pd.DataFrame:
+    """Read CSV; a row longer than the header, or a last one cut short, is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        source = io.BytesIO(content)
+        table = pd.read_csv(source, comment="#", skipinitialspace=True, index_col=False)
+    if not content.endswith((b"\n", b"\r")):
+        last = next(csv.reader([content.decode().splitlines()[-1]]))
+        if len(last) < len(table.columns):
+            raise ValueError(f"the last row has {len(last)} of {len(table.columns)} columns")
+    return table
+
+
 def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
     from astropy.table import Table
 
     source = content.decode() if kind.startswith("ascii") else io.BytesIO(content)
-    table = Table.read(source, format=kind)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="File may have been truncated")
+        table = Table.read(source, format=kind)
     flat = [name for name in table.colnames if len(table[name].shape) <= 1]
     frame = table[flat].to_pandas()
     frame.attrs["units"] = {n: str(table[n].unit) for n in flat if table[n].unit}
