@@ -119,8 +119,9 @@ def _read_csv(content: bytes) -> pd.DataFrame:
         source = io.BytesIO(content)
         table = pd.read_csv(source, comment="#", skipinitialspace=True, index_col=False)
     if not content.endswith((b"\n", b"\r")):
-        last = next(csv.reader([content.decode().splitlines()[-1]]))
-        if len(last) < len(table.columns):
+        line = content.decode().splitlines()[-1]
+        last = next(csv.reader([line]))
+        if len(last) < len(table.columns) and not line.startswith("#"):
             raise ValueError(f"the last row has {len(last)} of {len(table.columns)} columns")
     return table
 
@@ -128,7 +129,9 @@ def _read_csv(content: bytes) -> pd.DataFrame:
 def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
     from astropy.table import Table
 
-    source = content.decode() if kind.startswith("ascii") else io.BytesIO(content)
+    # lines, since a text might be taken for the name of a file or an address
+    text = kind.startswith("ascii")
+    source = content.decode().splitlines() if text else io.BytesIO(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="File may have been truncated")
         table = Table.read(source, format=kind)

@@ -75,8 +75,8 @@ class IsochroneGrid:
         if pair is None:
             return Isochrone(self._of_age(metal, age), age, metal)
         weight = (metal - pair[0]) / (pair[1] - pair[0])
-        between = interpolate_isochrones(*(self._of_age(m, age) for m in pair), weight)
-        return Isochrone(between, age, metal)
+        poorer, richer = (self._of_age(m, age) for m in pair)
+        return Isochrone(interpolate_isochrones(poorer, richer, weight), age, metal)
 
     def _covers(self, metallicity: float, log_age: float) -> bool:
         """Whether the table of one metallicity has this age or neighbours about it."""

@@ -270,7 +270,7 @@ def test_known_neighbours_stay_apart_and_known_synonyms_come_together(merged):
     for one_, other in combinations(["NGC_869", "NGC_884", "NGC_2451A", "NGC_2451B"], 2):
         assert {one_, other} <= set(table.index)
     assert "hunt_2023: FoF 2117 (name)" in table.at["LP_2117", "catalogues"]
-    assert "hunt_2023: Theia 517 (position)" in table.at["NGC_7092", "catalogues"]
+    assert "hunt_2023: FSR 0596 (position)" in table.at["UBC_191", "catalogues"]
     assert "hunt_2023: ESO 092-05 (name)" in table.at["ESO_092_05", "catalogues"]
     far = merged.doubtful.set_index(["cluster", "other"])
     assert "unlike in proper motion" in far.loc[("FSR_0238", "FSR 0238"), "reason"]
