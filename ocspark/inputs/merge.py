@@ -117,7 +117,8 @@ class _Merger:
             zip(zip(pairs["i"], pairs["j"], strict=True), pairs["relation"], strict=True)
         )
         how = [RELATIONS[relations[pair]] for pair in chosen]
-        taken = {j for _, j in chosen} | set(pairs.loc[pairs["unlike"], "j"])
+        # what has the name of a cluster, and is not that cluster, cannot be another of that name
+        taken = {j for _, j in chosen} | set(pairs.loc[pairs["relation"] == NAME, "j"])
         located = catalogue.table[_ASTROMETRY].notna().all(axis=1)
         new = [int(j) for j in np.flatnonzero(located) if j not in taken] if adds else []
         self._doubt_pairs(pairs, chosen, set(new), catalogue)

@@ -117,6 +117,18 @@ def test_one_to_many_takes_the_best_and_lists_the_others(tmp_path):
     assert merged.doubtful["reason"].str.startswith("several match").all()
 
 
+def test_no_two_clusters_get_one_name(tmp_path):
+    """The third catalogue tells apart what position made one cluster of the first two."""
+    first = catalogue(tmp_path, "a", {"cluster": "B 1"})
+    second = catalogue(tmp_path, "b", {"cluster": "A 1"})
+    third = catalogue(tmp_path, "c", {"cluster": "A 1"}, {"cluster": "B 1", "ra": 132.9})
+    merged = merge_catalogues([first, second, third])
+    assert one(merged)["catalogues"] == "a; b: A 1 (position); c: A 1 (name)"
+    assert merged.doubtful[["cluster", "other", "outcome"]].to_numpy().tolist() == [
+        ["B 1", "B 1", "not merged"]
+    ]
+
+
 def test_an_alias_of_two_clusters_stays_with_neither(tmp_path):
     far = {"cluster": "B 2", "ra": 10.0, "aliases": "MWSC 7"}
     merged = merge_catalogues([catalogue(tmp_path, "a", {"aliases": "MWSC 7, M 67"}, far)])
@@ -261,6 +273,7 @@ def test_no_name_in_the_papers_set_is_of_two_clusters(merged):
         for name in {matching_name(n) for n in [cluster, *filter(None, aliases.split(","))]}:
             assert names.setdefault(name, cluster) == cluster
     assert len(names) > 5000
+    assert merged.table["cluster"].map(matching_name).is_unique
     assert names["melotte 94"] == "NGC_2682"
 
 
