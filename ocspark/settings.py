@@ -58,11 +58,12 @@ class MemberSettings(Section):
 
 
 class IsochroneSettings(Section):
-    """The isochrone table; `max_age_offset` in dex."""
+    """The isochrone table; `max_age_offset` in dex; `interpolate` between neighbouring ages."""
 
     path: str | None = None
     metallicity: float | None = Field(None, gt=0.0)
     max_age_offset: float = Field(0.1, ge=0.0)
+    interpolate: bool = False
 
 
 class MembershipSettings(Section):

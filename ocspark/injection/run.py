@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -193,17 +192,16 @@ class _Measurement:
                 f"one's reason: {self._real_clusters['reason'].iloc[0]}"
             )
         rows = self._inputs.clusters.table.merge(done, on="cluster", validate="1:1")
-        twins = plan_twins(rows, np.unique(self._inputs.isochrones["log_age"]), copies, seed)
+        twins = plan_twins(rows, self._inputs.isochrones.ages(), copies, seed)
         log.info("%d twins of %d clusters", len(twins), len(rows))
         return twins
 
     def _plant(self, twins: Sequence[Twin], seed: int) -> None:
         """Write the overlay and the twins' own inputs."""
         ages = {twin.cluster.log_age for twin in twins}
-        by_age = self._inputs.isochrones.groupby("log_age")
         planter = Planter(
             twins=twins,
-            isochrones={age: by_age.get_group(age) for age in ages},
+            isochrones={age: self._inputs.isochrones.at(age).points for age in ages},
             extinction=ExtinctionGrid.build(),
             observatory=Observatory.of(self._inputs.release),
             seed=seed,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.inputs.files import canonical_columns, numeric_column, read_table
-from ocspark.inputs.names import cluster_key, normalise_name
+from ocspark.inputs.names import cluster_key, matching_name, normalise_name
 
 CLUSTER_COLUMNS = (
     "cluster",
@@ -28,6 +28,15 @@ CLUSTER_COLUMNS = (
 )
 #: What a cluster must have to be processed; one that lacks any is skipped with that reason.
 REQUIRED = CLUSTER_COLUMNS[1:]
+#: What a table may have besides: [M/H] [dex] chooses the isochrone; the others serve merging.
+OPTIONAL = ("metallicity", "aliases", "radius_deg")
+#: Units that columns are converted to from those that the file gives.
+UNITS = {
+    **dict.fromkeys(("ra", "dec", "radius_deg"), "deg"),
+    **dict.fromkeys(("pmra", "pmdec", "pmra_dispersion", "pmdec_dispersion"), "mas/yr"),
+    **dict.fromkeys(("parallax", "parallax_dispersion"), "mas"),
+    "distance": "pc",
+}
 #: Allowed values: (low, high, low itself allowed, what to expect).
 _RANGES = {
     "dec": (-90.0, 90.0, True, "degrees within [-90, 90]"),
@@ -38,6 +47,8 @@ _RANGES = {
     "pmra_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
     "pmdec_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
     "parallax_dispersion": (0.0, 1e4, True, "a dispersion in mas, 0 or more"),
+    "metallicity": (-5.0, 1.0, True, "[M/H] in dex, -5 to 1"),
+    "radius_deg": (0.0, 180.0, True, "a radius in degrees, 0 or more"),
 }
 
 
@@ -48,17 +59,22 @@ class ClusterTable:
     Attributes
     ----------
     table : DataFrame
-        `CLUSTER_COLUMNS` (ra wrapped to [0, 360) deg), ``cluster_key`` (int64) and ``missing``
-        (comma-separated names of missing values, "" when complete), in the file's order.
+        `CLUSTER_COLUMNS` (ra wrapped to [0, 360) deg), metallicity [dex] (NaN where there is
+        none), ``cluster_key`` (int64) and ``missing`` (comma-separated names of missing values,
+        "" when complete), in the file's order.
     all_keys : frozenset of int
         Keys of every cluster of the file, chosen by ``clusters.names`` or not.
     n_identical : int
         Identical duplicate rows that were dropped.
+    other_names : dict
+        If the table has aliases: any name that means just one cluster, in the form of
+        `matching_name`, to that cluster's key.
     """
 
     table: pd.DataFrame
     all_keys: frozenset[int]
     n_identical: int
+    other_names: dict[str, int] = field(default_factory=dict)
 
 
 def read_clusters(
@@ -69,7 +85,7 @@ def read_clusters(
     Parameters
     ----------
     path : str
-        CSV, Parquet, ECSV, FITS or VOTable.
+        CSV, Parquet, ECSV, FITS, VOTable, or ``table:NAME``.
     columns : mapping
         Canonical name to the file's column, where they differ.
     names : sequence of str, optional
@@ -81,19 +97,13 @@ def read_clusters(
         For a missing column, an impossible value, a name twice with different values, or a
         chosen name that the table lacks.
     """
-    raw = canonical_columns(
-        read_table(path, "clusters.path"), columns, CLUSTER_COLUMNS, path, "clusters"
-    )
-    if raw.empty:
-        raise InputError(f"clusters: {path}: the table has no rows")
-    table = pd.DataFrame({"cluster": _names(raw["cluster"], path)})
-    for name in REQUIRED:
-        table[name] = numeric_column(raw, name, path, "clusters")
-        if name in _RANGES:
-            _check_range(table, name, path)
-    ra = np.mod(table["ra"].to_numpy(), 360.0)
-    table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
+    table = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters")
+    aliases = table.get("aliases")
+    table = table.drop(columns=["aliases", "radius_deg"], errors="ignore")
+    if "metallicity" not in table:
+        table["metallicity"] = np.nan
     table["cluster_key"] = np.array([cluster_key(c) for c in table["cluster"]], dtype=np.int64)
+    other_names = {} if aliases is None else _other_names(table, aliases)
     before = len(table)
     same = table.assign(cluster=table["cluster"].map(normalise_name)).duplicated()
     table = table[~same].reset_index(drop=True)
@@ -106,27 +116,59 @@ def read_clusters(
         table = _choose(table, names, path)
     missing = table[list(REQUIRED)].isna()
     table["missing"] = [", ".join(missing.columns[row]) for row in missing.to_numpy()]
-    return ClusterTable(table, all_keys, before - int((~same).sum()))
+    return ClusterTable(table, all_keys, before - int((~same).sum()), other_names)
 
 
-def _names(column: pd.Series, path: str) -> pd.Series:
+def _other_names(table: pd.DataFrame, aliases: pd.Series) -> dict[str, int]:
+    owners: dict[str, set[int]] = {}
+    for name, key, cell in zip(table["cluster"], table["cluster_key"], aliases, strict=True):
+        for label in [name, *filter(None, map(str.strip, cell.split(",")))]:
+            owners.setdefault(matching_name(label), set()).add(int(key))
+    return {name: keys.pop() for name, keys in owners.items() if len(keys) == 1}
+
+
+def canonical_clusters(
+    path: str, columns: Mapping[str, str], wanted: Sequence[str], key: str
+) -> pd.DataFrame:
+    """Return the rows of a cluster table with checked values and canonical names.
+
+    The `wanted` columns must be there; others of `CLUSTER_COLUMNS` and `OPTIONAL` are returned
+    if they are. `key` is what errors start with.
+    """
+    others = [name for name in (*CLUSTER_COLUMNS, *OPTIONAL) if name not in wanted]
+    raw = canonical_columns(read_table(path, f"{key}.path"), columns, wanted, path, key, others)
+    if raw.empty:
+        raise InputError(f"{key}: {path}: the table has no rows")
+    table = pd.DataFrame({"cluster": _names(raw["cluster"], path, key)})
+    for name in raw.columns[1:]:
+        if name == "aliases":
+            table[name] = raw[name].fillna("").astype(str).str.strip()
+            continue
+        table[name] = numeric_column(raw, name, path, key, UNITS.get(name, ""))
+        if name in _RANGES:
+            _check_range(table, name, path, key)
+    if "ra" in table:
+        ra = np.mod(table["ra"].to_numpy(), 360.0)
+        table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
+    return table
+
+
+def _names(column: pd.Series, path: str, key: str) -> pd.Series:
     blank = column.isna() | (column.astype(str).str.strip() == "")
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
-        raise InputError(
-            f"clusters: {path}: column cluster, row {row}: expected a name, got nothing"
-        )
+        raise InputError(f"{key}: {path}: column cluster, row {row}: expected a name, got nothing")
     return column.astype(str).str.strip()
 
 
-def _check_range(table: pd.DataFrame, name: str, path: str) -> None:
+def _check_range(table: pd.DataFrame, name: str, path: str, key: str) -> None:
     low, high, closed, expected = _RANGES[name]
     values = table[name]
     bad = (values < low) | (values > high) | ((values == low) & (not closed))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"clusters: {path}: cluster {table['cluster'].iloc[row]!r}: column {name} is "
+            f"{key}: {path}: cluster {table['cluster'].iloc[row]!r}: column {name} is "
             f"{values.iloc[row]:g}; expected {expected}"
         )
 

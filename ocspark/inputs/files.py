@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import bz2
+import csv
+import gzip
+import hashlib
+import io
 import os
+import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
+from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.session import get_session
+
+#: What a path starts with that names a table of the Spark session.
+TABLE_PREFIX = "table:"
 
 #: Suffix to astropy's name of the format.
 ASTROPY_FORMATS = {
@@ -22,45 +34,72 @@ ASTROPY_FORMATS = {
 }
 
 
+def is_spark_table(path: str) -> bool:
+    """Whether a path names a table of the Spark session."""
+    return path.startswith(TABLE_PREFIX)
+
+
+def read_content(path: str) -> bytes:
+    """Return a file's content, unpacked where its name ends in ``.gz`` or ``.bz2``."""
+    content = storage.read_bytes(path)
+    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress}.get(PurePath(path).suffix.lower())
+    return unpack(content) if unpack else content
+
+
 def read_table(path: str | os.PathLike[str], key: str) -> pd.DataFrame:
-    """Read a table file into pandas, blank-padded strings stripped.
+    """Read a small table into pandas, blank-padded strings stripped.
 
     Parameters
     ----------
     path : path
-        CSV, Parquet (file or directory), ECSV, FITS or VOTable; ``.gz`` is understood.
+        CSV, Parquet (file or directory), ECSV, FITS or VOTable, also with ``.gz`` or ``.bz2``;
+        or ``table:NAME``, a table that the Spark session knows.
     key : str
         The setting that named the file, for the error line.
+
+    Returns
+    -------
+    DataFrame
+        ``attrs["units"]`` has the units that the file gives, by column.
 
     Raises
     ------
     InputError
         If the file is missing, of an unknown kind, or cannot be read.
     """
-    file = Path(path)
-    if not file.exists():
-        raise InputError(f"{key}: {file}: no such file; expected a table of {_kinds()}")
-    suffixes = [s.lower() for s in file.suffixes if s.lower() not in (".gz", ".bz2")]
-    suffix = suffixes[-1] if suffixes else ""
-    try:
-        if suffix in (".parquet", ".pq") or file.is_dir():
-            table = pd.read_parquet(file)
-        elif suffix in (".csv", ".txt"):
-            table = pd.read_csv(file, comment="#", skipinitialspace=True)
-        elif suffix in ASTROPY_FORMATS:
-            table = _read_astropy(file, ASTROPY_FORMATS[suffix])
-        else:
-            raise InputError(f"{key}: {file}: unknown kind of file; expected {_kinds()}")
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{key}: {file}: cannot be read as {suffix or 'a table'}: {error}"
-        ) from None
+    path = os.fspath(path)
+    if is_spark_table(path):
+        table = _read_spark(path, key)
+    else:
+        table = _read_file(path, key)
     for column in table.columns:
         if table[column].dtype == object:
             table[column] = table[column].map(_clean)
     return table
+
+
+def _read_file(path: str, key: str) -> pd.DataFrame:
+    if not storage.exists(path):
+        raise InputError(f"{key}: {path}: no such file; expected a table of {_kinds()}")
+    suffixes = [s.lower() for s in PurePath(path).suffixes if s.lower() not in (".gz", ".bz2")]
+    suffix = suffixes[-1] if suffixes else ""
+    try:
+        if storage.is_directory(path):
+            filesystem, inner = storage.resolve(path)
+            return pq.read_table(inner, filesystem=filesystem).to_pandas()
+        if suffix in (".parquet", ".pq"):
+            return pd.read_parquet(io.BytesIO(read_content(path)))
+        if suffix in (".csv", ".txt"):
+            return _read_csv(read_content(path))
+        if suffix in ASTROPY_FORMATS:
+            return _read_astropy(read_content(path), ASTROPY_FORMATS[suffix])
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise InputError(
+            f"{key}: {path}: cannot be read as a {suffix.lstrip('.') or 'Parquet'} table (damaged "
+            f"or cut short?): {reason}"
+        ) from None
+    raise InputError(f"{key}: {path}: unknown kind of file; expected {_kinds()}")
 
 
 def _kinds() -> str:
@@ -73,12 +112,56 @@ def _clean(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _read_astropy(file: Path, kind: str) -> pd.DataFrame:
+def _read_csv(content: bytes) -> pd.DataFrame:
+    """Read CSV; a row longer than the header, or a last one cut short, is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        source = io.BytesIO(content)
+        table = pd.read_csv(source, comment="#", skipinitialspace=True, index_col=False)
+    if not content.endswith((b"\n", b"\r")):
+        line = content.decode().splitlines()[-1]
+        last = next(csv.reader([line]))
+        if len(last) < len(table.columns) and not line.startswith("#"):
+            raise ValueError(f"the last row has {len(last)} of {len(table.columns)} columns")
+    return table
+
+
+def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
     from astropy.table import Table
 
-    table = Table.read(file, format=kind)
+    # lines, since a text might be taken for the name of a file or an address
+    text = kind.startswith("ascii")
+    source = content.decode().splitlines() if text else io.BytesIO(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="File may have been truncated")
+        table = Table.read(source, format=kind)
     flat = [name for name in table.colnames if len(table[name].shape) <= 1]
-    return table[flat].to_pandas()
+    frame = table[flat].to_pandas()
+    frame.attrs["units"] = {n: str(table[n].unit) for n in flat if table[n].unit}
+    return frame
+
+
+def _read_spark(path: str, key: str) -> pd.DataFrame:
+    """Read a whole Spark table; integers with nulls stay exact, as objects."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession() or get_session("ocspark")
+    try:
+        table = spark.table(path.removeprefix(TABLE_PREFIX)).toArrow()
+    except PySparkException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{key}: {path}: no table that this Spark session can read: {reason}"
+        ) from None
+    return table.to_pandas(integer_object_nulls=True)
+
+
+def table_digest(path: str) -> str:
+    """Return a SHA-256 of the rows of a Spark table, in whatever order they come."""
+    table = _read_spark(path, "table")
+    rows = np.sort(pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy())
+    return hashlib.sha256(repr(list(table.columns)).encode() + rows.tobytes()).hexdigest()
 
 
 def canonical_columns(
@@ -87,8 +170,9 @@ def canonical_columns(
     wanted: Sequence[str],
     path: str,
     key: str,
+    optional: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return the `wanted` columns of `table` under their canonical names.
+    """Return the `wanted` columns of `table`, and the `optional` ones it has, by canonical name.
 
     `column_map` gives the file's name for a canonical one; a column it does not mention is
     expected under its canonical name.
@@ -98,28 +182,37 @@ def canonical_columns(
     InputError
         If a column is missing, or `column_map` has a name that is not canonical.
     """
-    unknown = sorted(set(column_map) - set(wanted))
+    unknown = sorted(set(column_map) - {*wanted, *optional})
     if unknown:
-        raise InputError(f"{key}.columns: unknown name {unknown[0]}; expected {', '.join(wanted)}")
-    picked = {}
-    for name in wanted:
+        raise InputError(
+            f"{key}.columns: unknown name {unknown[0]}; expected {', '.join([*wanted, *optional])}"
+        )
+    picked, units = {}, {}
+    for name in [*wanted, *optional]:
         source = column_map.get(name, name)
         if source not in table.columns:
+            if name in optional and name not in column_map:
+                continue
             raise InputError(
                 f"{key}: {path}: column {source} is missing (wanted as {name}); "
                 f"the file has {', '.join(map(str, table.columns[:40]))}"
             )
         picked[name] = table[source]
-    return pd.DataFrame(picked)
+        units[name] = table.attrs.get("units", {}).get(source, "")
+    canonical = pd.DataFrame(picked)
+    canonical.attrs["units"] = units
+    return canonical
 
 
-def numeric_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:
-    """Return a column as float64 with NaN for blanks.
+def numeric_column(
+    table: pd.DataFrame, name: str, path: str, key: str, unit: str = ""
+) -> pd.Series:
+    """Return a column as float64 with NaN for blanks, converted to `unit` from the file's.
 
     Raises
     ------
     InputError
-        If a value is neither a number nor blank, or is infinite.
+        If a value is neither a number nor blank, or is infinite, or the unit is of another kind.
     """
     column = table[name]
     if column.dtype == object:
@@ -137,4 +230,21 @@ def numeric_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Se
             f"{key}: {path}: column {name}, row {row + 1}: expected a number, "
             f"got {column.iloc[row]!r}"
         )
-    return numbers
+    given = table.attrs.get("units", {}).get(name, "")
+    factor = _unit_factor(given, unit) if given and unit else 1.0
+    if factor is None:
+        raise InputError(f"{key}: {path}: column {name} is in {given}; expected {unit}")
+    return numbers if factor == 1.0 else numbers * factor
+
+
+def _unit_factor(given: str, wanted: str) -> float | None:
+    """Return what turns one unit into another, None if nothing does; 1 for an unknown one."""
+    from astropy import units as u
+
+    unit = u.Unit(given, parse_strict="silent")
+    if isinstance(unit, u.UnrecognizedUnit) or unit == u.dimensionless_unscaled:
+        return 1.0
+    try:
+        return float(unit.to(u.Unit(wanted)))
+    except u.UnitConversionError:
+        return None

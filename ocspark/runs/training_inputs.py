@@ -31,6 +31,7 @@ def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]
         settings.members.columns,
         clusters.all_keys,
         settings.members.neighbourhood,
+        clusters.other_names,
     ).table
     certain = listed[listed["probability"] >= settings.members.min_probability - 1e-9]
     n_listed = certain.groupby("cluster_key").size()

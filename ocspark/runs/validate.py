@@ -90,7 +90,10 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
                 },
             },
             "members": {"path": str(root / MEMBERS)},
-            "isochrones": {"path": str(root / REFERENCE / "isochrones_z0.0164.dat.gz")},
+            "isochrones": {
+                "path": str(root / REFERENCE / "isochrones_z0.0164.dat.gz"),
+                "interpolate": False,  # the reference took the nearest age
+            },
             "membership": {"leave_one_out": False},
             "output": {"path": storage.join(work, "runs")},
             "spark": {"rows_per_unit": _ROWS_PER_UNIT},

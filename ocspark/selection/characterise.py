@@ -124,6 +124,7 @@ def characterise(
     a0: float,
     training_probability: float,
     isochrone_log_age: float,
+    isochrone_metallicity: float = math.nan,
 ) -> ClusterModel:
     """Characterise a cluster from all its training members.
 
@@ -138,8 +139,8 @@ def characterise(
         Of the cluster table [pc, dex, mag].
     training_probability : float
         The list's probability level reached.
-    isochrone_log_age : float
-        Age of `curve` [dex].
+    isochrone_log_age, isochrone_metallicity : float
+        Age and [M/H] of `curve` [dex].
 
     Returns
     -------
@@ -180,6 +181,7 @@ def characterise(
         support_features=np.empty((0, 5)),
         isochrone_log_age=isochrone_log_age,
         isochrone_age_offset=abs(isochrone_log_age - log_age),
+        isochrone_metallicity=isochrone_metallicity,
     )
     support = passes_all(stars, model)
     return replace(

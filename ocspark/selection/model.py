@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +43,8 @@ class ClusterModel:
         Their f_R, f_μ, f_ϖ, f_C, f_G in the paper's signs.
     isochrone_log_age, isochrone_age_offset : float
         Age of the isochrone and its offset from the catalogue's [dex].
+    isochrone_metallicity : float
+        [M/H] of the isochrone [dex].
     """
 
     cluster_key: int
@@ -66,6 +69,7 @@ class ClusterModel:
     support_features: NDArray[np.float64]
     isochrone_log_age: float
     isochrone_age_offset: float
+    isochrone_metallicity: float = math.nan
 
     @cached_property
     def _tree(self) -> cKDTree:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark.physics.isochrone import apparent_isochrone, nearest_age
+from ocspark.physics.isochrone import apparent_isochrone
+from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import ExtinctionSource
 from ocspark.selection.arrow import columns_of, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
@@ -95,14 +96,13 @@ class TrainingRules:
     Attributes
     ----------
     clusters : dict
-        cluster_key to name, distance [pc], log_age [dex], a0 [mag] and n_listed, the number of
-        listed members at each of `levels`.
+        cluster_key to name, distance [pc], log_age [dex], a0 [mag], metallicity [dex] (NaN for
+        the default) and n_listed, the number of listed members at each of `levels`.
     levels : list of float
         List probabilities to try, highest first.
     min_members : int
     calibration : Calibration
-    isochrones : dict
-        log age to that isochrone's points.
+    isochrones : IsochroneGrid
     extinction : ExtinctionSource
     """
 
@@ -110,7 +110,7 @@ class TrainingRules:
     levels: list[float]
     min_members: int
     calibration: Calibration
-    isochrones: Mapping[float, pd.DataFrame]
+    isochrones: IsochroneGrid
     extinction: ExtinctionSource
 
 
@@ -144,9 +144,9 @@ def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, An
         row["reason"] = too_few(len(members), n_listed, level, rules.min_members)
         return row
     members = members.sort_values("source_id")
-    log_age = nearest_age(np.array(sorted(rules.isochrones)), cluster["log_age"])
+    isochrone = rules.isochrones.at(cluster["log_age"], cluster["metallicity"])
     curve = apparent_isochrone(
-        rules.isochrones[log_age],
+        isochrone.points,
         cluster["distance"],
         cluster["a0"],
         rules.extinction.law,
@@ -162,7 +162,8 @@ def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, An
         log_age=cluster["log_age"],
         a0=cluster["a0"],
         training_probability=level,
-        isochrone_log_age=log_age,
+        isochrone_log_age=isochrone.log_age,
+        isochrone_metallicity=isochrone.metallicity,
     )
     if len(model.support_id) < 2:
         row["reason"] = (

@@ -9,6 +9,11 @@ from ocspark.tables.analysis import (
     SHARED,
     STRUCTURE,
 )
+from ocspark.tables.catalogues import (
+    CLUSTER_VALUES,
+    DOUBTFUL_CLUSTERS,
+    MERGED_CLUSTERS,
+)
 from ocspark.tables.differences import (
     CHANGE_REASONS,
     DIFFERENCES,
@@ -52,6 +57,7 @@ __all__ = [
     "CANDIDATES",
     "CHANGE_REASONS",
     "CLUSTERS",
+    "CLUSTER_VALUES",
     "COMPARISON",
     "CONE",
     "CONE_COLUMNS",
@@ -59,7 +65,9 @@ __all__ = [
     "CONFUSION",
     "DIFFERENCES",
     "DIFFERENT_STARS",
+    "DOUBTFUL_CLUSTERS",
     "LISTED_STARS",
+    "MERGED_CLUSTERS",
     "MOCK_TRUTH",
     "MODELS",
     "NON_MEMBERS",

@@ -62,6 +62,7 @@ CLUSTERS = [
     Field("delta_g", DOUBLE, "mag", "Maximum separation in G (Eq. 10)"),
     Field("isochrone_log_age", DOUBLE, "dex", "Age of the isochrone"),
     Field("isochrone_age_offset", DOUBLE, "dex", "|isochrone − catalogue log age|"),
+    Field("isochrone_metallicity", DOUBLE, "dex", "[M/H] of the isochrone"),
     Field("distance", DOUBLE, "pc", "Catalogue distance"),
     Field("log_age", DOUBLE, "dex", "Catalogue log age"),
     Field("a0", DOUBLE, "mag", "Catalogue extinction"),
@@ -126,7 +127,7 @@ MODELS = [
         for name in (
             "ra dec pmra pmdec parallax distance log_age a0 delta_pm delta_plx_plus "
             "delta_plx_minus delta_c delta_g training_probability isochrone_log_age "
-            "isochrone_age_offset"
+            "isochrone_age_offset isochrone_metallicity"
         ).split()
     ],
     Field("n_training_members", LONG, "", "Training members found in the cone"),

@@ -93,6 +93,12 @@ def test_integer_and_float32_columns_become_float64(tmp_path):
     assert got.at[0, "distance"] == 889.0
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_uri_is_read_like_a_path(tmp_path, kind):
+    got = read_clusters(f"file://{write(THREE, tmp_path, kind)}", {}).table
+    assert got["cluster"].tolist() == THREE["cluster"].tolist()
+
+
 def test_a_directory_of_parquet_files_is_one_table(tmp_path):
     folder = tmp_path / "clusters"
     folder.mkdir()

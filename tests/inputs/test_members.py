@@ -286,3 +286,83 @@ def test_the_dr2_list_comes_forward_through_the_sample_neighbourhood():
     single = pairs[~old.duplicated(keep=False) & ~new.duplicated(keep=False) & old.isin(listed)]
     assert len(single) > 1000
     assert set(single["dr3_source_id"]) <= set(got.table["source_id"])
+
+
+#: file, rows, clusters, identical rows (counted in the files)
+LISTS = [
+    ("cg18_dr2.parquet", 401_448, 1_229, 0),
+    ("t22_edr3.parquet", 144_047, 387, 0),
+    ("almeida_edr3.parquet", 286_204, 1_321, 76),
+]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data/members")
+@pytest.mark.parametrize(("file", "n_rows", "n_clusters", "n_identical"), LISTS)
+def test_real_lists_load_whole(file, n_rows, n_clusters, n_identical):
+    raw = pd.read_parquet(DATA / file, columns=["cluster", "source_id", "probability"])
+    cg20 = pd.read_csv(DATA.parent / "catalogues/cg20.csv")["oc"]
+    got = read_members(str(DATA / file), {}, frozenset(cluster_key(name) for name in cg20))
+    known = raw[raw["cluster"].isin(cg20)].drop_duplicates()
+    assert (got.counts["rows"], got.counts["clusters"]) == (n_rows, n_clusters)
+    assert got.counts["identical_duplicates"] == n_identical
+    assert got.counts["clusters_not_in_table"] == len(set(raw["cluster"]) - set(cg20))
+    assert len(got.table) == len(known)
+    assert got.table["source_id"].sum() == known["source_id"].sum()
+    assert got.table["probability"].sum() == pytest.approx(known["probability"].sum(), rel=1e-12)
+
+
+def test_the_best_match_is_that_of_a_plain_loop_over_all_pairs(tmp_path):
+    """Many to many, with ties in distance and in |magnitude difference|, and repeated pairs."""
+    rng = np.random.default_rng(3)
+    pairs = neighbourhood(
+        *zip(
+            rng.integers(0, 60, 400),
+            rng.integers(1000, 1060, 400),
+            rng.integers(0, 4, 400) * 10.0,
+            rng.integers(-2, 3, 400) * 0.1,
+            strict=True,
+        )
+    )
+    listed = list_of(*[("NGC_1", i, i / 100) for i in range(80)])
+    got = brought(tmp_path, listed, pairs, "parquet")
+    best: dict[int, tuple] = {}
+    several: dict[int, set[int]] = {}
+    for old, new, distance, size in pairs.itertuples(index=False):
+        several.setdefault(old, set()).add(new)
+        rank = (distance, abs(size), new)
+        best[old] = min(best.get(old, rank), rank)
+    owner: dict[int, tuple] = {}
+    for old, (distance, size, new) in best.items():
+        owner[new] = min(owner.get(new, (distance, size, old)), (distance, size, old))
+    expected = sorted((new, old / 100) for new, (_, _, old) in owner.items())
+    rows = got.table[["source_id", "probability"]].itertuples(index=False)
+    assert [tuple(row) for row in rows] == expected
+    assert got.counts["ids_lost"] == 80 - len(best)
+    assert got.counts["ids_with_several_neighbours"] == sum(len(s) > 1 for s in several.values())
+    assert got.counts["ids_merged"] == len(best) - len(owner)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("dr2_source_id", "Gaia 1"), ("dr3_source_id", 1.5), ("angular_distance", "near")],
+)
+def test_a_neighbourhood_table_with_text_for_numbers_is_refused(tmp_path, column, value):
+    table = neighbourhood((1, 10, 1.0, 0.0), (2, 20, 1.0, 0.0)).astype({column: object})
+    table.loc[1, column] = value
+    with pytest.raises(InputError, match=rf"members\.neighbourhood: .*column {column}"):
+        brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)
+
+
+def test_other_names_count_for_clusters_that_the_list_does_not_have_by_name(tmp_path):
+    names = {"m 67": cluster_key("NGC_1"), "king 1": cluster_key("NGC_1"), "mel 9": 5}
+    single = read_members(write(list_of(("M67", 1, 1.0)), tmp_path), {}, KNOWN, None, names)
+    assert single.table["cluster_key"].tolist() == [cluster_key("NGC_1")]
+    assert single.counts["clusters_under_other_names"] == 1
+    # told apart by the list, or there by its own name: then they are not the cluster
+    apart = list_of(("M 67", 1, 1.0), ("King_1", 2, 1.0), ("Blanco 1", 3, 1.0))
+    got = read_members(write(apart, tmp_path), {}, KNOWN, None, names)
+    assert got.unknown_clusters == ["King_1", "M 67"]
+    both = list_of(("M 67", 1, 1.0), ("NGC 1", 2, 1.0))
+    got = read_members(write(both, tmp_path), {}, KNOWN, None, names)
+    assert ids(got) == [2]
+    assert got.counts["clusters_under_other_names"] == 0
