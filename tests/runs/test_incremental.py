@@ -83,7 +83,7 @@ def sky(base: tuple[Sky, str], tmp_path: Path) -> Sky:
 
 
 def assert_same_as_from_nothing(
-    sky: Sky, spark: SparkSession, run: RunResult, **changes: Any
+    sky: Sky, spark: SparkSession, run: RunResult, /, **changes: Any
 ) -> None:
     """All tables of `run` are those of a run of the same inputs that takes nothing over."""
     fresh = sky.run(spark, "fresh", **changes)
