@@ -19,8 +19,6 @@ _KEY = "--neighbourhood"
 def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
     """Return the pairs of a neighbourhood table: old, new, near (distance, |Δ magnitude|).
 
-    A pair that is repeated counts once, at its smallest distance.
-
     Parameters
     ----------
     spark : SparkSession
@@ -50,8 +48,7 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
     old, new, distance, magnitude = neighbourhood_columns(table.columns, path, _KEY)
     size = F.coalesce(F.abs(F.col(magnitude)), F.lit(float("inf")))
     near = F.struct(F.col(distance).alias("distance"), size.alias("size"))
-    named = table.select(F.col(old).alias("old"), F.col(new).alias("new"), near.alias("near"))
-    return named.groupBy("old", "new").agg(F.min("near").alias("near"))
+    return table.select(F.col(old).alias("old"), F.col(new).alias("new"), near.alias("near"))
 
 
 def link(old: DataFrame, new: DataFrame, pairs: DataFrame) -> tuple[DataFrame, DataFrame]:
@@ -59,7 +56,7 @@ def link(old: DataFrame, new: DataFrame, pairs: DataFrame) -> tuple[DataFrame, D
 
     The rules are those for member lists (method §3): the nearest counterpart, then the smallest
     difference in magnitude, then the smallest identifier; where several old stars have the same
-    counterpart, the nearest has it.
+    counterpart, the nearest has it. A pair that is repeated changes nothing.
 
     Parameters
     ----------
