@@ -49,6 +49,6 @@ def write_moc(run: LandedRun, output: str, order: int = DEFAULT_ORDER) -> MOC:
     facts = {"ORIGIN": "ocspark", "RUN_ID": str(run_facts(run)["run_id"])}
     with tempfile.TemporaryDirectory() as folder:  # mocpy writes to paths only
         path = os.path.join(folder, "moc.fits")
-        moc.save(path, format="fits", fits_keywords=facts, pre_v2=True)  # NUNIQ, which all read
+        moc.save(path, format="fits", fits_keywords=facts, v1_compatible=True)  # NUNIQ
         storage.write_file(output, storage.read_bytes(path))
     return moc

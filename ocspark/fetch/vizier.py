@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOTableSpecError, VOTableSpecWarning
 from astropy.table import Column, Table
-from astroquery.vizier import Vizier
 
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
@@ -52,6 +51,12 @@ def wanted_table(client: Client, name: str, server: str = SERVER) -> Wanted:
     table = TABLES.get(name, name)
     if "/" not in table:
         raise InputError(f"catalogue {name}: expected a table of VizieR or {', '.join(TABLES)}")
+    try:
+        from astroquery.vizier import Vizier
+    except ImportError:
+        raise InputError(
+            "package astroquery is not installed; run `make setup` or install ocspark[fetch]"
+        ) from None
     query = Vizier(columns=["**"], row_limit=-1)
     payload = query.get_catalogs_async(table, get_query_payload=True)
     form = [(key, value) for key, _, value in (line.partition("=") for line in payload.split("\n"))]

@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and self._refuse(fault):
             return
         status, page = self.state.forms[path](parse_qsl(body, keep_blank_values=True))
-        self._send(status, page, 0, {}, fault)
+        self._send(status, page, {}, fault)
 
     def _note(self) -> str:
         path = unquote(urlsplit(self.path).path)
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not status.isdigit():
             return False
         headers = {"Retry-After": more} if more else {}
-        self._send(int(status), b"", 0, headers, None)
+        self._send(int(status), b"", headers, None)
         return True
 
     def _answer(self, with_body: bool) -> None:
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.state.files.get(path)
         if content is None:
             text = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>"
-            self._send(404, text if with_body else b"", 0, {}, None)
+            self._send(404, text if with_body else b"", {}, None)
             return
         tag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
         headers = {"ETag": tag, "Last-Modified": "Mon, 23 Nov 2026 00:00:00 GMT"}
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and fresh and self.state.ranges:
             start, end = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
             if start >= len(content):
-                self._send(416, b"", 0, {}, None)
+                self._send(416, b"", {}, None)
                 return
             headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
             body, status = content[start : end + 1], 206
@@ -122,11 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not with_body:
             headers["Content-Length"] = str(len(body))
             body = b""
-        self._send(status, body, len(body), headers, fault)
+        self._send(status, body, headers, fault)
 
-    def _send(
-        self, status: int, body: bytes, _: int, headers: dict[str, str], fault: str | None
-    ) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: str | None) -> None:
         kind, _, number = (fault or "").partition(" ")
         claimed = len(body) + (int(number) if kind == "long" else 0)
         self.send_response(status)

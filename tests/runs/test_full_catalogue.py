@@ -57,6 +57,9 @@ def test_every_input_cluster_has_its_row_and_the_skipped_ones_a_reason(finished:
     assert "log_age" in reasons["Ageless_1"]
     assert "0.40 dex" in reasons["Ancient_1"]
     assert clusters.loc[clusters["status"] == "done", "reason"].isna().all()
+    searched = clusters.dropna(subset=["radius_deg"])
+    centres = searched[["cone_ra", "cone_dec"]].to_numpy()
+    np.testing.assert_array_equal(centres, [CLUSTERS[name][:2] for name in searched.index])
 
 
 def test_cones_hold_the_sources_that_astropy_finds(toy: Toy, finished: RunResult) -> None:
