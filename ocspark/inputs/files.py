@@ -134,7 +134,9 @@ def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
     source = content.decode().splitlines() if text else io.BytesIO(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="File may have been truncated")
-        table = Table.read(source, format=kind)
+        # VizieR's ids are its names with what no XML id may hold replaced: pmRA* is pmRA_
+        named = {"use_names_over_ids": True} if kind == "votable" else {}
+        table = Table.read(source, format=kind, **named)
     flat = [name for name in table.colnames if len(table[name].shape) <= 1]
     frame = table[flat].to_pandas()
     frame.attrs["units"] = {n: str(table[n].unit) for n in flat if table[n].unit}

@@ -230,6 +230,16 @@ def test_text_in_a_numeric_column_is_refused_in_other_formats(tmp_path, kind):
     refused(write(table, tmp_path, kind), tmp_path, "parallax", "large")
 
 
+def test_columns_of_a_votable_go_by_their_names_not_their_xml_ids(tmp_path):
+    path = Path(write(THREE, tmp_path, "vot"))
+    field = 'ID="pmra" datatype="double" name="pmra"'
+    assert field in path.read_text()
+    renamed = 'ID="pmRA_" datatype="double" name="pmRA*"'
+    path.write_text(path.read_text().replace(field, renamed))
+    got = read_clusters(str(path), {"pmra": "pmRA*"})
+    assert got.table["pmra"].tolist() == THREE["pmra"].tolist()
+
+
 @pytest.mark.parametrize("name", ["", "   ", None])
 def test_a_row_without_a_name_is_refused(tmp_path, name):
     refused(rows({}, {"cluster": name}), tmp_path, "clusters.csv", "cluster", "row 2")
