@@ -1,5 +1,76 @@
-"""Open-cluster membership at catalogue scale, on Spark."""
+"""Open-cluster membership at catalogue scale, on Spark: the library in one screen.
+
+Make, or point at, data::
+
+    make_mock(output)                a small mock Galaxy with planted clusters, and its settings
+    run(settings, **sections)        membership probabilities for all clusters of a table -> Run
+    find_members(mirror, …)          the same for one cluster of your own -> Run
+    search(mirror, positions)        sources in cones around any table of positions -> DataFrame
+
+Look at what came out::
+
+    open_run(path)                   a finished run -> Run: path, record, clusters, table(name)
+    members_of(run, cluster)         the members of one cluster -> pandas
+    plot(run, cluster)               a picture: four panels, or another of `kind`
+    compare(run, members, output)    against a member list -> Comparison
+    differences(run, later, output)  against another run -> Differences
+    report(run, output)              a web site of all clusters, to open from disk
+
+Each has its own ``help``, with an example. Bad input raises `InputError` with one line that says
+what and where. `spark` may be a classic or a Spark Connect session; left out, it is the active one,
+or a new one. Nothing of Spark is imported before it is used.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocspark.errors import InputError as InputError
+    from ocspark.library.looking import Picture as Picture
+    from ocspark.library.looking import compare as compare
+    from ocspark.library.looking import differences as differences
+    from ocspark.library.looking import plot as plot
+    from ocspark.library.looking import report as report
+    from ocspark.library.mock import make_mock as make_mock
+    from ocspark.library.own import find_members as find_members
+    from ocspark.library.running import Run as Run
+    from ocspark.library.running import members_of as members_of
+    from ocspark.library.running import open_run as open_run
+    from ocspark.library.running import run as run
+    from ocspark.library.search import search as search
+    from ocspark.settings import Settings as Settings
+
 __version__ = "0.1.0"
+
+#: Where each public name is; it is imported when it is first asked for.
+_HOMES = {
+    "make_mock": "library.mock",
+    "run": "library.running",
+    "find_members": "library.own",
+    "search": "library.search",
+    "open_run": "library.running",
+    "members_of": "library.running",
+    "plot": "library.looking",
+    "compare": "library.looking",
+    "differences": "library.looking",
+    "report": "library.looking",
+    "Run": "library.running",
+    "Picture": "library.looking",
+    "Settings": "settings",
+    "InputError": "errors",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ocspark' has no attribute {name!r}")
+    value = getattr(import_module(f"ocspark.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -146,10 +146,10 @@ def settings_tree(
     tree = _read_yaml(conf_path(defaults))
     where = "settings"
     if config is not None:
-        _merge(tree, _read_yaml(Path(config)))
+        lay_over(tree, _read_yaml(Path(config)))
         where = str(config)
     for override in overrides:
-        _merge(tree, _parse_override(override))
+        lay_over(tree, _parse_override(override))
     return tree, where
 
 
@@ -199,10 +199,11 @@ def _parse_override(text: str) -> dict[str, Any]:
     return dict(tree)
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+def lay_over(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Replace in a settings tree what another one has, key by key."""
     for key, value in over.items():
         # a whole mapping (columns, config) is laid over, not replaced, as one would expect of --set
         if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
+            lay_over(base[key], value)
         else:
             base[key] = value

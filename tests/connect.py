@@ -7,6 +7,7 @@ import pytest
 #: Left out, with the reason.
 _LEFT_OUT = {
     "tests/jobs/": "start a spark-submit of their own",
+    "tests/test_readme.py": "runs jobs as a shell would",
     "tests/runs/test_resume.py": "starts and kills processes of its own",
     "tests/runs/test_identical.py": "starts sessions of its own, one of them on Connect",
     "tests/mirror/test_verify.py::test_a_planted_fault": "22 times what a sound mirror has shown",

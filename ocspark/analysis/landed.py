@@ -102,6 +102,11 @@ def open_run(path: str, option: str = "--run") -> LandedRun:
         path = storage.join(path, storage.read_text(latest).strip())
         record = storage.join(path, "run.json")
     if not storage.exists(record):
+        if storage.exists(storage.join(path, "_inputs.json")):
+            raise InputError(
+                f"{option}: {path}: the run there has not finished; the command that began it "
+                "goes on with it"
+            )
         raise InputError(
             f"{option}: {record}: no such file; expected the directory of a finished run, or one "
             "with a file `latest` that names it"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
+from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import canonical_columns, numeric_column, read_table
 from ocspark.inputs.names import cluster_key, matching_name, normalise_name
 
@@ -179,5 +180,7 @@ def _choose(table: pd.DataFrame, names: Sequence[str], path: str) -> pd.DataFram
     wanted = {cluster_key(name): name for name in names}
     absent = set(wanted) - set(table["cluster_key"])
     if absent:
-        raise InputError(f"clusters.names: {wanted[min(absent)]!r} is not in {path}")
+        name = wanted[min(absent)]
+        near = did_you_mean(name, table["cluster"])
+        raise InputError(f"clusters.names: {name!r} is not in {path}{near}")
     return table[table["cluster_key"].isin(wanted)].reset_index(drop=True)

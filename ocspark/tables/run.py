@@ -8,6 +8,7 @@ from ocspark.tables.fields import (
     DOUBLE,
     DOUBLES,
     INT,
+    KEY,
     LONG,
     LONGS,
     STAR,
@@ -99,6 +100,8 @@ CONE_COLUMNS = [
 ]
 #: Kept sources in cones, once for every cone.
 CONE = [CLUSTER_KEY, *CONE_COLUMNS]
+#: The same under the names of the cones, as `ocspark.search` gives them.
+FOUND = [KEY[0], *CONE_COLUMNS]
 _LISTED = Field("list_probability", DOUBLE, "", "Probability in the member list")
 
 #: Pass 1: listed members found (n_cone null), and counts per task (source_id null).

@@ -1,0 +1,223 @@
+"""Run the main job, open what it wrote, read one cluster's members."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from ocspark import storage
+from ocspark.analysis.landed import LandedRun
+from ocspark.analysis.landed import open_run as open_landed
+from ocspark.errors import InputError
+from ocspark.inputs.closest import did_you_mean
+from ocspark.inputs.names import cluster_key
+from ocspark.runs.full_catalogue import run_full_catalogue
+from ocspark.session import get_session
+from ocspark.settings import Settings, lay_over, make_settings, settings_tree
+
+#: What Spark calls the library.
+APPLICATION = "ocspark"
+#: Sections that a path alone may stand for.
+_PLACES = ("mirror", "clusters", "members", "isochrones", "output")
+#: What `settings` may be.
+AnySettings = Settings | str | os.PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Run(LandedRun):
+    """A finished run: ``path``, ``record`` (run.json), ``settings``, ``clusters`` and tables.
+
+    ``clusters`` is the clusters table as pandas; `table` gives any table as a DataFrame.
+    """
+
+    def table(self, name: str, spark: SparkSession | None = None) -> DataFrame:
+        """Return candidates, training_members, clusters or non_members as Spark reads it.
+
+        Raises
+        ------
+        InputError
+            If the run has no such table.
+        """
+        tables = ("candidates", "training_members", "clusters", "non_members")
+        if name not in tables:
+            raise InputError(f"table: {name!r} is none of {', '.join(tables)}")
+        if not self.has(name):
+            raise InputError(f"table: {self.path} has no {name}; see output.{name} of its settings")
+        return self.read(spark or get_session(APPLICATION), name)
+
+    def __repr__(self) -> str:
+        clusters, totals = self.record["clusters"], self.record["totals"]
+        return (
+            f"Run({clusters['done']} clusters done, {clusters['skipped']} skipped, "
+            f"{totals['n_p50']} members with p >= 0.5, in {self.path})"
+        )
+
+
+def run(
+    settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
+) -> Run:
+    """Compute membership probabilities for all clusters of a table.
+
+    The same call goes on where an interrupted one was, and returns a finished run at once.
+
+    Parameters
+    ----------
+    settings : str, mapping or Settings, optional
+        A YAML file such as ``conf/cantat_gaudin_2020.yaml``, a tree of settings, or a `Settings`
+        object; what it leaves out is as in ``conf/default.yaml``, which explains every key.
+    spark : SparkSession, optional
+        Classic or Connect.
+    **sections
+        Laid over the settings: ``mirror``, ``clusters``, ``members``, ``isochrones`` and
+        ``output`` take a path or a mapping, ``membership`` and ``search`` a mapping, ``model``
+        and ``release`` a name.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings or inputs.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> run = ocspark.run(
+    ...     mirror="gaia_dr3",
+    ...     clusters={"path": "clusters.csv", "names": ["NGC 2423", "NGC 2422"]},
+    ...     members="members.csv",
+    ...     membership={"n_samples": 50},
+    ...     output="runs/two",
+    ... )
+    >>> run
+    Run(2 clusters done, 0 skipped, ... members with p >= 0.5, in runs/two/...)
+    >>> run.clusters[["cluster", "n_training_members", "n_p50"]]
+        cluster  n_training_members  n_p50
+    0  NGC_2422  ...
+    """
+    result = run_full_catalogue(settings_of(settings, sections), spark)
+    return Run(result.path, result.record)
+
+
+def settings_of(settings: AnySettings | None, sections: Mapping[str, Any]) -> Settings:
+    """Return the settings that the arguments of `run` stand for."""
+    config = None if isinstance(settings, Settings | Mapping) else settings
+    tree, where = settings_tree("default.yaml", os.fspath(config) if config else None, ())
+    if isinstance(settings, Settings):
+        lay_over(tree, settings.model_dump())
+    elif isinstance(settings, Mapping):
+        lay_over(tree, _expanded(settings))
+    lay_over(tree, _expanded(sections))
+    return make_settings(tree, where)
+
+
+def _expanded(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections with ``{"path": …}`` for those that are given as a path alone."""
+    return {
+        name: {"path": os.fspath(value)}
+        if name in _PLACES and isinstance(value, str | os.PathLike)
+        else value
+        for name, value in sections.items()
+    }
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a finished run.
+
+    Parameters
+    ----------
+    path : str
+        Its directory, or one with several runs, whose newest is opened.
+
+    Raises
+    ------
+    InputError
+        If there is no finished run.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> run = ocspark.open_run("runs/two")
+    >>> run.record["release"], run.settings.membership.n_samples
+    ('dr3', 50)
+    >>> run.table("candidates").where("probability >= 0.9").count() > 50
+    True
+    """
+    landed = open_landed(os.fspath(path), "run")
+    return Run(landed.path, landed.record)
+
+
+def members_of(
+    run: LandedRun | str | os.PathLike[str], cluster: str, min_probability: float = 0.5
+) -> pd.DataFrame:
+    """Return the members of one cluster, most probable first. Needs no Spark session.
+
+    Parameters
+    ----------
+    run : Run or str
+        A finished run, or its path.
+    cluster : str
+        Its name in the cluster table; blanks and underscores are alike.
+    min_probability : float
+        0 for all candidates.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the candidates table: astrometry and photometry with errors, the five
+        features, ``probability`` with its 95 % interval ``p_low`` to ``p_high``, ….
+
+    Raises
+    ------
+    InputError
+        If the run has no such cluster (naming near ones) or skipped it (naming the reason).
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> members = ocspark.members_of("runs/two", "NGC 2423", min_probability=0.9)
+    >>> members[["source_id", "probability", "p_low"]].head(2)
+               source_id  probability     p_low
+    0 ...
+    >>> ocspark.members_of("runs/two", "NGC 2432")
+    Traceback (most recent call last):
+    ocspark.errors.InputError: cluster: 'NGC 2432' is not in the run ...; did you mean NGC_2423...?
+    """
+    opened = open_run(run) if isinstance(run, str | os.PathLike) else run
+    row = find_cluster(opened, cluster)
+    stars = read_stars(opened, "candidates", row["cluster"]).to_pandas()
+    stars = stars[stars["probability"] >= min_probability]
+    return stars.sort_values(
+        ["probability", "mean_logit", "source_id"],
+        ascending=[False, False, True],
+        ignore_index=True,
+    )
+
+
+def find_cluster(run: LandedRun, name: str) -> dict[str, Any]:
+    """Return a cluster's row of the clusters table; see `members_of` for the errors."""
+    table = run.clusters
+    row = table[table["cluster_key"] == cluster_key(name)]
+    if row.empty:
+        near = did_you_mean(name, table["cluster"])
+        raise InputError(f"cluster: {name!r} is not in the run {run.path}{near}")
+    found = {str(k): v for k, v in row.iloc[0].to_dict().items()}
+    if found["status"] != "done":
+        raise InputError(f"cluster: {name!r} was skipped in {run.path}: {found['reason']}")
+    return found
+
+
+def read_stars(run: LandedRun, table: str, cluster: str) -> pa.Table:
+    """Return the stars of one cluster, sorted by source_id."""
+    filesystem, inner = storage.resolve(storage.join(run.path, table))
+    stars = pq.read_table(inner, filesystem=filesystem, filters=[("cluster", "==", cluster)])
+    return stars.sort_by("source_id")
