@@ -1,4 +1,4 @@
-"""Every command that README shows is run on the toy sky, or at least understood by its program."""
+"""Every command that a README shows is run on the toy sky, or at least understood by its job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from ocspark.settings import make_settings, settings_tree
 from tests.toy import Toy
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+#: README first, then those of the rooms.
+FILES = [ROOT / "README.md", *sorted(ROOT.glob("ocspark/*/README.md")), ROOT / "conf/README.md"]
+README = "\n".join(file.read_text() for file in FILES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
 #: A job with its arguments, however it is started.
 _JOB = re.compile(r"(?:spark-submit|python)\s.*?\bjobs/(\w+)\.py(.*)")
@@ -131,7 +133,8 @@ def desk(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     (folder / "data/gaia_dr3").symlink_to(toy.folder / "plain")
     columns = yaml.safe_load((ROOT / "conf/cantat_gaudin_2020.yaml").read_text())["clusters"]
-    clusters = toy.clusters.assign(cluster=toy.clusters["cluster"].replace(_NAMES))
+    names = toy.clusters["cluster"].replace(_NAMES)
+    clusters = toy.clusters.assign(cluster=names, radius_deg=0.1)
     clusters.rename(columns=columns["columns"]).to_csv(folder / "cg20.csv", index=False)
     members = toy.members.assign(cluster=toy.members["cluster"].replace(_NAMES))
     members.to_csv(folder / "cg18.csv", index=False)
