@@ -18,9 +18,9 @@ from ocspark import storage
 from ocspark.analysis.mixture import MAX_G, SPACE, mixture_members
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED, read_clusters
-from ocspark.inputs.names import normalise_name
 from ocspark.library.running import APPLICATION, Run, run, settings_of
 from ocspark.library.search import search
+from ocspark.products.names import page_folders
 from ocspark.session import get_session
 from ocspark.settings import Settings
 
@@ -145,12 +145,12 @@ def find_members(
         found = {key: float(row[key]) for key in REQUIRED if not math.isnan(row[key])}
         given = {**found, **{key: value for key, value in given.items() if value is not None}}
     cluster = {"cluster": name, **_completed(given)}
-    inputs = storage.join(os.fspath(output), "inputs")
+    file = storage.join(os.fspath(output), "inputs", page_folders([name])[name])
     places = {
         "mirror": os.fspath(mirror),
-        "clusters": storage.join(inputs, f"{normalise_name(name)}.parquet"),
+        "clusters": f"{file}.parquet",
         "members": {
-            "path": storage.join(inputs, f"{normalise_name(name)}_first.parquet"),
+            "path": f"{file}_first.parquet",
             "min_probability": FIRST_PROBABILITY,
         },
         "output": os.fspath(output),

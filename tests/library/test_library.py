@@ -163,17 +163,19 @@ def test_own_cluster_is_the_one_that_was_planted(
     values = {"ra": 120.0, "dec": 89.7, "parallax": 0.83, "pmra": 2.1, "pmdec": -2.9}
     own = ocspark.find_members(
         toy.folder / "plain",
-        "Mine",
+        "../Mine",  # a name is no path
         tmp_path / "own",
         **values,
         log_age=8.4,
         membership={"n_samples": 20},
         spark=spark,
     )
-    members = ocspark.members_of(own, "Mine")
+    members = ocspark.members_of(own, "../Mine")
     assert len(set(members["source_id"]) & set(listed["source_id"])) > 0.9 * len(listed)
     every = toy.members.loc[toy.members["cluster"] == "Pole_1", "source_id"]
     assert members["source_id"].isin(every).mean() > 0.9
+    assert {path.name for path in tmp_path.iterdir()} == {"own"}
+    assert len(list((tmp_path / "own/inputs").iterdir())) == 2
     with pytest.raises(ocspark.InputError, match=r"first_members: 'Nobody': . stars stand out"):
         ocspark.find_members(
             toy.folder / "plain",
