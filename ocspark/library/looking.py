@@ -82,8 +82,7 @@ def plot(run: LandedRun | str | os.PathLike[str], cluster: str, kind: str = "mem
     """
     if kind not in _KINDS:
         raise InputError(f"kind: {kind!r} is none of {', '.join(_KINDS)}")
-    opened = open_run(run) if isinstance(run, str | os.PathLike) else run
-    return Picture(_KINDS[kind](view_of(opened, cluster)))
+    return Picture(_KINDS[kind](view_of(_opened(run), cluster)))
 
 
 def view_of(run: LandedRun, cluster: str) -> ClusterView:
@@ -150,16 +149,17 @@ def compare(
     folder = os.fspath(output)
     listed = os.fspath(members)
     called = name or listed.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    path = _opened(run).path  # before Spark starts
     session = spark or get_session(APPLICATION)
     comparison = compare_with_list(
-        session, _path(run), listed, folder, name=called, columns=dict(columns or {})
+        session, path, listed, folder, name=called, columns=dict(columns or {})
     )
     draw_venns(comparison)
     return comparison
 
 
-def _path(run: LandedRun | str | os.PathLike[str]) -> str:
-    return run.path if isinstance(run, LandedRun) else os.fspath(run)
+def _opened(run: LandedRun | str | os.PathLike[str]) -> LandedRun:
+    return run if isinstance(run, LandedRun) else open_run(run)
 
 
 def differences(
@@ -208,11 +208,12 @@ def differences(
     >>> changed.record["clusters"]["done_in_both"]
     2
     """
+    earlier, newer = _opened(run).path, _opened(later).path  # before Spark starts
     session = spark or get_session(APPLICATION)
     found = find_differences(
         session,
-        _path(run),
-        _path(later),
+        earlier,
+        newer,
         os.fspath(output),
         level=level,
         neighbourhood=neighbourhood,
@@ -259,6 +260,6 @@ def report(
     >>> ocspark.report("runs/two", "report", [comparison])
     'report/index.html'
     """
-    opened = open_run(run) if isinstance(run, str | os.PathLike) else run
+    opened = _opened(run)
     session = spark or get_session(APPLICATION)
     return make_report(session, opened, os.fspath(output), comparisons, changes)
