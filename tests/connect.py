@@ -10,6 +10,8 @@ _LEFT_OUT = {
     "tests/test_readme.py": "runs jobs as a shell would",
     "tests/runs/test_resume.py": "starts and kills processes of its own",
     "tests/runs/test_identical.py": "starts sessions of its own, one of them on Connect",
+    "tests/analysis/test_differences.py::test_the_job": "draws what the tests before it made",
+    "tests/analysis/test_literature.py::test_the_job": "draws what the tests before it made",
     "tests/mirror/test_verify.py::test_a_planted_fault": "22 times what a sound mirror has shown",
     "tests/mirror/test_clients.py": "is about other readers of what test_write.py has written",
     "tests/mock/test_generate.py::test_partitioning": "makes mocks as the other tests there do",

@@ -37,7 +37,7 @@ def test_mirrors_of_other_orders_and_row_orders_give_the_same_bits(
     assert_same_bits(finished.path, run.path)
 
 
-@pytest.mark.parametrize("master", ["local[1]", "local[2]"])
+@pytest.mark.parametrize("master", ["local[1]", pytest.param("local[2]", marks=pytest.mark.slow)])
 def test_other_masters_by_spark_submit_give_the_same_bits(
     toy: Toy, finished: RunResult, tmp_path: Path, master: str
 ) -> None:
