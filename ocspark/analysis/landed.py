@@ -18,13 +18,14 @@ from ocspark.inputs.names import cluster_key
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import model_from_row
 from ocspark.settings import Settings, make_settings
-from ocspark.tables import CANDIDATES, CLUSTERS, NON_MEMBERS, TRAINING_MEMBERS, struct
+from ocspark.tables import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, TRAINING_MEMBERS, struct
 
 _TABLES = {
     "candidates": CANDIDATES,
     "training_members": TRAINING_MEMBERS,
     "clusters": CLUSTERS,
     "non_members": NON_MEMBERS,
+    "_models": MODELS,
 }
 
 
@@ -79,7 +80,14 @@ class LandedRun:
         if not storage.is_directory(path):
             raise InputError(f"--run: {path}: no such table; expected it in a finished run")
         filesystem, inner = storage.resolve(path)
-        return pq.read_table(inner, filesystem=filesystem)
+        found = pq.read_table(inner, filesystem=filesystem)
+        missing = [f.name for f in _TABLES[table] if f.name not in found.column_names]
+        if missing:
+            raise InputError(
+                f"--run: {path}: has no column {missing[0]}, as an older ocspark wrote it; "
+                "expected a run of this one: the job's command makes it"
+            )
+        return found
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
