@@ -39,7 +39,7 @@ class LoopSettings(Section):
 
     width: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
-    batch_size: int = Field(1024, ge=1)
+    batch_size: int = Field(2048, ge=1)
     learning_rate: float = Field(3e-4, gt=0.0)
     weight_decay: float = Field(1e-5, ge=0.0)
     class_weights: tuple[Annotated[float, Field(gt=0.0)], Annotated[float, Field(gt=0.0)]] = (
