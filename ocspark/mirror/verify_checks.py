@@ -18,11 +18,6 @@ from ocspark.release import Release
 
 #: Largest difference between a whole release's share of missing values and its published one.
 NULL_MARGIN = 0.001
-#: Columns of a full astrometric solution: there together or not at all.
-_SOLUTION = (
-    "parallax parallax_error pmra pmra_error pmdec pmdec_error "
-    "parallax_pmra_corr parallax_pmdec_corr pmra_pmdec_corr"
-).split()
 _ALWAYS_THERE = ("source_id", "ra", "dec", "solution", "ecl_lat")
 _WHOLE = "int8 int16 int32 int64 uint8 uint16 uint32".split()
 _ROW_CHECKS = {
@@ -31,6 +26,7 @@ _ROW_CHECKS = {
     "healpix_index": "the HEALPix index is that of ra and dec",
     "sorted": "rows are in the order of the HEALPix index",
     "source_id_position": "source_id and position agree within the margin",
+    "solution": "parallax and proper motion are there where the solution's code says so",
 }
 _OF_HATS = ("pixel", "healpix_index", "sorted")
 
@@ -245,9 +241,8 @@ def check_rows(listing: Listing, found: Sequence[FileFindings]) -> Iterator[Chec
 def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) -> Check:
     """Check the shares of missing values.
 
-    Columns that no source lacks must be full, those of the astrometric solution must lack the same
-    number of values in every file, none may be empty, and a whole release must have the published
-    shares.
+    Columns that no source lacks must be full, none may be empty, and a whole release must have the
+    published shares.
     """
     wrong = []
     columns = {c.name: c for c in column_reports(found, release)}
@@ -263,15 +258,6 @@ def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) ->
         if whole and published is not None and abs(fraction - published) > NULL_MARGIN:
             wrong.append(
                 f"column {column}: {fraction:.4%} missing; the release has {published:.4%}"
-            )
-    solution = [release.columns[name] for name in _SOLUTION if name in release.columns]
-    for file in found:
-        missing = {c: file.nulls[c] for c in solution if c in file.nulls}
-        if len(set(missing.values())) > 1:
-            least, *_, most = sorted(missing, key=missing.__getitem__)
-            wrong.append(
-                f"{file.path}: {most} lacks {missing[most]} values, {least} {missing[least]}; "
-                "a source has both or neither"
             )
     return make_check("null_fractions", "values are missing as in the release", wrong)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,14 +26,26 @@ INDEX_MARGIN_ARCSEC = 0.002
 ID_MARGIN_ARCSEC = 60.0
 _ID_ORDER, _ID_SHIFT = 12, 35
 _BATCH_ROWS = 65_536
+#: Columns and the bits of the solution's code that say that they were fitted (ESA's data model of
+#: astrometric_params_solved: 2^2 parallax, 2^3 and 2^4 proper motion).
+_FITTED = {
+    "parallax": 4,
+    "parallax_error": 4,
+    "pmra": 8,
+    "pmra_error": 8,
+    "pmdec": 16,
+    "pmdec_error": 16,
+    "parallax_pmra_corr": 4 | 8,
+    "parallax_pmdec_corr": 4 | 16,
+    "pmra_pmdec_corr": 8 | 16,
+}
 
 
 @dataclass(frozen=True)
 class FileToCheck:
     """A file, the pixel it is listed under (None in a plain directory), and its key columns.
 
-    `healpix_column` is the catalogue's, None if it has none; `columns` holds the names of
-    source_id, ra and dec.
+    `healpix_column` is the catalogue's, None if it has none; `columns` are the release's.
     """
 
     path: str
@@ -130,6 +142,7 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
     found.add("keys", ~good, row)
     ra, dec = np.where(good, ra, 0.0), np.where(good, dec, 0.0)
     found.add("source_id_position", good & ~_id_agrees(source_id, ra, dec, good), row)
+    _check_solution(file, batch, found, row)
     if file.order is None or file.pixel is None:
         return last
 
@@ -146,6 +159,37 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
     descends = np.diff(index, prepend=last if last >= 0 else index[0]) < 0
     found.add("sorted", descends, lambda i: f"{row(i)}: index {index[i]} after a greater one")
     return int(index[-1])
+
+
+def _check_solution(
+    file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, row: Callable[[int], str]
+) -> None:
+    """Check that a source has the values that its solution's code says, and no others."""
+    columns = {name: file.columns[name] for name in ("solution", *_FITTED)}
+    if not all(_has_numbers(batch, column) for column in columns.values()):
+        return  # the schema's fault
+    values = {
+        name: np.asarray(batch.column(column).to_numpy(zero_copy_only=False), dtype=np.float64)
+        for name, column in columns.items()
+    }
+    code = np.nan_to_num(values["solution"]).astype(np.int64)
+    faults = {
+        name: np.isfinite(values[name]) != (code & bits == bits) for name, bits in _FITTED.items()
+    }
+
+    def describe(i: int) -> str:
+        name = next(name for name, wrong in faults.items() if wrong[i])
+        state = "is there" if np.isfinite(values[name][i]) else "is missing"
+        return f"{row(i)}: {columns[name]} {state}, with {columns['solution']} {code[i]}"
+
+    found.add("solution", np.any(list(faults.values()), axis=0), describe)
+
+
+def _has_numbers(batch: pa.RecordBatch, column: str) -> bool:
+    if column not in batch.schema.names:
+        return False
+    kind = batch.schema.field(column).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _integers(column: pa.Array) -> NDArray[np.int64]:

@@ -66,8 +66,7 @@ def verify_mirror(
         raise InputError(f"--mirror: {path}: expected a HATS catalogue or a Parquet directory")
     release = load_release(release_name)
     n_expected = _expected_rows(expected, release.expected_rows)
-    keys = {name: release.columns[name] for name in ("source_id", "ra", "dec")}
-    listing = list_mirror(path, keys)
+    listing = list_mirror(path, release.columns)
     footers = _footers(listing.files)
     session = spark or get_session("ocspark: verify mirror")
     found = _check_files(session, listing.files, footers)
@@ -77,7 +76,7 @@ def verify_mirror(
         *check_counts(listing, found, footers, n_expected),
         *check_schema(listing, found, release),
         *check_rows(listing, found),
-        _check_unique(session, found, keys["source_id"]),
+        _check_unique(session, found, release.columns["source_id"]),
         check_nulls(found, release, whole=expected is None),
     ]
     return Report(

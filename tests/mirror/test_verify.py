@@ -247,6 +247,10 @@ def half_a_solution(mirror: Path) -> None:
     edit(files_of(mirror)[0], setting("pmra_error", np.nan))
 
 
+def positions_only(mirror: Path) -> None:
+    edit(files_of(mirror)[0], setting("astrometric_params_solved", 3))
+
+
 def empty_column(mirror: Path) -> None:
     for file in files_of(mirror):
         edit(file, lambda t: t.assign(phot_rp_mean_mag=np.nan))
@@ -281,7 +285,16 @@ FAULTS: dict[str, tuple[Callable[[Path], None], set[str], str]] = {
     ),
     "no position": (no_position, {"keys", "null_fractions"}, "dec nan"),
     "impossible position": (impossible_position, {"keys"}, "dec 91"),
-    "half a solution": (half_a_solution, {"null_fractions"}, "pmra_error lacks 1"),
+    "half a solution": (
+        half_a_solution,
+        {"solution"},
+        "pmra_error is missing, with astrometric_params_solved 31",
+    ),
+    "other solution": (
+        positions_only,
+        {"solution"},
+        "parallax is there, with astrometric_params_solved 3",
+    ),
     "empty column": (empty_column, {"null_fractions"}, "phot_rp_mean_mag: all"),
 }
 
@@ -398,7 +411,7 @@ def test_the_job_writes_the_report_and_exits_with_2_on_a_fault(
     captured = capsys.readouterr()
     lines = [x for x in (captured.out + captured.err).splitlines() if x.startswith("ocspark: ")]
     assert len(lines) == 1
-    assert "1 of 15 checks failed (sorted)" in lines[0] and str(file) in lines[0]
+    assert "1 of 16 checks failed (sorted)" in lines[0] and str(file) in lines[0]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/gaia")
