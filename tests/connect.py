@@ -17,6 +17,7 @@ _LEFT_OUT = {
     "tests/mock/test_generate.py::test_partitioning": "makes mocks as the other tests there do",
     "tests/runs/test_layouts.py::test_a_mirror_and_an_overlay": "plans on the driver, as others do",
     "tests/runs/test_training_set.py::test_the_job_on_one_core": "starts a session of its own",
+    "tests/runs/test_object_store.py": "gives the store's address to tasks as classic Spark can",
     "tests/runs/test_shipped_model.py": "trains in the driver; the rest is the main job again",
 }
 

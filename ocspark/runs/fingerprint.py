@@ -9,7 +9,6 @@ import platform
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -126,7 +125,7 @@ def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
 def _content(path: str) -> str:
     if is_spark_table(path):
         return table_digest(path)
-    if Path(path).is_dir():
+    if storage.is_directory(path):
         return digest([_content(f) for f in storage.list_files(path, recursive=True)])
     return storage.size_and_sha256(path)[1]
 

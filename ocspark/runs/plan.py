@@ -133,9 +133,7 @@ def _stages(request: Request, reuse: Reuse) -> list[StagePlan]:
         again = reuse.redone[stage.name]
         units: Mapping[str, Sequence[CheckedFile]] = {}
         if again and stage.name in ("search", "membership"):
-            cones = request.inputs.cones
-            cones = cones if len(again) == len(cones.table) else cones.only(list(again))
-            units = mirror_units(request.inputs, stage.name, cones)
+            units = mirror_units(request.inputs, stage.name, request.inputs.cones.only(again))
         copies = [
             unit
             for table in stage.tables

@@ -144,7 +144,7 @@ class Stages:
     def _search(self) -> None:
         """Pass 1: listed members in the cones, and counts."""
         self._take_over(0)
-        cones = self._cones(self._again("search"))
+        cones = self._inputs.cones.only(self._again("search"))
         if len(cones.table):
             process = find_training_members(self._spark, Listed(self._inputs.listed()))
             self._units += search_pass(
@@ -158,11 +158,6 @@ class Stages:
                 ["_search"],
             )
         self._settle("_search")
-
-    def _cones(self, keys: Sequence[int]) -> Cones:
-        """Return some cones, or just the ones there are if that is all."""
-        cones = self._inputs.cones
-        return cones if len(keys) == len(cones.table) else cones.only(keys)
 
     def _characterise(self) -> None:
         """Pass the barrier: cluster models and training members."""
@@ -212,7 +207,7 @@ class Stages:
         again = self._again("membership")
         if again:
             models = self._models(again)
-            cones = inputs.cones.only(list(models))
+            cones = inputs.cones.only(models)
             membership = inputs.settings.membership
             sampling = Sampling(**membership.model_dump(exclude={"device"}))
             evaluation = Evaluation(

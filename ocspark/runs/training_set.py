@@ -177,7 +177,7 @@ class _Maker:
     def _select(self, models: Mapping[int, ClusterModel]) -> None:
         per_member = self._rules.duplicates * self._rules.non_members_per_instance
         selection = Selection(models, self._inputs.calibration, self._rules.seed, per_member)
-        cones = self._inputs.cones.only(list(models))
+        cones = self._inputs.cones.only(models)
         process = select_training_stars(self._spark, selection)
         self._pass("training set 2 (stars)", "stars", cones, process, "_selected")
 

@@ -8,7 +8,7 @@ kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Protocol
@@ -55,9 +55,11 @@ class Cones:
         """The centres and cuts as arrays."""
         return Cuts(**{f.name: self.table[f.name].to_numpy() for f in fields(Cuts)})
 
-    def only(self, cluster_keys: Sequence[int]) -> Cones:
+    def only(self, cluster_keys: Collection[int]) -> Cones:
         """Return the cones of some clusters."""
-        keep = self.table["cluster_key"].isin(cluster_keys).to_numpy()
+        keep = self.table["cluster_key"].isin(list(cluster_keys)).to_numpy()
+        if keep.all():
+            return self
         cover = self.cover.take(keep[self.cover.cone])
         renumbered = (np.cumsum(keep) - 1)[cover.cone]
         table = self.table[keep].reset_index(drop=True)

@@ -172,12 +172,6 @@ def test_times_of_files_and_of_day_say_nothing(
     assert not (tmp_path / "_lock").exists()
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "BEAT_SECONDS", 0.05)
-    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 1.0)
-
-
 def test_a_lock_of_another_host_is_taken_over_only_if_it_does_not_beat(
     tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,216 @@
+"""A run whose mirror, inputs and output are objects in an S3 store: moto's, over HTTP.
+
+Spark's own S3 client (hadoop-aws) is no part of pyspark, so the small tables that Spark itself
+writes and reads are copied to and from the store here; tasks and driver use it as they would S3.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pandas as pd
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
+from pyspark.sql import DataFrame, SparkSession
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.runs import passes
+from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.runs.lock import hold_lock
+from ocspark.runs.request import open_request
+from ocspark.runs.staged import StagedFile
+from ocspark.runs.stages import Stages
+from ocspark.runs.unchanged import check_unchanged
+from ocspark.runs.units import RunDirectory
+from ocspark.runs.write import staged_by_spark
+from ocspark.settings import Settings, make_settings
+from tests.mirror.test_layout import mixed_orders
+from tests.runs.test_units import write_stars
+from tests.toy import Toy
+from tests.toyrun import assert_same_bits
+
+BUCKET = "catalogues"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[dict[str, str]]:
+    """A store with one bucket; the environment by which a client finds it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        yield environment
+    server.stop()
+
+
+@pytest.fixture
+def bucket(client: dict[str, str]) -> Iterator[str]:
+    yield f"s3://{BUCKET}"
+    for file in storage.list_files(f"s3://{BUCKET}", recursive=True):
+        storage.remove_file(file)
+
+
+def copy(source: str, target: str) -> None:
+    (old, there), (new, here) = storage.resolve(source), storage.resolve(target)
+    fs.copy_files(there, here, source_filesystem=old, destination_filesystem=new)
+
+
+@pytest.fixture
+def stored(toy: Toy, bucket: str, tmp_path: Path) -> Settings:
+    """Settings of a run of which everything is in the store."""
+    (tmp_path / "hats").mkdir()
+    mixed_orders(toy.sources, tmp_path / "hats", folder=False)
+    copy(str(tmp_path / "hats"), f"{bucket}/hats")
+    members = pd.read_csv(toy.folder / "members.csv")
+    (tmp_path / "members").mkdir()
+    for name, rows in (("one", members[::2]), ("two", members[1::2])):
+        rows.to_parquet(tmp_path / "members" / f"{name}.parquet", index=False)
+    copy(str(tmp_path / "members"), f"{bucket}/members")
+    copy(str(toy.folder / "clusters.csv"), f"{bucket}/clusters.csv")
+    return make_settings(
+        toy.settings(
+            mirror={"path": f"{bucket}/hats"},
+            clusters={"path": f"{bucket}/clusters.csv"},
+            members={"path": f"{bucket}/members"},
+            output={"path": f"{bucket}/runs", "non_members": True},
+        )
+    )
+
+
+def test_inputs_are_what_they_are_on_a_disk(stored: Settings, tmp_path: Path) -> None:
+    places = ("mirror", "clusters", "members", "output")
+    local = stored.model_dump()
+    for section in places:
+        local[section]["path"] = local[section]["path"].replace(f"s3://{BUCKET}", str(tmp_path))
+    copy(f"s3://{BUCKET}/clusters.csv", str(tmp_path / "clusters.csv"))
+    here, there = (open_request(settings, None) for settings in (make_settings(local), stored))
+    assert there.run_id == here.run_id and there.fingerprint == here.fingerprint
+    assert there.inputs.files[0].file.path.startswith(f"s3://{BUCKET}/hats/")
+
+
+def test_an_object_replaced_during_a_run_is_noticed(stored: Settings) -> None:
+    request = open_request(stored, None)
+    check_unchanged(request.inputs, request.fingerprint)
+    file = request.inputs.files[0].file.path
+    content = storage.read_bytes(file)
+    storage.write_file(file, content[:-9] + b"?" + content[-8:])  # the footer's last byte
+    with pytest.raises(InputError, match=f"mirror.path: {file}: "):
+        check_unchanged(request.inputs, request.fingerprint)
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "flipped"])
+def test_a_unit_lands_and_a_damaged_one_is_done_again(bucket: str, harm: str) -> None:
+    run = RunDirectory(f"{bucket}/run")
+    manifest = run.land("one", write_stars)
+    (name,) = (file["name"] for file in manifest["files"])
+    assert run.land("one", write_stars)["reused"] and not run.lost([manifest])
+    assert not storage.list_files(run.path("_staging"), recursive=True)
+    content = storage.read_bytes(run.path(name))
+    if harm == "gone":
+        storage.remove_file(run.path(name))
+    else:
+        storage.write_file(run.path(name), content[:-1] + b"?" * (harm == "flipped"))
+    assert run.lost([manifest]) == ([] if harm == "flipped" else [name])
+    assert not run.land("one", write_stars)["reused"]
+    assert storage.read_bytes(run.path(name)) == content
+    run.sweep([], ["stars", "_units"])
+    assert not storage.list_files(run.root, recursive=True)
+
+
+def test_one_of_two_holds_the_lock_and_a_dead_one_is_taken_over(bucket: str, hasty: None) -> None:
+    path = f"{bucket}/run/_lock"
+    dead = {"host": "elsewhere", "pid": 1, "born": "", "id": "dead"}
+    storage.write_file(path, json.dumps(dead))
+    with hold_lock(path), pytest.raises(InputError, match="held by process"):  # noqa: SIM117
+        with hold_lock(path):
+            raise AssertionError("both hold it")
+    assert not storage.exists(path)
+
+
+@pytest.fixture
+def spark_with_store(
+    spark: SparkSession,
+    client: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SparkSession:
+    """A classic session whose tasks find the store, and which reads and writes by copies."""
+    for name, value in client.items():
+        monkeypatch.setitem(spark.sparkContext.environment, name, value)
+    written, read = tmp_path / "written", tmp_path / "read"
+
+    def write(frame: DataFrame, folder: str) -> list[StagedFile]:
+        shutil.rmtree(written, ignore_errors=True)
+        files = staged_by_spark(frame, str(written))
+        copy(str(written), folder)
+        return [file._replace(path=f"{folder}/{Path(file.path).name}") for file in files]
+
+    def for_spark(path: str) -> str:
+        if not path.startswith("s3://"):
+            return f"file://{path}"
+        local = read / path.removeprefix("s3://")
+        shutil.rmtree(local, ignore_errors=True)
+        local.mkdir(parents=True)
+        copy(path, str(local))
+        return f"file://{local}"
+
+    monkeypatch.setattr(passes, "staged_by_spark", write)
+    monkeypatch.setattr(storage, "for_spark", for_spark)
+    return spark
+
+
+def fetched(run: RunResult, folder: Path) -> str:
+    folder.mkdir()
+    copy(run.path, str(folder))
+    return str(folder)
+
+
+def test_a_run_on_objects_stops_goes_on_and_is_taken_over_from_with_the_same_bits(
+    stored: Settings,
+    spark_with_store: SparkSession,
+    finished: RunResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(stages: Stages) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stages, "_evaluate", die)
+        with pytest.raises(KeyboardInterrupt):
+            run_full_catalogue(stored, spark_with_store)
+    root = stored.output.path
+    assert not storage.exists(f"{root}/latest")
+    run = run_full_catalogue(stored, spark_with_store)
+    reused = {unit["unit"]: unit["reused"] for unit in run.record["units"]}
+    assert reused["search-00000"] and reused["models"] and not reused["membership-00000"]
+    assert storage.read_text(f"{root}/latest").strip() == run.record["run_id"]
+    assert_same_bits(finished.path, fetched(run, tmp_path / "first"))
+    assert run_full_catalogue(stored, spark_with_store).already_finished
+
+    path = stored.clusters.path
+    clusters = storage.read_text(path).replace("Pole_1", "Pole_7")
+    storage.write_file(path, clusters)
+    second = run_full_catalogue(stored, spark_with_store)
+    assert second.record["base"]["run_id"] == run.record["run_id"]
+    assert second.record["base"]["stages"]["membership"]["reused"] > 0
+    nothing = stored.model_copy(
+        update={"output": stored.output.model_copy(update={"base": None, "run_id": "from-nothing"})}
+    )
+    third = run_full_catalogue(nothing, spark_with_store)
+    assert_same_bits(fetched(second, tmp_path / "second"), fetched(third, tmp_path / "third"))
