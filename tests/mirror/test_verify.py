@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
@@ -23,6 +24,7 @@ from ocspark.mirror.verify_report import Report, report_lines
 from ocspark.mirror.write import write_hats
 from ocspark.release import load_release
 from ocspark.runs.verify_mirror import verify_mirror
+from ocspark.settings import conf_path
 from tests.toy import Toy
 from tests.toyrun import ROOT
 
@@ -323,6 +325,20 @@ def test_the_number_of_rows_is_held_against_the_release_or_the_given_one(
     assert whole.failed == ["row_count", "null_fractions"]
     assert "1811709771" in check_of(whole, "row_count").examples[0]
     assert any("the release has 18.97" in e for e in check_of(whole, "null_fractions").examples)
+
+
+@pytest.mark.parametrize(("announced", "met"), [(1.09, True), (0.92, True), (1.2, False)])
+def test_a_draft_release_has_about_as_many_rows_as_announced(
+    toy: Toy, sound: Path, spark: SparkSession, tmp_path: Path, announced: float, met: bool
+) -> None:
+    tree = yaml.safe_load(conf_path("releases", "dr3.yaml").read_text())
+    rows = round(announced * len(toy.sources))
+    tree |= {"draft": True, "expected_rows": rows, "null_fractions": {}}
+    (tmp_path / "draft.yaml").write_text(yaml.safe_dump(tree))
+    report = verify_mirror(str(sound), str(tmp_path / "draft.yaml"), None, spark)
+    assert report.failed == ([] if met else ["row_count"])
+    if not met:
+        assert f"expected about {rows}" in check_of(report, "row_count").examples[0]
 
 
 def test_many_faults_are_all_counted_and_ten_are_shown(mirror: Path, spark: SparkSession) -> None:
