@@ -28,7 +28,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = load_settings(arguments.config, arguments.overrides)
     if arguments.plan:
-        for line in plan_full_catalogue(settings).text().splitlines():
+        for line in str(plan_full_catalogue(settings)).splitlines():
             print(f"[ocspark] {line}")
         return 0
     result = run_full_catalogue(settings)

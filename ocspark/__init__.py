@@ -4,6 +4,7 @@ Make, or point at, data::
 
     make_mock(output)                a small mock Galaxy with planted clusters, and its settings
     run(settings, **sections)        membership probabilities for all clusters of a table -> Run
+    plan(settings, **sections)       what that would do and why: only what has changed -> RunPlan
     find_members(mirror, …)          the same for one cluster of your own -> Run
     search(mirror, positions)        sources in cones around any table of positions -> DataFrame
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ocspark.library.running import Run as Run
     from ocspark.library.running import members_of as members_of
     from ocspark.library.running import open_run as open_run
+    from ocspark.library.running import plan as plan
     from ocspark.library.running import run as run
     from ocspark.library.search import search as search
     from ocspark.settings import Settings as Settings
@@ -48,6 +50,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "make_mock": "library.mock",
     "run": "library.running",
+    "plan": "library.running",
     "find_members": "library.own",
     "search": "library.search",
     "open_run": "library.running",

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import read_table
-from ocspark.inputs.members import neighbourhood_columns
+from ocspark.inputs.neighbourhood import is_parquet, neighbourhood_columns
 from ocspark.mirror.table import PREFIX, is_table
 
 _KEY = "--neighbourhood"
@@ -38,7 +38,7 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
         except AnalysisException as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{_KEY}: {path}: no table that can be read: {reason}") from None
-    elif storage.is_directory(path) or path.endswith((".parquet", ".pq")):
+    elif storage.is_directory(path) or is_parquet(path):
         if not storage.exists(path):
             raise InputError(f"{_KEY}: {path}: no such file")
         table = spark.read.parquet(storage.for_spark(path))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
-import hashlib
 import io
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.session import get_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 #: What a path starts with that names a table of the Spark session.
 TABLE_PREFIX = "table:"
@@ -69,7 +72,7 @@ def read_table(path: str | os.PathLike[str], key: str) -> pd.DataFrame:
     """
     path = os.fspath(path)
     if is_spark_table(path):
-        table = _read_spark(path, key)
+        table = read_spark_table(path, key)
     else:
         table = _read_file(path, key)
     for column in table.columns:
@@ -143,27 +146,29 @@ def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
     return frame
 
 
-def _read_spark(path: str, key: str) -> pd.DataFrame:
-    """Read a whole Spark table; integers with nulls stay exact, as objects."""
+def read_spark_table(
+    path: str, key: str, narrow: Callable[[DataFrame], DataFrame] | None = None
+) -> pd.DataFrame:
+    """Read a Spark table, as `narrow` leaves it; integers with nulls stay exact, as objects.
+
+    Raises
+    ------
+    InputError
+        If the session knows no such table, or cannot read it.
+    """
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     spark = SparkSession.getActiveSession() or get_session("ocspark")
     try:
-        table = spark.table(path.removeprefix(TABLE_PREFIX)).toArrow()
+        table = spark.table(path.removeprefix(TABLE_PREFIX))
+        rows = (narrow(table) if narrow else table).toArrow()
     except PySparkException as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{key}: {path}: no table that this Spark session can read: {reason}"
         ) from None
-    return table.to_pandas(integer_object_nulls=True)
-
-
-def table_digest(path: str) -> str:
-    """Return a SHA-256 of the rows of a Spark table, in whatever order they come."""
-    table = _read_spark(path, "table")
-    rows = np.sort(pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy())
-    return hashlib.sha256(repr(list(table.columns)).encode() + rows.tobytes()).hexdigest()
+    return rows.to_pandas(integer_object_nulls=True)
 
 
 def canonical_columns(
@@ -204,6 +209,27 @@ def canonical_columns(
     canonical = pd.DataFrame(picked)
     canonical.attrs["units"] = units
     return canonical
+
+
+def id_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:
+    """Return a column of Gaia ids as int64.
+
+    Raises
+    ------
+    InputError
+        If a value is missing or no 64-bit integer.
+    """
+    column = table[name]
+    expected = f"{key}: {path}: column {name}: expected 64-bit integers"
+    if column.isna().any():
+        raise InputError(f"{expected}, row {int(np.flatnonzero(column.isna())[0]) + 1} has none")
+    if pd.api.types.is_float_dtype(column):
+        raise InputError(f"{expected}, got floating point, which cannot hold a Gaia id")
+    try:
+        ids = [int(value) for value in column]  # exact, where astype would wrap round silently
+        return pd.Series(np.array(ids, dtype=np.int64), index=column.index)
+    except (ValueError, TypeError, OverflowError):
+        raise InputError(f"{expected}, got {column.iloc[0]!r}") from None
 
 
 def numeric_column(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.files import canonical_columns, numeric_column, read_table
+from ocspark.inputs.files import canonical_columns, id_column, numeric_column, read_table
 from ocspark.inputs.names import cluster_key, matching_name
+from ocspark.inputs.neighbourhood import bring_forward
 
 MEMBER_COLUMNS = ("cluster", "source_id", "probability")
 
@@ -54,7 +55,7 @@ def read_members(
     known_keys : frozenset of int
         Keys of the cluster table; other clusters are counted and left out.
     neighbourhood : str, optional
-        Table of old and new ids (method §3), as ``gaiadr3.dr2_neighbourhood``.
+        Table of old and new ids (method §3), whole or in part: see `bring_forward`.
     other_names : mapping, optional
         `ClusterTable.other_names`: they count for clusters that the list does not have under the
         name of the cluster table.
@@ -84,7 +85,7 @@ def read_members(
     table = pd.DataFrame(
         {
             "cluster_key": raw["cluster"].astype(str).map(keys).astype(np.int64),
-            "source_id": _ids(raw["source_id"], path),
+            "source_id": id_column(raw, "source_id", path, "members"),
             "probability": probability,
         }
     )
@@ -126,89 +127,3 @@ def _cluster_keys(
     claims = Counter(key for _, key in {(own[name], key) for name, key in meant.items()})
     single = {n: key for n, key in meant.items() if claims[key] == 1 and key not in taken}
     return {**own, **single}
-
-
-def _ids(column: pd.Series, path: str, key: str = "members") -> pd.Series:
-    expected = f"{key}: {path}: column {column.name}: expected 64-bit integers"
-    if column.isna().any():
-        raise InputError(f"{expected}, row {int(np.flatnonzero(column.isna())[0]) + 1} has none")
-    if pd.api.types.is_float_dtype(column):
-        raise InputError(f"{expected}, got floating point, which cannot hold a Gaia id")
-    try:
-        ids = [int(value) for value in column]  # exact, where astype would wrap round silently
-        return pd.Series(np.array(ids, dtype=np.int64), index=column.index)
-    except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{expected}, got {column.iloc[0]!r}") from None
-
-
-def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Replace ids of an older release through a neighbourhood table.
-
-    Repeated pairs are dropped, then the smallest angular distance, then the smallest
-    |magnitude difference| decides. Ids without a neighbour are lost and counted.
-
-    Parameters
-    ----------
-    members : DataFrame
-        cluster_key, source_id (old), probability.
-    path : str
-        Table with two ``…source_id`` columns (old release first in the alphabet, as
-        dr2_source_id and dr3_source_id, or dr3_source_id and source_id), angular_distance and
-        magnitude_difference.
-
-    Returns
-    -------
-    members : DataFrame
-        The same columns with new ids.
-    counts : dict
-        ids_lost, ids_with_several_neighbours, ids_merged.
-    """
-    pairs = read_table(path, "members.neighbourhood")
-    key = "members.neighbourhood"
-    old, new, distance, size = neighbourhood_columns(pairs.columns, path, key)
-    pairs = pd.DataFrame(
-        {
-            "old": _ids(pairs[old], path, key),
-            "new": _ids(pairs[new], path, key),
-            "distance": numeric_column(pairs, distance, path, key),
-            "size": numeric_column(pairs, size, path, key),
-        }
-    ).drop_duplicates(["old", "new"])
-    pairs = pairs[pairs["old"].isin(members["source_id"])]
-    pairs = pairs.assign(size=pairs["size"].abs().fillna(np.inf))
-    several = int((pairs["old"].value_counts() > 1).sum())
-    pairs = pairs.sort_values(["distance", "size", "new"]).drop_duplicates("old")
-    moved = members.merge(pairs, left_on="source_id", right_on="old")
-    lost = members["source_id"].nunique() - moved["source_id"].nunique()
-    found = len(moved)
-    moved = moved.sort_values(["distance", "size", "old"])
-    moved = moved.drop_duplicates(["cluster_key", "new"])
-    moved = moved.assign(source_id=moved["new"].astype(np.int64))[list(members.columns)]
-    counts = {
-        "ids_lost": int(lost),
-        "ids_with_several_neighbours": several,
-        "ids_merged": found - len(moved),
-    }
-    return moved, counts
-
-
-def neighbourhood_columns(
-    columns: Iterable[object], path: str, key: str
-) -> tuple[str, str, str, str]:
-    """Return a neighbourhood table's columns: old id, new id, distance, magnitude difference.
-
-    Raises
-    ------
-    InputError
-        If they are not there, naming the setting `key`.
-    """
-    names = [str(c) for c in columns]
-    ids = sorted(name for name in names if name.endswith("source_id"))
-    distance = next((name for name in names if name.startswith("angular_distance")), None)
-    magnitude = next((name for name in names if name.startswith("magnitude_difference")), None)
-    if len(ids) != 2 or distance is None or magnitude is None:
-        raise InputError(
-            f"{key}: {path}: expected two …_source_id columns, angular_distance and "
-            f"magnitude_difference; the file has {', '.join(names)}"
-        )
-    return ids[0], ids[1], distance, magnitude

@@ -19,6 +19,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.names import cluster_key
 from ocspark.runs.full_catalogue import run_full_catalogue
+from ocspark.runs.plan import RunPlan, plan_full_catalogue
 from ocspark.session import get_session
 from ocspark.settings import Settings, lay_over, make_settings, settings_tree
 
@@ -106,6 +107,44 @@ def run(
     """
     result = run_full_catalogue(settings_of(settings, sections), spark)
     return Run(result.path, result.record)
+
+
+def plan(
+    settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
+) -> RunPlan:
+    """Say what `run` would do with the same arguments, and why; nothing is written.
+
+    A run takes over from the newest finished one in its output folder the clusters on which
+    nothing has changed.
+
+    Parameters
+    ----------
+    settings, spark, **sections
+        As for `run`.
+
+    Returns
+    -------
+    RunPlan
+        Shows itself; ``stages`` and ``why`` (reason to names of clusters) have it as data.
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings or inputs.
+
+    Examples
+    --------
+    >>> ocspark.plan(run.settings, model="mock_g21")
+    run run-... is new, in runs/two/...
+    2 clusters with a cone; taken over from: run-..., finished ...
+                     reused   redone     copies (done)      units (done)         mirror rows
+    search                2        0             1 (0)                 -                   -
+    characterise          2        0             2 (0)                 -                   -
+    membership            0        2             0 (0)             ...
+    redone, because of
+      model: 2 (NGC_2422, NGC_2423)
+    """
+    return plan_full_catalogue(settings_of(settings, sections), spark)
 
 
 def settings_of(settings: AnySettings | None, sections: Mapping[str, Any]) -> Settings:

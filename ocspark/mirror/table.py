@@ -148,20 +148,33 @@ def _find(
 def _summaries(
     table: DataFrame, column: str, shift: int, hashed: list[str]
 ) -> list[dict[str, Any]]:
-    """Return rows and content hash (two sums of its halves, exact in any order) per range."""
-    # a hash skips nulls: numbers between the values keep them from changing places unnoticed
-    parts = [part for i, c in enumerate(hashed) for part in (F.lit(i), _quoted(c))]
-    digest = F.xxhash64(*parts)
+    """Return rows and content hash per range."""
     ranges = (
-        table.select(F.shiftright(_quoted(column), shift).alias("range"), digest.alias("digest"))
+        table.select(F.shiftright(_quoted(column), shift).alias("range"), _hash(hashed))
         .groupBy("range")
-        .agg(
-            F.count("*").alias("rows"),
-            F.sum(F.col("digest").bitwiseAND(0xFFFFFFFF)).alias("low"),
-            F.sum(F.shiftright("digest", 32)).alias("high"),
-        )
+        .agg(*_rows_and_hash())
     )
     return [row.asDict() for row in ranges.orderBy("range").collect()]
+
+
+def summarised(table: DataFrame) -> DataFrame:
+    """Return one row: number of rows and content hash of a whole table."""
+    return table.select(_hash(sorted(table.columns))).agg(*_rows_and_hash())
+
+
+def _hash(columns: list[str]) -> Column:
+    # a hash skips nulls: numbers between the values keep them from changing places unnoticed
+    parts = [part for i, c in enumerate(columns) for part in (F.lit(i), _quoted(c))]
+    return F.xxhash64(*parts).alias("digest")
+
+
+def _rows_and_hash() -> list[Column]:
+    # the sums of a hash's halves are exact, and the same in any order
+    return [
+        F.count("*").alias("rows"),
+        F.sum(F.col("digest").bitwiseAND(0xFFFFFFFF)).alias("low"),
+        F.sum(F.shiftright("digest", 32)).alias("high"),
+    ]
 
 
 def _quoted(column: str) -> Column:

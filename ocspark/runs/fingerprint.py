@@ -7,18 +7,21 @@ import importlib.resources
 import json
 import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import metadata
 from typing import Any
 
+import pyarrow.parquet as pq
 import torch
 
 from ocspark import storage
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
-from ocspark.inputs.files import is_spark_table, table_digest
+from ocspark.inputs.files import is_spark_table, read_spark_table
+from ocspark.inputs.neighbourhood import is_parquet
 from ocspark.mirror.layout import CheckedFile, MirrorFile
-from ocspark.mirror.table import TableRange
+from ocspark.mirror.table import TableRange, summarised
 from ocspark.release import Release
 from ocspark.settings import Settings
 
@@ -81,7 +84,7 @@ def fingerprint_inputs(
         "model": {"name": model.name, "sha256": model.sha256},
         "clusters": _content(settings.clusters.path),
         "members": _content(settings.members.path),
-        "neighbourhood": _content(neighbourhood) if neighbourhood else None,
+        "neighbourhood": _large_content(neighbourhood) if neighbourhood else None,
         "isochrones": [_content(f) for f in isochrones.source_files(settings.isochrones.path)],
         "mirror": {"files": len(mirror), "sha256": digest(mirror)},
     }
@@ -124,10 +127,25 @@ def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
 
 def _content(path: str) -> str:
     if is_spark_table(path):
-        return table_digest(path)
+        return digest(read_spark_table(path, "input", summarised).to_numpy().tolist())
     if storage.is_directory(path):
         return digest([_content(f) for f in storage.list_files(path, recursive=True)])
     return storage.size_and_sha256(path)[1]
+
+
+def _large_content(path: str) -> str:
+    """Return what stands for a table of any size: of Parquet, the footers."""
+    files = storage.list_files(path, recursive=True) if storage.is_directory(path) else [path]
+    if is_spark_table(path) or not all(is_parquet(file) for file in files):
+        return _content(path)
+    with ThreadPoolExecutor(8) as pool:
+        return digest(list(pool.map(_footer, files)))
+
+
+def _footer(path: str) -> str:
+    filesystem, inner = storage.resolve(path)
+    metadata = pq.read_metadata(inner, filesystem=filesystem)
+    return hashlib.sha256(repr(metadata.to_dict()).encode()).hexdigest()
 
 
 def digest(value: Any) -> str:

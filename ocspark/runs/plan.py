@@ -36,9 +36,9 @@ class StagePlan:
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunPlan:
-    """What a run would do.
+    """What a run would do; it shows itself as lines for people.
 
     Attributes
     ----------
@@ -66,8 +66,7 @@ class RunPlan:
     why: dict[str, list[str]]
     n_clusters: int
 
-    def text(self) -> str:
-        """Return the plan as lines for people."""
+    def __repr__(self) -> str:
         if self.finished:
             return f"run {self.run_id} is finished: nothing to do; tables are in {self.path}"
         state = "goes on" if self.begun else "is new"

@@ -18,7 +18,7 @@ from ocspark.analysis.counterparts import link, read_neighbourhood
 from ocspark.analysis.differences import Differences, find_differences, open_differences
 from ocspark.analysis.landed import open_run
 from ocspark.errors import InputError
-from ocspark.inputs.members import bring_forward
+from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.products.site import make_report
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
 from ocspark.runs.validate import validation_settings

@@ -9,7 +9,8 @@ import ocspark
 
 #: In the order in which one uses what another has written.
 VERBS = (
-    "make_mock run open_run members_of plot compare differences report search find_members".split()
+    "make_mock run plan open_run members_of plot compare differences report search "
+    "find_members".split()
 )
 
 

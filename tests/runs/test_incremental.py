@@ -230,14 +230,14 @@ def test_a_plan_writes_nothing_and_a_finished_run_has_none(
 ) -> None:
     sky, run_id = base
     before = sorted(path for path in sky.folder.rglob("*"))
-    assert "nothing to do" in plan_full_catalogue(make_settings(sky.settings()), spark).text()
+    assert "nothing to do" in str(plan_full_catalogue(make_settings(sky.settings()), spark))
     plan = plan_full_catalogue(make_settings(sky.settings(model="mock_g21")), spark)
     assert plan.why.keys() == {"model"} and set(plan.why["model"]) == CONES
     search, _, membership = plan.stages
     assert (search.reused, search.redone, search.units, search.rows) == (5, 0, 0, 0)
     assert (membership.reused, membership.redone) == (0, 5) and membership.rows > 0
-    assert run_id in plan.text() and "model: 5" in plan.text()
-    assert len(plan.text().splitlines()) < 20
+    assert run_id in str(plan) and "model: 5" in str(plan)
+    assert len(str(plan).splitlines()) < 20
     other = plan_full_catalogue(
         make_settings(sky.settings(output={"base": None}, model="mock_g21"))
     )
