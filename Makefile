@@ -31,7 +31,7 @@ unexport SPARK_HOME PYSPARK_DRIVER_PYTHON_OPTS
 SPARK_LOCAL_IP ?= 127.0.0.1
 export SPARK_LOCAL_IP
 
-.PHONY: help setup java run test test-slow lint bench validate clean
+.PHONY: help setup java run test test-classic test-connect test-slow lint bench validate clean
 .DELETE_ON_ERROR:
 
 help:
@@ -115,8 +115,16 @@ lint: setup
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
+# The two wait for Spark more than they compute, so they run side by side.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: lint
+	@echo 'test: on classic Spark and on Connect side by side; each is shown when it is done'
+	@$(MAKE) --no-print-directory -j 2 $(SYNC) test-classic test-connect
+
+test-classic: setup
 	$(PY) -m pytest tests -m 'not slow and not validate'
+
+test-connect: setup
 	$(PY) -m pytest tests -m 'not slow and not validate' --connect
 
 test-slow: setup

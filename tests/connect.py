@@ -9,7 +9,6 @@ _LEFT_OUT = {
     "tests/jobs/": "start a spark-submit of their own",
     "tests/test_readme.py": "runs jobs as a shell would",
     "tests/runs/test_resume.py": "starts and kills processes of its own",
-    "tests/runs/test_identical.py": "starts sessions of its own, one of them on Connect",
     "tests/analysis/test_differences.py::test_the_job": "draws what the tests before it made",
     "tests/analysis/test_literature.py::test_the_job": "draws what the tests before it made",
     "tests/mirror/test_verify.py::test_a_planted_fault": "22 times what a sound mirror has shown",

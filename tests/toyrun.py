@@ -16,6 +16,7 @@ from ocspark.settings import make_settings
 from tests.toy import Toy
 
 ROOT = Path(__file__).parents[1]
+_OF_CONNECT = ("SPARK_CONNECT", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "PYSPARK_REMOTE")
 
 
 def candidates_of(path: str) -> pd.DataFrame:
@@ -35,14 +36,16 @@ def assert_same_bits(one: str, two: str) -> None:
 
 
 def submit(master: str, settings: Path) -> subprocess.CompletedProcess[str]:
-    """Run the main job by spark-submit; standard error is in standard output."""
+    """Run the main job by a classic spark-submit; standard error is in standard output."""
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", master]
     command += ["--conf", "spark.ui.enabled=false", "jobs/full_catalogue.py"]
     python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    # a session on Connect leaves word of itself to its children
+    own = {k: v for k, v in os.environ.items() if not k.startswith(_OF_CONNECT)}
     return subprocess.run(
         [*command, "--config", str(settings)],
         cwd=ROOT,
-        env={**os.environ, **python},
+        env={**own, **python},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ from pyspark.sql import SparkSession
 from ocspark.mirror.write import write_hats
 from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy, submit
+from tests.toyrun import assert_same_bits, candidates_of, run_toy, submit
 
 
 @pytest.mark.parametrize(("order", "seed"), [(1, 1), (5, 2)])
@@ -41,40 +37,13 @@ def test_mirrors_of_other_orders_and_row_orders_give_the_same_bits(
 def test_other_masters_by_spark_submit_give_the_same_bits(
     toy: Toy, finished: RunResult, tmp_path: Path, master: str
 ) -> None:
+    """With ``--connect`` the finished run is one on Connect, and these are classic ones."""
     settings = tmp_path / "settings.yaml"
     settings.write_text(yaml.safe_dump(toy.settings(output={"path": str(tmp_path / "runs")})))
     done = submit(master, settings)
     assert done.returncode == 0, done.stdout
     run = tmp_path / "runs" / (tmp_path / "runs" / "latest").read_text().strip()
     assert_same_bits(finished.path, str(run))
-
-
-CONNECT = """
-import json, sys
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.remote("local[2]").getOrCreate()
-from ocspark.runs.full_catalogue import run_full_catalogue
-from ocspark.session import is_connect
-from ocspark.settings import make_settings
-assert is_connect(spark)
-print("PATH", run_full_catalogue(make_settings(json.loads(sys.argv[1])), spark).path)
-"""
-
-
-def test_a_connect_session_gives_the_same_bits(
-    toy: Toy, finished: RunResult, tmp_path: Path
-) -> None:
-    settings = toy.settings(output={"path": str(tmp_path / "runs")})
-    done = subprocess.run(
-        [sys.executable, "-c", CONNECT, json.dumps(settings)],
-        cwd=ROOT,
-        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert_same_bits(finished.path, done.stdout.split("PATH ")[1].split()[0])
 
 
 @pytest.mark.slow
