@@ -31,6 +31,8 @@ from ocspark.tables import DIFFERENCES, DIFFERENT_STARS, struct
 #: Share of the changes called real that may be noise.
 FALSE_SHARE = 0.01
 MARKER = "differences.json"
+#: Folder of what is not finished. Spark would warn of a name that begins with an underscore.
+JOINED = "joined.unfinished"
 _STAR = ("source_id", "probability", "n_samples", "phot_g_mean_mag", "f_r")
 
 
@@ -109,7 +111,7 @@ def find_differences(
         sides = (new, old) if backwards else (old, new)
     marker = storage.join(output, MARKER)
     _claim(output, marker)
-    joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, "_joined"))
+    joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
     stars = _land_stars(spark, judge_changes(joined, critical, level), output)
     _write(probability_pairs(stars), storage.join(output, "probabilities"))
@@ -132,13 +134,13 @@ def find_differences(
         "settings_that_differ": _unlike(run.record["settings"], other.record["settings"]),
     }
     storage.write_file(marker, json.dumps(record, indent=1))
-    storage.remove_directory(storage.join(output, "_joined"))
+    storage.remove_directory(storage.join(output, JOINED))
     return Differences(output, record)
 
 
 def _claim(output: str, marker: str) -> None:
     """Take a directory: a new one, or one with differences, finished or interrupted."""
-    earlier = storage.exists(marker) or storage.is_directory(storage.join(output, "_joined"))
+    earlier = storage.exists(marker) or storage.is_directory(storage.join(output, JOINED))
     if not earlier and not storage.is_empty(output):
         raise InputError(f"--output: {output}: is not empty and holds no differences")
     storage.remove_file(marker)

@@ -138,8 +138,7 @@ class Stages:
         self._units.append(land_small(self._run, unit, table, frame, digest(list(keys))))
 
     def _read(self, table: str) -> DataFrame:
-        path = storage.for_spark(self._run.path(table))
-        return self._spark.read.schema(struct(_FIELDS[table])).parquet(path)
+        return self._run.read(self._spark, table, _FIELDS[table])
 
     def _search(self) -> None:
         """Pass 1: listed members in the cones, and counts."""

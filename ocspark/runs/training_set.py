@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
@@ -140,9 +140,6 @@ class _Maker:
         storage.write_file(self._run.path(CARD), json.dumps(card, indent=1))
         return card
 
-    def _read(self, table: str, schema: Any) -> DataFrame:
-        return self._spark.read.schema(schema).parquet(storage.for_spark(self._run.path(table)))
-
     def _search(self) -> None:
         process = find_training_members(self._spark, Listed(self._inputs.listed()))
         self._pass("training set 1 (search)", "search", self._inputs.cones, process, "_search")
@@ -154,7 +151,7 @@ class _Maker:
 
     def _characterise(self) -> tuple[dict[int, str], dict[int, ClusterModel]]:
         """Return why clusters are left out, and the models of the others."""
-        found = self._read("_search", struct(SEARCH)).where("source_id is not null")
+        found = self._run.read(self._spark, "_search", SEARCH).where("source_id is not null")
         rules = self._inputs.training_rules()
         land_small(
             self._run, "models", "_models", lambda: characterise_clusters(self._spark, found, rules)
@@ -187,7 +184,7 @@ class _Maker:
         """Return the table of all clusters, split and all, and the fixed-point sums by cluster."""
         counts = ("n_cone", "n_candidates", "n_non_members")
         tally = (
-            self._read("_selected", struct(TRAINING_SELECTED))
+            self._run.read(self._spark, "_selected", TRAINING_SELECTED)
             .where("source_id is null")
             .groupBy("cluster_key")
             .agg(
@@ -237,7 +234,7 @@ class _Maker:
             how, named = shipped()
             return _draw_cluster(stars, how, named)
 
-        stars = self._read("_selected", struct(TRAINING_SELECTED))
+        stars = self._run.read(self._spark, "_selected", TRAINING_SELECTED)
         wanted = stars.where("source_id is not null").where(F.col("cluster_key").isin(keys))
         drawn = wanted.groupBy("cluster_key").applyInArrow(draw, struct(TRAINING_INSTANCES))
         land_small(self._run, "instances", INSTANCES, lambda: drawn)

@@ -15,10 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
 from ocspark.errors import OutputError
 from ocspark.runs.staged import StagedFile
+from ocspark.tables import Field, struct
 
 Manifest = dict[str, Any]
 #: What the messages of a full disk, a used-up quota and a limit on files say, wherever they come
@@ -176,6 +178,12 @@ class RunDirectory:
             for info in storage.list_infos(self.path(folder)):
                 found[f"{folder}/{info.path.rsplit('/', 1)[1]}"] = info.n_bytes
         return sorted(name for name, size in files.items() if found.get(name) != size)
+
+    def read(self, spark: SparkSession, table: str, fields: list[Field]) -> DataFrame:
+        """Return a table of the run as Spark reads it, which must have a file."""
+        # files, not their folder: Spark warns of one whose name begins with _
+        files = map(storage.for_spark, storage.list_files(self.path(table)))
+        return spark.read.schema(struct(fields)).parquet(*files)
 
     def read_arrow(self, table: str, columns: list[str] | None = None) -> pa.Table:
         """Return a small table of the run, read on the driver without Spark."""

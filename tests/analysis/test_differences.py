@@ -15,7 +15,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.counterparts import link, read_neighbourhood
-from ocspark.analysis.differences import Differences, find_differences, open_differences
+from ocspark.analysis.differences import (
+    JOINED,
+    Differences,
+    find_differences,
+    open_differences,
+)
 from ocspark.analysis.landed import open_run
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
@@ -213,10 +218,10 @@ def test_the_other_way_round_gained_is_lost(
 def test_a_run_differs_from_itself_in_nothing(
     spark: SparkSession, finished: RunResult, tmp_path: Path
 ) -> None:
-    (tmp_path / "same" / "_joined").mkdir(parents=True)  # an earlier attempt was interrupted
+    (tmp_path / "same" / JOINED).mkdir(parents=True)  # an earlier attempt was interrupted
     (tmp_path / "same" / "stars").mkdir()
     same = find_differences(spark, finished.path, finished.path, str(tmp_path / "same"))
-    assert not (tmp_path / "same" / "_joined").exists()
+    assert not (tmp_path / "same" / JOINED).exists()
     totals = same.record["totals"]
     assert totals["n_gained"] == totals["n_lost"] == totals["n_changed"] == 0
     assert totals["n_in_both"] == len(candidates_of(finished.path))

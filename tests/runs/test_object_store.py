@@ -164,9 +164,8 @@ def spark_with_store(
         if not path.startswith("s3://"):
             return f"file://{path}"
         local = read / path.removeprefix("s3://")
-        shutil.rmtree(local, ignore_errors=True)
-        local.mkdir(parents=True)
-        copy(path, str(local))
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(storage.read_bytes(path))
         return f"file://{local}"
 
     monkeypatch.setattr(passes, "staged_by_spark", write)
