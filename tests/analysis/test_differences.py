@@ -325,7 +325,7 @@ def test_another_seed_is_noise_and_another_model_is_not(
     sources = pd.read_parquet(SHARED / "gaia/edr3_cones.parquet").drop(columns="cone")
     (tmp_path / "mirror").mkdir()
     sources.to_parquet(tmp_path / "mirror" / "all.parquet", index=False)
-    names = ["NGC_2423", "NGC_2301", "NGC_5460"]
+    names = ["NGC_2423", "NGC_2301", "NGC_5460", "NGC_7654"]
     tree = validation_settings(SHARED, str(tmp_path / "mirror"), str(tmp_path), names).model_dump()
     runs = []
     for seed, model in ((1, "DS10_v02"), (2, "DS10_v02"), (1, "mock_g21")):
