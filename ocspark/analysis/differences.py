@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,7 +21,7 @@ from ocspark.analysis.changes import (
     probability_pairs,
 )
 from ocspark.analysis.counterparts import link, read_neighbourhood
-from ocspark.analysis.landed import LandedRun, open_run
+from ocspark.analysis.landed import LandedRun, LandedTables, open_run
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.tables import DIFFERENCES, DIFFERENT_STARS, struct
@@ -36,17 +34,8 @@ JOINED = "joined.unfinished"
 _STAR = ("source_id", "probability", "n_samples", "phot_g_mean_mag", "f_r")
 
 
-@dataclass(frozen=True)
-class Differences:
-    """Differences as they landed: `path`, and differences.json as `record`."""
-
-    path: str
-    record: dict[str, Any]
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Return its clusters or probabilities table (no stars) as pandas."""
-        filesystem, inner = storage.resolve(storage.join(self.path, name))
-        return pq.read_table(inner, filesystem=filesystem).to_pandas()
+class Differences(LandedTables):
+    """Differences of two runs: differences.json, tables of clusters and probabilities."""
 
 
 def open_differences(path: str) -> Differences:

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import reduce
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_at
-from ocspark.analysis.landed import LandedRun, open_run
+from ocspark.analysis.landed import LandedRun, LandedTables, open_run
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.tables import COMPARISON, LISTED_STARS, struct
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A comparison as it landed: `path`, and comparison.json as `record`."""
-
-    path: str
-    record: dict[str, Any]
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Return its clusters or confusion table (no stars) as pandas."""
-        filesystem, inner = storage.resolve(storage.join(self.path, name))
-        return pq.read_table(inner, filesystem=filesystem).to_pandas()
+class Comparison(LandedTables):
+    """A comparison with a list: comparison.json, tables of clusters and confusion, stars."""
 
     def stars(self, spark: SparkSession) -> DataFrame:
         """Return its listed stars."""
