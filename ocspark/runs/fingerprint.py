@@ -136,10 +136,11 @@ def _content(path: str) -> str:
 def _large_content(path: str) -> str:
     """Return what stands for a table of any size: of Parquet, the footers."""
     files = storage.list_files(path, recursive=True) if storage.is_directory(path) else [path]
-    if is_spark_table(path) or not all(is_parquet(file) for file in files):
+    footers = [file for file in files if is_parquet(file)]
+    if is_spark_table(path) or not footers:
         return _content(path)
     with ThreadPoolExecutor(8) as pool:
-        return digest(list(pool.map(_footer, files)))
+        return digest(list(pool.map(_footer, footers)))
 
 
 def _footer(path: str) -> str:

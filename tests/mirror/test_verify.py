@@ -20,6 +20,7 @@ import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
+from ocspark.mirror.verify_file import FileToCheck, check_file
 from ocspark.mirror.verify_report import Report, report_lines
 from ocspark.mirror.write import write_hats
 from ocspark.release import load_release
@@ -339,6 +340,35 @@ def test_a_draft_release_has_about_as_many_rows_as_announced(
     assert report.failed == ([] if met else ["row_count"])
     if not met:
         assert f"expected about {rows}" in check_of(report, "row_count").examples[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "there", "faults"),
+    [
+        (3, "", 0),
+        (31, "parallax pmra pmdec", 0),
+        (95, "parallax pmra pmdec", 0),
+        (27, "pmra pmdec", 0),  # a proper motion without a parallax
+        (10271, "parallax pmra pmdec", 0),  # and more that was fitted
+        (27, "parallax pmra pmdec", 1),
+        (31, "pmra pmdec", 1),
+        (3, "parallax pmra pmdec", 1),
+        (None, "parallax", 1),
+    ],
+)
+def test_codes_of_dr4_say_what_a_source_has(
+    toy: Toy, tmp_path: Path, code: int | None, there: str, faults: int
+) -> None:
+    columns = load_release("dr4").columns
+    row = toy.sources[["source_id", "ra", "dec"]].iloc[:1]
+    row = row.assign(astrometric_params=pd.array([code], dtype="Int16"))
+    for name in ("parallax", "pmra", "pmdec"):
+        row[name] = row[f"{name}_error"] = 1.0 if name in there.split() else np.nan
+    for pair in (("parallax", "pmra"), ("parallax", "pmdec"), ("pmra", "pmdec")):
+        row[f"{pair[0]}_{pair[1]}_corr"] = 0.1 if set(pair) <= set(there.split()) else np.nan
+    row.to_parquet(tmp_path / "star.parquet", index=False)
+    found = check_file(FileToCheck(str(tmp_path / "star.parquet"), None, None, columns, None))
+    assert found.error is None and found.faults.get("solution", 0) == faults
 
 
 def test_many_faults_are_all_counted_and_ten_are_shown(mirror: Path, spark: SparkSession) -> None:
