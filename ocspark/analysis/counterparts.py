@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.files import read_table
-from ocspark.inputs.neighbourhood import is_parquet, neighbourhood_columns
+from ocspark.inputs.files import is_parquet, read_table
+from ocspark.inputs.neighbourhood import neighbourhood_columns
 from ocspark.mirror.table import PREFIX, is_table
 
 _KEY = "--neighbourhood"

@@ -42,6 +42,11 @@ def is_spark_table(path: str) -> bool:
     return path.startswith(TABLE_PREFIX)
 
 
+def is_parquet(path: str) -> bool:
+    """Whether the name of a file says that it is Parquet."""
+    return path.endswith((".parquet", ".pq"))
+
+
 def read_content(path: str) -> bytes:
     """Return a file's content, unpacked where its name ends in ``.gz`` or ``.bz2``."""
     content = storage.read_bytes(path)

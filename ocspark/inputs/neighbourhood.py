@@ -21,6 +21,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import (
     id_column,
+    is_parquet,
     is_spark_table,
     numeric_column,
     read_spark_table,
@@ -105,11 +106,6 @@ def read_pairs(path: str, ids: NDArray[np.int64]) -> pd.DataFrame:
         }
     )
     return pairs[pairs["old"].isin(wanted)]
-
-
-def is_parquet(path: str) -> bool:
-    """Whether the name of a file says that it is Parquet."""
-    return path.endswith((".parquet", ".pq"))
 
 
 def _narrowed(table: DataFrame, path: str, wanted: NDArray[np.int64]) -> DataFrame:

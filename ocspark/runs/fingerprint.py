@@ -18,8 +18,7 @@ import torch
 from ocspark import storage
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
-from ocspark.inputs.files import is_spark_table, read_spark_table
-from ocspark.inputs.neighbourhood import is_parquet
+from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
 from ocspark.mirror.layout import CheckedFile, MirrorFile
 from ocspark.mirror.table import TableRange, summarised
 from ocspark.release import Release
