@@ -158,8 +158,10 @@ def _summaries(
 
 
 def summarised(table: DataFrame) -> DataFrame:
-    """Return one row: number of rows and content hash of a whole table."""
-    return table.select(_hash(sorted(table.columns))).agg(*_rows_and_hash())
+    """Return one row: number of rows, content hash and column names of a whole table."""
+    columns = sorted(table.columns)
+    names = F.lit(" ".join(map(repr, columns))).alias("columns")
+    return table.select(_hash(columns)).agg(*_rows_and_hash(), names)
 
 
 def _hash(columns: list[str]) -> Column:

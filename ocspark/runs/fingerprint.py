@@ -66,7 +66,8 @@ def fingerprint_inputs(
 
     Paths do not count, contents do. Of mirror files, name, rows and the hash of the footer
     (which holds the sizes and value ranges of every column chunk) stand for the content; of a
-    table's ranges, bounds, rows and the hash of all needed values.
+    table's ranges, bounds, rows and the hash of all needed values. The footers also stand for a
+    neighbourhood table in Parquet.
     """
     chosen = settings.model_dump(mode="json", exclude={"output": True, "spark": True})
     for section in ("mirror", "clusters", "members", "isochrones"):
