@@ -8,7 +8,7 @@ from ocspark.inputs.catalogues import read_catalogue
 from ocspark.inputs.clusters import REQUIRED
 from ocspark.inputs.merge import MergedCatalogue, merge_catalogues
 from ocspark.inputs.write import check_writable, write_table
-from ocspark.tables import DOUBTFUL_CLUSTERS, MERGED_CLUSTERS
+from ocspark.tables.catalogues import DOUBTFUL_CLUSTERS, MERGED_CLUSTERS
 
 
 def main() -> int:

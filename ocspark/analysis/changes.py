@@ -13,13 +13,13 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.analysis.landed import records
 from ocspark.analysis.noise import critical_sigmas
-from ocspark.tables import (
+from ocspark.tables.differences import (
     CHANGE_REASONS,
     DIFFERENCES,
     DIFFERENT_STARS,
     PROBABILITY_PAIRS,
-    struct,
 )
+from ocspark.tables.fields import struct
 
 #: Means of a cluster whose change is told.
 MEANS = ("parallax", "pmra", "pmdec")

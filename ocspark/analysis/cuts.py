@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from ocspark.analysis.structure import FAINT_G, FAINT_LEVEL
 from ocspark.errors import InputError
-from ocspark.tables import CONFUSION
+from ocspark.tables.analysis import CONFUSION
 
 #: Reasons why a listed star is missed; those of the selection are evaluated independently.
 REASONS = (

@@ -24,7 +24,8 @@ from ocspark.analysis.counterparts import link, read_neighbourhood
 from ocspark.analysis.landed import LandedRun, LandedTables, open_run
 from ocspark.errors import InputError
 from ocspark.release import load_release
-from ocspark.tables import DIFFERENCES, DIFFERENT_STARS, struct
+from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
+from ocspark.tables.fields import struct
 
 #: Share of the changes called real that may be noise.
 FALSE_SHARE = 0.01

@@ -17,7 +17,8 @@ from ocspark.analysis.landed import LandedRun
 from ocspark.analysis.structure import measure_structure
 from ocspark.errors import InputError
 from ocspark.session import ship
-from ocspark.tables import SHARED, STRUCTURE, struct
+from ocspark.tables.analysis import SHARED, STRUCTURE
+from ocspark.tables.fields import struct
 
 #: Columns that the structure kernels read.
 _MEASURED = (

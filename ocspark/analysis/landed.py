@@ -18,7 +18,8 @@ from ocspark.inputs.names import cluster_key
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import model_from_row
 from ocspark.settings import Settings, make_settings
-from ocspark.tables import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, TRAINING_MEMBERS, struct
+from ocspark.tables.fields import struct
+from ocspark.tables.run import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, TRAINING_MEMBERS
 
 _TABLES = {
     "candidates": CANDIDATES,

@@ -21,7 +21,8 @@ from ocspark.analysis.landed import LandedRun, LandedTables, open_run
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
 from ocspark.inputs.members import MemberList, read_members
-from ocspark.tables import COMPARISON, LISTED_STARS, struct
+from ocspark.tables.analysis import COMPARISON, LISTED_STARS
+from ocspark.tables.fields import struct
 
 
 class Comparison(LandedTables):

@@ -31,7 +31,8 @@ from ocspark.selection.training import describe_stars, split_by_cluster
 from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
-from ocspark.tables import LISTED_STARS, Field, struct
+from ocspark.tables.analysis import LISTED_STARS
+from ocspark.tables.fields import Field, struct
 
 #: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
 _ID_ORDER, _ID_SHIFT = 12, 35

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ocspark.exports.source import Source, measure, require_ascii, watch_files
 from ocspark.exports.words import ascii_text, unit_text
-from ocspark.tables import Field
+from ocspark.tables.fields import Field
 
 _WIDE, _THIN = "=" * 80, "-" * 80
 

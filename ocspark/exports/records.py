@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import types as T
 
-from ocspark.tables import Field
+from ocspark.tables.fields import Field
 
 #: FITS code, VOTable datatype, numpy type.
 _NUMBERS: dict[T.DataType, tuple[str, str, str]] = {

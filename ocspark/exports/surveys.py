@@ -20,7 +20,7 @@ from pyspark.sql import types as T
 
 from ocspark.errors import InputError
 from ocspark.exports.source import Source, Watch, arrow_schema
-from ocspark.tables import Field
+from ocspark.tables.fields import Field
 
 log = logging.getLogger("ocspark")
 

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ocspark.injection.offsets import LEAST_PROBABILITY
-from ocspark.tables import SELECTION_COUNTS
+from ocspark.tables.selection_function import SELECTION_COUNTS
 
 #: Edges of the bins; what lies beyond the first and the last is in the first and last bins.
 G_EDGES = (5.0, 10.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0)

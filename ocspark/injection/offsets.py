@@ -30,7 +30,7 @@ from ocspark.selection.cone import Cones, Process, make_cones
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import model_from_row
 from ocspark.settings import SearchSettings
-from ocspark.tables import CONE_COUNTS
+from ocspark.tables.selection_function import CONE_COUNTS
 
 #: Tables of the offset search.
 OFFSETS, OFFSET_CONES = "offsets", "offset_cones"

@@ -14,7 +14,11 @@ from ocspark.injection.count import FIELD, G_EDGES, OFFSET, PLANTED, RADIUS_EDGE
 from ocspark.injection.rates import Rate, per_cone, share
 from ocspark.injection.twins import Twin
 from ocspark.inputs.names import cluster_key
-from ocspark.tables import SELECTION_CLUSTERS, SELECTION_FUNCTION, SELECTION_TWINS
+from ocspark.tables.selection_function import (
+    SELECTION_CLUSTERS,
+    SELECTION_FUNCTION,
+    SELECTION_TWINS,
+)
 
 #: Tenths of the probability that members have at least, and those of the clusters table.
 TENTHS = range(1, 11)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocspark.errors import InputError
 from ocspark.inputs.catalogues import Catalogue
-from ocspark.tables import CLUSTER_VALUES
+from ocspark.tables.catalogues import CLUSTER_VALUES
 
 #: Columns that are taken from one catalogue where it has all of a group.
 GROUPS = [[field.name for field in group] for group in CLUSTER_VALUES]

@@ -12,7 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.tables import Field
+from ocspark.tables.fields import Field
 
 #: Kinds of file that can be written; CSV has no room for units.
 WRITTEN = (".csv", ".ecsv", ".parquet")

@@ -22,7 +22,7 @@ from ocspark.selection.arrow import columns_of, to_batch
 from ocspark.selection.cone import Cones, ConeSearch
 from ocspark.session import get_session
 from ocspark.sky.cover import Cover, cover_cones
-from ocspark.tables import FOUND
+from ocspark.tables.run import FOUND
 
 #: A motion cut's centre and half-width, all or none of each group.
 _CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}

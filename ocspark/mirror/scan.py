@@ -20,7 +20,8 @@ from ocspark.mirror.healpix import index_29
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.read import MAY_LACK, POSITIVE
 from ocspark.sky.cover import Cover
-from ocspark.tables import CONE_COLUMNS, struct
+from ocspark.tables.fields import struct
+from ocspark.tables.run import CONE_COLUMNS
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
 _FIRST = ("parallax", "pmra", "pmdec")

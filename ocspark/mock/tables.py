@@ -11,7 +11,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ocspark import storage
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.mock.planted import PlantedCluster
-from ocspark.tables import MOCK_TRUTH, struct
+from ocspark.tables.fields import struct
+from ocspark.tables.mirror import MOCK_TRUTH
 
 _SCHEMAS = {
     "clusters": pa.schema(

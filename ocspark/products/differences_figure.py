@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from ocspark import storage
 from ocspark.analysis.differences import Differences
 from ocspark.products.style import INK, LISTED, OURS, new_figure, png, savable, tidy
-from ocspark.tables import CHANGE_REASONS
+from ocspark.tables.differences import CHANGE_REASONS
 
 _BINS = 50
 #: Room between the probabilities and the strip of the stars that have none, in bins.

@@ -11,7 +11,7 @@ from ocspark.analysis.landed import records
 from ocspark.products import words
 from ocspark.products.differences_figure import figures, label
 from ocspark.products.page import environment
-from ocspark.tables import CHANGE_REASONS
+from ocspark.tables.differences import CHANGE_REASONS
 
 #: Rows of the page's table; the download has all.
 _MOST_ROWS = 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ocspark.analysis.differences import Differences
 from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
-from ocspark.tables import CHANGE_REASONS
+from ocspark.tables.differences import CHANGE_REASONS
 
 _MOST_CLUSTERS = 60
 _SHOWN = (

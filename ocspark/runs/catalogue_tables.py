@@ -22,8 +22,8 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.table import PREFIX
 from ocspark.runs.units import RunDirectory
-from ocspark.tables import CANDIDATES, CLUSTERS, NON_MEMBERS, RUNS, TRAINING_MEMBERS, Field, struct
-from ocspark.tables.fields import STRING
+from ocspark.tables.fields import STRING, Field, struct
+from ocspark.tables.run import CANDIDATES, CLUSTERS, NON_MEMBERS, RUNS, TRAINING_MEMBERS
 
 TABLES = {
     "candidates": CANDIDATES,

@@ -14,7 +14,7 @@ from ocspark.runs.staged import StagedFile
 from ocspark.runs.units import Manifest, RunDirectory
 from ocspark.runs.write import Route, in_tasks, staged_by_spark, staged_by_tasks
 from ocspark.selection.cone import Cones, ConeSearch, Process
-from ocspark.tables import STAGED_FILES
+from ocspark.tables.run import STAGED_FILES
 
 
 def search_pass(

@@ -36,15 +36,8 @@ from ocspark.selection.training import (
     model_from_row,
     training_members,
 )
-from ocspark.tables import (
-    CANDIDATES,
-    CLUSTERS,
-    MODELS,
-    NON_MEMBERS,
-    SEARCH,
-    TRAINING_MEMBERS,
-    struct,
-)
+from ocspark.tables.fields import struct
+from ocspark.tables.run import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, SEARCH, TRAINING_MEMBERS
 
 log = logging.getLogger("ocspark")
 

@@ -37,13 +37,9 @@ from ocspark.selection.training import (
 )
 from ocspark.selection.training_stars import Selection, moments, select_training_stars
 from ocspark.session import get_session, ship
-from ocspark.tables import (
-    SEARCH,
-    TRAINING_CLUSTERS,
-    TRAINING_INSTANCES,
-    TRAINING_SELECTED,
-    struct,
-)
+from ocspark.tables.fields import struct
+from ocspark.tables.run import SEARCH
+from ocspark.tables.training import TRAINING_CLUSTERS, TRAINING_INSTANCES, TRAINING_SELECTED
 
 log = logging.getLogger("ocspark")
 

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark import storage
 from ocspark.errors import OutputError
 from ocspark.runs.staged import StagedFile
-from ocspark.tables import Field, struct
+from ocspark.tables.fields import Field, struct
 
 Manifest = dict[str, Any]
 #: What the messages of a full disk, a used-up quota and a limit on files say, wherever they come

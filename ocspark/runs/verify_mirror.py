@@ -31,7 +31,8 @@ from ocspark.mirror.verify_report import Check, Report, make_check
 from ocspark.release import load_release
 from ocspark.runs.progress import Progress
 from ocspark.session import get_session
-from ocspark.tables import VERIFIED_FILES, struct
+from ocspark.tables.fields import struct
+from ocspark.tables.mirror import VERIFIED_FILES
 
 ANY = "any"
 #: Files of one Spark job, a task each, and jobs at a time: what a cluster of 512 cores can take.

@@ -27,7 +27,7 @@ from ocspark.runs.staged import (
 )
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Process
-from ocspark.tables import STAGED_FILES
+from ocspark.tables.run import STAGED_FILES
 
 #: Which rows of a batch go to which table.
 Route = Callable[[pa.RecordBatch], Mapping[str, pa.RecordBatch]]

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_type
 
-from ocspark.tables import Field
+from ocspark.tables.fields import Field
 
 
 def columns_of(batch: pa.RecordBatch, names: Iterable[str]) -> dict[str, NDArray]:

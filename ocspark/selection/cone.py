@@ -28,7 +28,8 @@ from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.session import ship
 from ocspark.settings import SearchSettings
 from ocspark.sky.cover import Cover, cover_cones
-from ocspark.tables import CONE, CONE_COLUMNS, Field, struct
+from ocspark.tables.fields import Field, struct
+from ocspark.tables.run import CONE, CONE_COLUMNS
 
 #: What is done with the sources found, in the task that found them: `CONE` rows to any rows.
 Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]

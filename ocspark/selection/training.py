@@ -23,7 +23,8 @@ from ocspark.selection.characterise import characterise
 from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.session import ship
-from ocspark.tables import MODELS, SEARCH, TRAINING_MEMBERS, struct
+from ocspark.tables.fields import struct
+from ocspark.tables.run import MODELS, SEARCH, TRAINING_MEMBERS
 
 #: Lowest list probability that `relax_probability` goes down to, and its step.
 RELAX_FLOOR, RELAX_STEP = 0.5, 0.1

@@ -22,7 +22,7 @@ from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import split_by_cluster
 from ocspark.session import ship
-from ocspark.tables import TRAINING_SELECTED
+from ocspark.tables.training import TRAINING_SELECTED
 
 #: Features are multiples of this in the sums: 6e-8 of their unit.
 RESOLUTION = 2.0**-24

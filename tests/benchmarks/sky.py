@@ -24,7 +24,8 @@ from ocspark.mock.generate import MockParameters, finished_mock, make_mock
 from ocspark.runs.inputs import read_inputs
 from ocspark.selection.cone import Cones, ConeSearch, Process
 from ocspark.settings import make_settings
-from ocspark.tables import STAGED_FILES, Field
+from ocspark.tables.fields import Field
+from ocspark.tables.run import STAGED_FILES
 from tests.benchmarks.measure import spark_session
 
 N_CONES = 2500

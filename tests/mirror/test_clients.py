@@ -25,7 +25,7 @@ from ocspark.release import load_release
 from ocspark.runs.verify_mirror import verify_mirror
 from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
-from ocspark.tables import CONE
+from ocspark.tables.run import CONE
 from tests.selection.test_cone import unchanged
 from tests.toy import Toy
 

@@ -25,7 +25,7 @@ from ocspark.selection.cone import ConeSearch
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
-from ocspark.tables import CONE, STAGED_FILES
+from ocspark.tables.run import CONE, STAGED_FILES
 from tests.toy import Toy
 
 COLUMNS = load_release("dr3").columns
