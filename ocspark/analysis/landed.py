@@ -18,8 +18,10 @@ from ocspark.inputs.names import cluster_key
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import model_from_row
 from ocspark.settings import Settings, make_settings
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
+from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import struct
-from ocspark.tables.run import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, TRAINING_MEMBERS
 
 _TABLES = {
     "candidates": CANDIDATES,

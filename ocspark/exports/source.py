@@ -16,8 +16,10 @@ from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.runs.progress import Progress
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.characterised import TRAINING_MEMBERS
+from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run import CANDIDATES, CLUSTERS, NON_MEMBERS, TRAINING_MEMBERS
 
 BATCH_ROWS = 50_000
 TABLES = {

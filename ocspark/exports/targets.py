@@ -24,8 +24,8 @@ from ocspark.exports.source import (
     run_table,
     watch_files,
 )
+from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
-from ocspark.tables.run import CANDIDATES
 
 #: Probability that a target must have where nothing else is asked for.
 DEFAULT_PROBABILITY = 0.5

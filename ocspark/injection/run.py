@@ -34,9 +34,9 @@ from ocspark.runs.units import RunDirectory
 from ocspark.runs.write import staged_by_spark
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct
 from ocspark.tables.mirror import MOCK_TRUTH
-from ocspark.tables.run import CANDIDATES
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
     SELECTION_FUNCTION,

@@ -24,7 +24,7 @@ from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import describe_stars, split_by_cluster
 from ocspark.session import ship
-from ocspark.tables.run import CANDIDATES, NON_MEMBERS
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from astropy.io.votable import from_table
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from ocspark.tables.run import CANDIDATES
+from ocspark.tables.candidates import CANDIDATES
 
 
 def members_csv(stars: Mapping[str, NDArray]) -> bytes:

@@ -35,8 +35,8 @@ from ocspark.products.names import page_folders
 from ocspark.products.page import PageFacts, page_files
 from ocspark.products.view import ClusterView, ListedStars
 from ocspark.session import ship
+from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run import CANDIDATES
 
 log = logging.getLogger("ocspark")
 

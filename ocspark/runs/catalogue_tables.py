@@ -22,8 +22,10 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.table import PREFIX
 from ocspark.runs.units import RunDirectory
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.characterised import TRAINING_MEMBERS
+from ocspark.tables.clusters import CLUSTERS, RUNS
 from ocspark.tables.fields import STRING, Field, struct
-from ocspark.tables.run import CANDIDATES, CLUSTERS, NON_MEMBERS, RUNS, TRAINING_MEMBERS
 
 TABLES = {
     "candidates": CANDIDATES,

@@ -36,8 +36,11 @@ from ocspark.selection.training import (
     model_from_row,
     training_members,
 )
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
+from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import struct
-from ocspark.tables.run import CANDIDATES, CLUSTERS, MODELS, NON_MEMBERS, SEARCH, TRAINING_MEMBERS
+from ocspark.tables.run import SEARCH
 
 log = logging.getLogger("ocspark")
 

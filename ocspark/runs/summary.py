@@ -15,8 +15,8 @@ from ocspark.inputs.names import normalise_name
 from ocspark.runs.inputs import RunInputs
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.training import too_few
+from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run import CLUSTERS
 
 _OF_MODEL = (
     "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "

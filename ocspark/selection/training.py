@@ -23,8 +23,9 @@ from ocspark.selection.characterise import characterise
 from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.session import ship
+from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.fields import struct
-from ocspark.tables.run import MODELS, SEARCH, TRAINING_MEMBERS
+from ocspark.tables.run import SEARCH
 
 #: Lowest list probability that `relax_probability` goes down to, and its step.
 RELAX_FLOOR, RELAX_STEP = 0.5, 0.1

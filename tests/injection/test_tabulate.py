@@ -16,9 +16,9 @@ from ocspark.injection.tabulate import (
     recovery,
     selection_function,
 )
+from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import struct
 from ocspark.tables.mirror import MOCK_TRUTH
-from ocspark.tables.run import CANDIDATES
 
 
 def known_sky(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,0 +1,50 @@
+"""Tables of a finished run: its clusters, and in a catalogue the runs."""
+
+from __future__ import annotations
+
+from ocspark.tables.fields import BOOL, DOUBLE, INT, LONG, STRING, Field
+
+CLUSTERS = [
+    Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
+    Field("status", STRING, "", "done or skipped"),
+    Field("reason", STRING, "", "Why it was skipped"),
+    Field("cone_ra", DOUBLE, "deg", "Centre of the cone, from the cluster table"),
+    Field("cone_dec", DOUBLE, "deg", "Centre of the cone, from the cluster table"),
+    Field("radius_deg", DOUBLE, "deg", "Radius of the cone"),
+    Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds the cone"),
+    Field("n_cone", LONG, "", "Kept sources in the cone"),
+    Field("n_listed", LONG, "", "Members of the list at the probability level used"),
+    Field("n_training_members", LONG, "", "Training members found in the cone"),
+    Field("training_probability", DOUBLE, "", "The list's probability level reached"),
+    Field("n_support", LONG, "", "Training members that are support members (method §6)"),
+    Field("support_size", INT, "", "Size of the support sets; below the setting if too few"),
+    Field("n_candidates", LONG, "", "Candidates"),
+    Field("n_errors_mended", LONG, "", "Candidates with errors_mended"),
+    Field("n_p10", LONG, "", "Candidates with probability >= 0.1"),
+    Field("n_p50", LONG, "", "Candidates with probability >= 0.5"),
+    Field("n_p90", LONG, "", "Candidates with probability >= 0.9"),
+    Field("ra", DOUBLE, "deg", "Mean direction of the training members"),
+    Field("dec", DOUBLE, "deg", "Mean direction of the training members"),
+    Field("pmra", DOUBLE, "mas/yr", "Weighted mean of the training members"),
+    Field("pmdec", DOUBLE, "mas/yr", "Weighted mean of the training members"),
+    Field("parallax", DOUBLE, "mas", "Weighted mean of the training members"),
+    Field("delta_pm", DOUBLE, "mas/yr", "Maximum separation (Eq. 4)"),
+    Field("delta_plx_plus", DOUBLE, "mas", "Maximum separation, farther stars (Eq. 7)"),
+    Field("delta_plx_minus", DOUBLE, "mas", "Maximum separation, nearer stars (Eq. 7)"),
+    Field("delta_c", DOUBLE, "mag", "Maximum separation in colour (Eq. 9)"),
+    Field("delta_g", DOUBLE, "mag", "Maximum separation in G (Eq. 10)"),
+    Field("isochrone_log_age", DOUBLE, "dex", "Age of the isochrone"),
+    Field("isochrone_age_offset", DOUBLE, "dex", "|isochrone − catalogue log age|"),
+    Field("isochrone_metallicity", DOUBLE, "dex", "[M/H] of the isochrone"),
+    Field("distance", DOUBLE, "pc", "Catalogue distance"),
+    Field("log_age", DOUBLE, "dex", "Catalogue log age"),
+    Field("a0", DOUBLE, "mag", "Catalogue extinction"),
+    Field("model_saw_cluster", BOOL, "", "Whether the network was trained or validated on it"),
+]
+
+#: In a catalogue: the runs whose rows are whole.
+RUNS = [
+    Field("finished", STRING, "", "When it ended, ISO 8601, UTC"),
+    Field("record", STRING, "", "The content of run.json"),
+    Field("run_id", STRING, "", "The run"),
+]
