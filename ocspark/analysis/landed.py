@@ -15,8 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.names import cluster_key
-from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import model_from_row
+from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import Settings, make_settings
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS

@@ -18,16 +18,16 @@ from ocspark.inputs.clusters import read_clusters
 from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
 from ocspark.mirror.read import read_sources
 from ocspark.release import Release, load_release
-from ocspark.selection.arrow import to_batch
+from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
 from ocspark.selection.candidates import (
+    describe_stars,
     passes_isochrone,
     passes_parallax,
     passes_proper_motion,
 )
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import describe_stars, split_by_cluster
 from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad

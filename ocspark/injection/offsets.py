@@ -27,8 +27,7 @@ from ocspark.runs.passes import search_pass
 from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Cones, Process, make_cones
-from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import model_from_row
+from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import SearchSettings
 from ocspark.tables.selection_function import CONE_COUNTS
 

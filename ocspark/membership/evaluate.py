@@ -17,12 +17,11 @@ from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.membership.engine import Engine, Sampling
-from ocspark.selection.arrow import to_batch
+from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
-from ocspark.selection.candidates import passes_all, passes_proper_motion
+from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import describe_stars, split_by_cluster
 from ocspark.session import ship
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 

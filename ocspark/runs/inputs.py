@@ -20,8 +20,8 @@ from ocspark.mirror.table import is_table, open_table
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
+from ocspark.selection.characterise_clusters import TrainingRules, probability_levels
 from ocspark.selection.cone import Cones, make_cones
-from ocspark.selection.training import TrainingRules, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
 

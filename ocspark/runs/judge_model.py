@@ -28,8 +28,8 @@ from ocspark.inputs.names import cluster_key
 from ocspark.membership.engine import Engine, Sampling
 from ocspark.products.judge_figure import draw_judgement
 from ocspark.runs.units import RunDirectory
-from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import model_from_row, split_by_cluster
+from ocspark.selection.arrow import split_by_cluster
+from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import ship
 
 #: Edges of the groups: G [mag], distance [pc], projected radius [pc].

@@ -27,15 +27,10 @@ from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
 from ocspark.runs.takeover import take_over
 from ocspark.runs.units import Manifest, RunDirectory
+from ocspark.selection.characterise_clusters import characterise_clusters, training_members
 from ocspark.selection.cone import Cones
-from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import (
-    Listed,
-    characterise_clusters,
-    find_training_members,
-    model_from_row,
-    training_members,
-)
+from ocspark.selection.listed_members import Listed, find_training_members
+from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS

@@ -13,8 +13,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.inputs.names import normalise_name
 from ocspark.runs.inputs import RunInputs
+from ocspark.selection.characterise_clusters import too_few
 from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import too_few
 from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
 

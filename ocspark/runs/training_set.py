@@ -27,14 +27,10 @@ from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.training_inputs import choose_clusters, data_card, test_cluster_names
 from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import to_batch
+from ocspark.selection.characterise_clusters import characterise_clusters
 from ocspark.selection.cone import Cones, Process
-from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import (
-    Listed,
-    characterise_clusters,
-    find_training_members,
-    model_from_row,
-)
+from ocspark.selection.listed_members import Listed, find_training_members
+from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.selection.training_stars import Selection, moments, select_training_stars
 from ocspark.session import get_session, ship
 from ocspark.tables.fields import struct

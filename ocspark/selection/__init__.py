@@ -1,1 +1,1 @@
-"""Cone search, characterisation, candidates, features; cone.py and training.py face Spark."""
+"""Cone search, characterisation, candidates, features; the modules of the passes face Spark."""

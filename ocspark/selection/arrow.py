@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark.tables.fields import Field
+
+_Known = TypeVar("_Known")
 
 
 def columns_of(batch: pa.RecordBatch, names: Iterable[str]) -> dict[str, NDArray]:
@@ -26,3 +30,23 @@ def to_batch(columns: Mapping[str, NDArray], fields: list[Field]) -> pa.RecordBa
         arrays.append(pa.nulls(length, kind) if given is None else pa.array(given, kind))
         names.append(field.name)
     return pa.RecordBatch.from_arrays(arrays, names)
+
+
+def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:
+    """Yield the rows of each cluster_key of a batch, as columns."""
+    columns = columns_of(batch, batch.schema.names)
+    keys = columns["cluster_key"]
+    order = np.argsort(keys, kind="stable")
+    edges = np.flatnonzero(np.diff(keys[order])) + 1
+    for rows in np.split(order, edges):
+        if len(rows):
+            yield int(keys[rows[0]]), {name: column[rows] for name, column in columns.items()}
+
+
+def split_by_cluster(
+    batch: pa.RecordBatch, known: Mapping[int, _Known]
+) -> Iterator[tuple[_Known, dict[str, NDArray]]]:
+    """Yield what is known of a cluster_key with its rows in a batch, as columns; skip others."""
+    for key, part in split_by_key(batch):
+        if key in known:
+            yield known[key], part

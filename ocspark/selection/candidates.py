@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,3 +91,11 @@ def features(
     f_c, f_g = model.isochrone_vector(stars["g_rp"], stars["phot_g_mean_mag"])
     f_plx = stars["parallax"] - model.parallax
     return np.column_stack((f_r, f_pm, f_plx, f_c, f_g))
+
+
+def describe_stars(stars: Mapping[str, NDArray], model: ClusterModel) -> dict[str, NDArray]:
+    """Add the cluster's name and the five features to calibrated stars."""
+    columns = dict(stars)
+    columns["cluster"] = np.full(len(stars["source_id"]), model.cluster, dtype=object)
+    columns.update(zip(FEATURES, features(stars, model).T, strict=True))
+    return columns

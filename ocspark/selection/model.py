@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,3 +97,13 @@ class ClusterModel:
         _, nearest = self._tree.query(points / self._scale)
         vector = points - self.curve[nearest]
         return vector[..., 0], vector[..., 1]
+
+
+def model_from_row(row: Mapping[str, Any], cluster: str) -> ClusterModel:
+    """Return the `ClusterModel` of a row of a `MODELS` table."""
+    values = {f.name: row[f.name] for f in fields(ClusterModel) if f.name != "cluster"}
+    values["curve"] = np.array(row["curve"], dtype=float).reshape(-1, 2)
+    values["support_features"] = np.array(row["support_features"], dtype=float).reshape(-1, 5)
+    for name in ("training_id", "support_id"):
+        values[name] = np.array(row[name], dtype=np.int64)
+    return ClusterModel(cluster=cluster, **values)

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from ocspark.membership.instances import random_order
-from ocspark.selection.arrow import to_batch
+from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import FEATURES, features, passes_all
 from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
-from ocspark.selection.training import split_by_cluster
 from ocspark.session import ship
 from ocspark.tables.training import TRAINING_SELECTED
 

@@ -1,4 +1,4 @@
-"""Pass 1 and the barrier: listed members found, then each cluster characterised (Spark)."""
+"""The barrier: every cluster characterised by its listed members (Spark)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.physics.isochrone import apparent_isochrone
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import ExtinctionSource
-from ocspark.selection.arrow import columns_of, to_batch
+from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
-from ocspark.selection.candidates import FEATURES, features
+from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
-from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
 from ocspark.session import ship
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
@@ -38,57 +36,6 @@ def probability_levels(min_probability: float, relax: bool) -> list[float]:
         return [min_probability]
     n_steps = int(np.floor((min_probability - RELAX_FLOOR) / RELAX_STEP + _TOLERANCE))
     return [round(min_probability - RELAX_STEP * i, 10) for i in range(max(n_steps, 0) + 1)]
-
-
-class Listed:
-    """Listed members, looked up by cluster and source.
-
-    Parameters
-    ----------
-    table : DataFrame
-        cluster_key, source_id, list_probability; no pair twice.
-    """
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        table = table.sort_values(["cluster_key", "source_id"])
-        self._key, self._source, self._probability = (
-            table[name].to_numpy() for name in ("cluster_key", "source_id", "list_probability")
-        )
-
-    def probability(self, cluster_key: int, source_id: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the list's probability of some sources of one cluster, NaN where not listed."""
-        first, last = (np.searchsorted(self._key, cluster_key, side) for side in ("left", "right"))
-        result = np.full(len(source_id), np.nan)
-        if first < last:
-            place = first + np.searchsorted(self._source[first:last], source_id)
-            place = np.minimum(place, last - 1)
-            named = self._source[place] == source_id
-            result[named] = self._probability[place[named]]
-        return result
-
-
-def find_training_members(spark: SparkSession, listed: Listed) -> Process:
-    """Return the process that keeps listed stars and counts all: a `SEARCH` table, few rows a task.
-
-    Counts have n_cone and no source_id; stars have no n_cone.
-    """
-    shipped = ship(spark, listed)
-
-    def keep_and_count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        members: Listed = shipped()
-        counts: dict[int, int] = {}
-        for batch in batches:
-            for key, stars in split_by_key(batch):
-                counts[key] = counts.get(key, 0) + len(stars["source_id"])
-                probability = members.probability(key, stars["source_id"])
-                named = ~np.isnan(probability)
-                if named.any():
-                    found = {name: column[named] for name, column in stars.items()}
-                    yield to_batch({**found, "list_probability": probability[named]}, SEARCH)
-        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
-        yield to_batch({k: np.array(v, dtype=np.int64) for k, v in tally.items()}, SEARCH)
-
-    return keep_and_count
 
 
 @dataclass(frozen=True)
@@ -187,16 +134,6 @@ def too_few(n_found: int, n_listed: int, level: float, needed: int) -> str:
     )
 
 
-def model_from_row(row: Mapping[str, Any], cluster: str) -> ClusterModel:
-    """Return the `ClusterModel` of a row of a `MODELS` table."""
-    values = {f.name: row[f.name] for f in fields(ClusterModel) if f.name != "cluster"}
-    values["curve"] = np.array(row["curve"], dtype=float).reshape(-1, 2)
-    values["support_features"] = np.array(row["support_features"], dtype=float).reshape(-1, 5)
-    for name in ("training_id", "support_id"):
-        values[name] = np.array(row[name], dtype=np.int64)
-    return ClusterModel(cluster=cluster, **values)
-
-
 def training_members(
     spark: SparkSession,
     stars: DataFrame,
@@ -217,31 +154,3 @@ def training_members(
 
     names = [f.name for f in SEARCH if f.name != "n_cone"]
     return stars.select(*names).mapInArrow(describe, struct(TRAINING_MEMBERS))
-
-
-def split_by_cluster(
-    batch: pa.RecordBatch, models: Mapping[int, ClusterModel]
-) -> Iterator[tuple[ClusterModel, dict[str, NDArray]]]:
-    """Yield the rows of each known cluster of a batch, as columns."""
-    for key, part in split_by_key(batch):
-        if key in models:
-            yield models[key], part
-
-
-def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:
-    """Yield the rows of each cluster_key of a batch, as columns."""
-    columns = columns_of(batch, batch.schema.names)
-    keys = columns["cluster_key"]
-    order = np.argsort(keys, kind="stable")
-    edges = np.flatnonzero(np.diff(keys[order])) + 1
-    for rows in np.split(order, edges):
-        if len(rows):
-            yield int(keys[rows[0]]), {name: column[rows] for name, column in columns.items()}
-
-
-def describe_stars(stars: Mapping[str, NDArray], model: ClusterModel) -> dict[str, NDArray]:
-    """Add the cluster's name and the five features to calibrated stars."""
-    columns = dict(stars)
-    columns["cluster"] = np.full(len(stars["source_id"]), model.cluster, dtype=object)
-    columns.update(zip(FEATURES, features(stars, model).T, strict=True))
-    return columns
