@@ -15,7 +15,7 @@ from ocspark import storage
 from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.release import load_release
-from ocspark.runs.progress import Progress
+from ocspark.store.progress import Progress
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS

@@ -19,7 +19,7 @@ from typing import Any
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.runs.progress import Progress
+from ocspark.store.progress import Progress
 
 log = logging.getLogger("ocspark")
 

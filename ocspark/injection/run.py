@@ -27,13 +27,13 @@ from ocspark.mock.observe import Observatory
 from ocspark.runs.fingerprint import fingerprint_inputs
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
 from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.lock import hold_lock
 from ocspark.runs.staged import StagedFile
 from ocspark.runs.summary import to_spark
 from ocspark.runs.units import RunDirectory
 from ocspark.runs.write import staged_by_spark
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct
 from ocspark.tables.mirror import MOCK_TRUTH

@@ -27,8 +27,8 @@ from ocspark.mock.planted import MAX_CLUSTERS
 from ocspark.mock.tables import merge_tables, write_cluster_tables
 from ocspark.mock.write import write_cells
 from ocspark.release import load_release
-from ocspark.runs.progress import Progress
 from ocspark.session import ship
+from ocspark.store.progress import Progress
 
 log = logging.getLogger(__name__)
 

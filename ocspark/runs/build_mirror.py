@@ -36,10 +36,10 @@ from ocspark.runs.build_output import (
     settings_of,
 )
 from ocspark.runs.landed import Landed, Manifest
-from ocspark.runs.lock import hold_lock
-from ocspark.runs.progress import Progress
 from ocspark.runs.tasks import run_tasks
 from ocspark.session import get_session
+from ocspark.store.lock import hold_lock
+from ocspark.store.progress import Progress
 
 log = logging.getLogger("ocspark")
 

@@ -18,7 +18,6 @@ from ocspark.errors import OutputError
 from ocspark.runs.base import DEPENDENCE, Reuse
 from ocspark.runs.fingerprint import environment
 from ocspark.runs.inputs import APPLICATION
-from ocspark.runs.lock import hold_lock
 from ocspark.runs.request import BASE, Request, catalogue_tables, open_request
 from ocspark.runs.stages import Stages, devices
 from ocspark.runs.takeover import DamagedBase
@@ -26,6 +25,7 @@ from ocspark.runs.unchanged import check_unchanged
 from ocspark.runs.units import Manifest, telling_full_disk
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.store.lock import hold_lock
 
 log = logging.getLogger("ocspark")
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ocspark import storage
-from ocspark.runs.progress import Progress
+from ocspark.store.progress import Progress
 
 Manifest = dict[str, Any]
 

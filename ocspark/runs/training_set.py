@@ -22,7 +22,6 @@ from ocspark.membership.instances import choose_validation, draw_instances
 from ocspark.mirror.layout import group_by_rows
 from ocspark.runs.fingerprint import fingerprint_inputs
 from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.lock import hold_lock
 from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.training_inputs import choose_clusters, data_card, test_cluster_names
 from ocspark.runs.units import RunDirectory
@@ -33,6 +32,7 @@ from ocspark.selection.listed_members import Listed, find_training_members
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.selection.training_stars import Selection, moments, select_training_stars
 from ocspark.session import get_session, ship
+from ocspark.store.lock import hold_lock
 from ocspark.tables.fields import struct
 from ocspark.tables.run import SEARCH
 from ocspark.tables.training import TRAINING_CLUSTERS, TRAINING_INSTANCES, TRAINING_SELECTED

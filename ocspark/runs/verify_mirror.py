@@ -29,8 +29,8 @@ from ocspark.mirror.verify_checks import (
 from ocspark.mirror.verify_file import MAX_EXAMPLES, FileFindings, FileToCheck, check_file
 from ocspark.mirror.verify_report import Check, Report, make_check
 from ocspark.release import load_release
-from ocspark.runs.progress import Progress
 from ocspark.session import get_session
+from ocspark.store.progress import Progress
 from ocspark.tables.fields import struct
 from ocspark.tables.mirror import VERIFIED_FILES
 

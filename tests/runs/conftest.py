@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocspark.runs import lock
+from ocspark.store import lock
 
 
 @pytest.fixture

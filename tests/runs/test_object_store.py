@@ -22,7 +22,6 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.runs import passes
 from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
-from ocspark.runs.lock import hold_lock
 from ocspark.runs.request import open_request
 from ocspark.runs.staged import StagedFile
 from ocspark.runs.stages import Stages
@@ -30,6 +29,7 @@ from ocspark.runs.unchanged import check_unchanged
 from ocspark.runs.units import RunDirectory
 from ocspark.runs.write import staged_by_spark
 from ocspark.settings import Settings, make_settings
+from ocspark.store.lock import hold_lock
 from tests.mirror.test_layout import mixed_orders
 from tests.runs.test_units import write_stars
 from tests.toy import Toy

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
 from ocspark.runs.full_catalogue import RunResult
-from ocspark.runs.lock import hold_lock
+from ocspark.store.lock import hold_lock
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy
 

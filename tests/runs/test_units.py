@@ -20,12 +20,12 @@ from pyarrow import fs
 from ocspark import storage
 from ocspark.errors import InputError, OutputError
 from ocspark.inputs.names import cluster_key
-from ocspark.runs import lock as locks
-from ocspark.runs.lock import hold_lock
-from ocspark.runs.progress import Progress
 from ocspark.runs.staged import FileWriter, StagedFile, UnwritableFile
 from ocspark.runs.units import RunDirectory
 from ocspark.runs.write import in_tasks, staged_by_tasks
+from ocspark.store import lock as locks
+from ocspark.store.lock import hold_lock
+from ocspark.store.progress import Progress
 
 STARS = pa.record_batch({"cluster": ["NGC 1", "NGC_2", "NGC 1"], "source_id": [3, 4, 5]})
 
