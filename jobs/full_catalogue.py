@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.catalogue.plan import plan_full_catalogue
 from ocspark.cli import Parser, run_job
-from ocspark.runs.full_catalogue import run_full_catalogue
-from ocspark.runs.plan import plan_full_catalogue
 from ocspark.settings import load_settings
 
 

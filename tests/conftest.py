@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from tests.connect import runs_on_connect
 from tests.toy import Toy, make_toy
 from tests.toyrun import run_toy

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.settings import make_settings
 from tests.toy import Toy
 

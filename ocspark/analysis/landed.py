@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import Settings, make_settings
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS

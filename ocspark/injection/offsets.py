@@ -16,19 +16,19 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.catalogue.passes import search_pass
 from ocspark.injection.twins import Twin
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
-from ocspark.inputs.names import cluster_key
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates
 from ocspark.mirror.layout import check_files, group_by_rows
-from ocspark.runs.inputs import RunInputs
-from ocspark.runs.passes import search_pass
-from ocspark.runs.units import RunDirectory
+from ocspark.names import cluster_key
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.cone import Cones, Process, make_cones
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import SearchSettings
+from ocspark.store.folder import RunDirectory
 from ocspark.tables.selection_function import CONE_COUNTS
 
 #: Tables of the offset search.

@@ -14,8 +14,8 @@ from ocspark.injection.twins import Planter
 from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mock.planted import PlantedCluster
 from ocspark.mock.tables import merge_tables, write_cluster_tables
-from ocspark.runs.staged import StagedFile
 from ocspark.session import ship
+from ocspark.store.files import StagedFile
 
 #: Tables written, besides the overlay: cluster table, member list and truth of the twins.
 TABLES = ("clusters", "members", "truth")

@@ -13,6 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
+from ocspark.catalogue.fingerprint import fingerprint_inputs
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
+from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.summary import to_spark
+from ocspark.catalogue.write import staged_by_spark
 from ocspark.errors import InputError
 from ocspark.injection.count import count_offsets, count_planted
 from ocspark.injection.figures import check_figure, distance_figure, selection_figure
@@ -24,15 +29,10 @@ from ocspark.mirror.table import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observe import Observatory
-from ocspark.runs.fingerprint import fingerprint_inputs
-from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
-from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.staged import StagedFile
-from ocspark.runs.summary import to_spark
-from ocspark.runs.units import RunDirectory
-from ocspark.runs.write import staged_by_spark
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.store.files import StagedFile
+from ocspark.store.folder import RunDirectory
 from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ocspark.injection.count import FIELD, G_EDGES, OFFSET, PLANTED, RADIUS_EDGES
 from ocspark.injection.rates import Rate, per_cone, share
 from ocspark.injection.twins import Twin
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
     SELECTION_FUNCTION,

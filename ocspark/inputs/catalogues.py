@@ -12,7 +12,7 @@ import yaml
 
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, OPTIONAL, canonical_clusters
-from ocspark.inputs.names import matching_name
+from ocspark.names import matching_name
 from ocspark.settings import conf_path
 
 

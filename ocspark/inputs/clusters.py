@@ -11,7 +11,7 @@ import pandas as pd
 from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import canonical_columns, numeric_column, read_table
-from ocspark.inputs.names import cluster_key, matching_name, normalise_name
+from ocspark.names import cluster_key, matching_name, normalise_name
 
 CLUSTER_COLUMNS = (
     "cluster",

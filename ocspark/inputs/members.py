@@ -11,8 +11,8 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.inputs.files import canonical_columns, id_column, numeric_column, read_table
-from ocspark.inputs.names import cluster_key, matching_name
 from ocspark.inputs.neighbourhood import bring_forward
+from ocspark.names import cluster_key, matching_name
 
 MEMBER_COLUMNS = ("cluster", "source_id", "probability")
 

@@ -15,7 +15,7 @@ from ocspark.inputs.catalogues import Catalogue
 from ocspark.inputs.clusters import REQUIRED
 from ocspark.inputs.crossmatch import ALIAS, NAME, NEAR, RELATIONS, SAME, within
 from ocspark.inputs.fill import GROUPS, fill, preferences
-from ocspark.inputs.names import matching_name
+from ocspark.names import matching_name
 from ocspark.tables.catalogues import DOUBTFUL_CLUSTERS, MERGED_CLUSTERS
 
 #: What a catalogue must tell of a cluster to add it.

@@ -15,11 +15,11 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark import storage
 from ocspark.analysis.landed import LandedRun
 from ocspark.analysis.landed import open_run as open_landed
+from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.catalogue.plan import RunPlan, plan_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
-from ocspark.inputs.names import cluster_key
-from ocspark.runs.full_catalogue import run_full_catalogue
-from ocspark.runs.plan import RunPlan, plan_full_catalogue
+from ocspark.names import cluster_key
 from ocspark.session import get_session
 from ocspark.settings import Settings, lay_over, make_settings, settings_tree
 

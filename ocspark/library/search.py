@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.errors import InputError
 from ocspark.inputs.files import numeric_column, read_table
-from ocspark.inputs.names import cluster_key
 from ocspark.library.running import APPLICATION
 from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
 from ocspark.mirror.table import is_table, open_table
+from ocspark.names import cluster_key
 from ocspark.release import Release, load_release
 from ocspark.selection.arrow import columns_of, to_batch
 from ocspark.selection.cone import Cones, ConeSearch

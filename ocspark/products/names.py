@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ocspark.inputs.names import cluster_key, normalise_name
+from ocspark.names import cluster_key, normalise_name
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_+-]+")
 _LONGEST = 80

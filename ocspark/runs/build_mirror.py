@@ -35,11 +35,11 @@ from ocspark.runs.build_output import (
     finished_record,
     settings_of,
 )
-from ocspark.runs.landed import Landed, Manifest
-from ocspark.runs.tasks import run_tasks
 from ocspark.session import get_session
 from ocspark.store.lock import hold_lock
+from ocspark.store.manifests import Landed, Manifest
 from ocspark.store.progress import Progress
+from ocspark.store.tasks import run_tasks
 
 log = logging.getLogger("ocspark")
 

@@ -24,13 +24,13 @@ from ocspark.analysis.judge import (
 )
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
-from ocspark.inputs.names import cluster_key
 from ocspark.membership.engine import Engine, Sampling
+from ocspark.names import cluster_key
 from ocspark.products.judge_figure import draw_judgement
-from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import split_by_cluster
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import ship
+from ocspark.store.folder import RunDirectory
 
 #: Edges of the groups: G [mag], distance [pc], projected radius [pc].
 GROUPS = {

@@ -10,6 +10,7 @@ from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.fingerprint import environment
 from ocspark.deepsets.model_folder import write_model
 from ocspark.deepsets.train import read_progress
 from ocspark.deepsets.train_workers import TrainingJob, train_launched, train_local
@@ -17,7 +18,6 @@ from ocspark.deepsets.training_set import LoadedSet, load_training_set
 from ocspark.deepsets.training_settings import TrainingSettings
 from ocspark.errors import InputError
 from ocspark.products.training_figure import draw_training
-from ocspark.runs.fingerprint import environment
 from ocspark.runs.training_set import make_training_set
 from ocspark.session import get_session, is_connect
 

@@ -14,17 +14,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
+from ocspark.catalogue.fingerprint import fingerprint_inputs
+from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.passes import land_small, search_pass
 from ocspark.deepsets.training_set import CARD, CLUSTERS, INSTANCES, standardisation
 from ocspark.deepsets.training_settings import InstanceSettings, TrainingSettings
 from ocspark.deepsets.weights import SOURCE_FEATURES
 from ocspark.errors import InputError
 from ocspark.membership.instances import choose_validation, draw_instances
 from ocspark.mirror.layout import group_by_rows
-from ocspark.runs.fingerprint import fingerprint_inputs
-from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.passes import land_small, search_pass
 from ocspark.runs.training_inputs import choose_clusters, data_card, test_cluster_names
-from ocspark.runs.units import RunDirectory
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.characterise_clusters import characterise_clusters
 from ocspark.selection.cone import Cones, Process
@@ -32,6 +31,7 @@ from ocspark.selection.listed_members import Listed, find_training_members
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.selection.training_stars import Selection, moments, select_training_stars
 from ocspark.session import get_session, ship
+from ocspark.store.folder import RunDirectory
 from ocspark.store.lock import hold_lock
 from ocspark.tables.fields import struct
 from ocspark.tables.run import SEARCH

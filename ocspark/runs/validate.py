@@ -12,10 +12,10 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.mirror.write import write_hats
-from ocspark.runs.full_catalogue import run_full_catalogue
 from ocspark.runs.parity import ClusterParity, compare_cluster, pool
 from ocspark.session import get_session
 from ocspark.settings import Settings, make_settings

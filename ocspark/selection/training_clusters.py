@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from astropy.coordinates import SkyCoord
 
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 
 
 def galactic_longitude_deg(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:

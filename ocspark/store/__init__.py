@@ -1,1 +1,1 @@
-"""How work lands in a folder and is found again, for every job alike."""
+"""How work is stored and found again, for every job alike: folders, tasks, manifests."""

@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
 from ocspark.analysis.distributed import baseline_members
 from ocspark.analysis.landed import LandedRun, open_run
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
 
 MEAN = (1.0, 2.0, -3.0)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ocspark.analysis.landed import open_run
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.runs.full_catalogue import RunResult
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from ocspark.analysis.cuts import PAPER_CUTS, Cut, parse_cut
 from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import Comparison, compare
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
 from tests.toyrun import ROOT, candidates_of
 

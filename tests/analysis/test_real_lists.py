@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS
 from ocspark.analysis.literature import compare
+from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.mirror.write import write_hats
-from ocspark.runs.full_catalogue import run_full_catalogue
 from ocspark.runs.validate import validation_settings
 
 SHARED = Path(__file__).parents[2] / "../shared/data"

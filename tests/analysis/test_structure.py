@@ -19,7 +19,7 @@ from ocspark.analysis.structure import (
     scaled_mean,
     share_interval,
 )
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.sky.sphere import tangent_plane_rad
 from tests.toyrun import candidates_of
 

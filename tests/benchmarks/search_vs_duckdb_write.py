@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from ocspark.runs.write import in_tasks, staged_by_tasks
+from ocspark.catalogue.write import in_tasks, staged_by_tasks
 from tests.benchmarks.measure import Comparison, compare
 from tests.benchmarks.sky import DuckSearch, Sky, mock_sky
 

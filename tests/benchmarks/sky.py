@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from ocspark.catalogue.inputs import read_inputs
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock
-from ocspark.runs.inputs import read_inputs
 from ocspark.selection.cone import Cones, ConeSearch, Process
 from ocspark.settings import make_settings
 from ocspark.tables.fields import Field

@@ -17,7 +17,7 @@ import pytest
 from astropy.table import Table
 from mocpy import MOC
 
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from tests.exports.made import make_run
 from tests.toy import CLUSTERS
 from tests.toyrun import ROOT, candidates_of

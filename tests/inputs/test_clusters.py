@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_clusters
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 
 CG20 = Path(__file__).parents[2] / "../shared/data/catalogues/cg20.csv"
 FORMATS = ["csv", "csv.gz", "parquet", "ecsv", "fits", "vot"]

@@ -14,7 +14,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.catalogues import read_catalogue
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 from tests.inputs.test_clusters import THREE, write
 
 MANY = pd.concat([THREE.assign(cluster=[f"C {i} {j}" for j in range(3)]) for i in range(300)])

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from ocspark.errors import InputError
 from ocspark.inputs.members import read_members
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 
 DATA = Path(__file__).parents[2] / "../shared/data/members"
 BIG = 6917528997577384321  # a Gaia id that no float holds

@@ -14,7 +14,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.catalogues import Catalogue, read_catalogue
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED
 from ocspark.inputs.merge import MergedCatalogue, merge_catalogues
-from ocspark.inputs.names import matching_name
+from ocspark.names import matching_name
 from tests.inputs.test_clusters import ROW, write
 
 DATA = Path(__file__).parents[2] / "../shared/data/catalogues"

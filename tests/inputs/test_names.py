@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocspark.inputs.names import matching_name
+from ocspark.names import matching_name
 
 ONE = [
     ["FSR_0123", "FSR 123", "fsr 0123", "FSR-123", " FSR  123 ", "[FSR2007] 123", "Cl FSR 123"],

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.request import open_request
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import read_pairs
-from ocspark.runs.request import open_request
 from ocspark.settings import make_settings
 from tests.toy import Toy
 

@@ -11,7 +11,7 @@ import pytest
 from astropy.table import Table
 from pyspark.sql import SparkSession
 
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy
 

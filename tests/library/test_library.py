@@ -14,8 +14,8 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 import ocspark
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.library.running import settings_of
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
 
 CONES = {"cluster": ["A", "B"], "ra": [0.02, 359.6], "dec": [20.0, 20.3]}

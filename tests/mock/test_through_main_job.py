@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.mock.generate import MockParameters, make_mock
-from ocspark.runs.full_catalogue import run_full_catalogue
 from ocspark.settings import make_settings
 
 

@@ -16,9 +16,9 @@ from astropy.io.votable import parse_single_table
 
 from ocspark.analysis.landed import open_run
 from ocspark.analysis.structure import measure_structure
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.products.page import PageFacts, page_files
 from ocspark.products.view import ClusterView, ListedStars
-from ocspark.runs.full_catalogue import RunResult
 from tests.toyrun import candidates_of
 
 NASTY = '</script><img src=x onerror=alert(1)> $x_1 & "quotes"'

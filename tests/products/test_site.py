@@ -15,10 +15,10 @@ from pyspark.sql import SparkSession
 
 from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import compare
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.products.assets import classic_script
 from ocspark.products.site import make_report
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of
 

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
-from ocspark.runs.catalogue_tables import CatalogueTables
+from ocspark.store.catalogue_tables import CatalogueTables
 from tests.toy import Toy
 from tests.toyrun import candidates_of, run_toy
 

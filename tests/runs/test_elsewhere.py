@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits
 from tests.wheel import build_wheel

@@ -18,12 +18,12 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.fingerprint import fingerprint_run
+from ocspark.catalogue.full_catalogue import RunResult
+from ocspark.catalogue.inputs import read_inputs
+from ocspark.catalogue.stages import Stages
+from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import InputError
-from ocspark.runs.fingerprint import fingerprint_run
-from ocspark.runs.full_catalogue import RunResult
-from ocspark.runs.inputs import read_inputs
-from ocspark.runs.stages import Stages
-from ocspark.runs.unchanged import check_unchanged
 from ocspark.settings import make_settings
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy, submit

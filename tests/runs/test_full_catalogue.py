@@ -11,7 +11,7 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 from zero_point import zpt
 
-from ocspark.runs.full_catalogue import RunResult
+from ocspark.catalogue.full_catalogue import RunResult
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of, run_toy
 

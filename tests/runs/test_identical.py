@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.mirror.write import write_hats
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits, candidates_of, run_toy, submit
 

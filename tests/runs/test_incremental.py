@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.dependence import changes, depends_on
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
+from ocspark.catalogue.inputs import read_inputs
+from ocspark.catalogue.plan import plan_full_catalogue
 from ocspark.errors import InputError
-from ocspark.inputs.names import cluster_key
-from ocspark.runs.dependence import changes, depends_on
-from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
-from ocspark.runs.inputs import read_inputs
-from ocspark.runs.plan import plan_full_catalogue
+from ocspark.names import cluster_key
 from ocspark.settings import make_settings
 from tests.mirror.test_layout import mixed_orders
 from tests.toy import Toy

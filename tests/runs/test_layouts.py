@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.mirror.layout import open_mirror
 from ocspark.mirror.write import write_hats
-from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
 from ocspark.runs.validate import validation_settings
 from ocspark.settings import make_settings
 from tests.mirror.test_layout import mixed_orders

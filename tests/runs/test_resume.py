@@ -14,8 +14,8 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.runs.full_catalogue import RunResult
 from ocspark.store.lock import hold_lock
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy

@@ -16,10 +16,10 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
-from ocspark.runs.full_catalogue import RunResult
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy
 

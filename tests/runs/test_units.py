@@ -18,12 +18,12 @@ import pytest
 from pyarrow import fs
 
 from ocspark import storage
+from ocspark.catalogue.write import in_tasks, staged_by_tasks
 from ocspark.errors import InputError, OutputError
-from ocspark.inputs.names import cluster_key
-from ocspark.runs.staged import FileWriter, StagedFile, UnwritableFile
-from ocspark.runs.units import RunDirectory
-from ocspark.runs.write import in_tasks, staged_by_tasks
+from ocspark.names import cluster_key
 from ocspark.store import lock as locks
+from ocspark.store.files import FileWriter, StagedFile, UnwritableFile
+from ocspark.store.folder import RunDirectory
 from ocspark.store.lock import hold_lock
 from ocspark.store.progress import Progress
 

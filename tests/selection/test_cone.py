@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.write import in_tasks, staged_by_tasks
 from ocspark.errors import InputError
 from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
 from ocspark.mirror.read import read_sources
 from ocspark.mirror.scan import Scan, cut_into_portions
 from ocspark.mirror.write import write_hats
 from ocspark.release import load_release
-from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.write import in_tasks, staged_by_tasks
 from ocspark.selection import cone as module
 from ocspark.selection.cone import ConeSearch
 from ocspark.settings import make_settings

@@ -13,7 +13,7 @@ from astropy.coordinates import Galactic, SkyCoord
 
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 from ocspark.selection.training_clusters import leave_out
 from ocspark.settings import conf_path
 

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.base import BaseFile, Reuse
+from ocspark.catalogue.dependence import Stage
+from ocspark.catalogue.fingerprint import digest
 from ocspark.errors import OutputError
-from ocspark.inputs.names import cluster_key
 from ocspark.mirror.layout import group_by_rows
-from ocspark.runs.base import BaseFile, Reuse
-from ocspark.runs.dependence import Stage
-from ocspark.runs.fingerprint import digest
-from ocspark.runs.staged import (
+from ocspark.names import cluster_key
+from ocspark.store.files import (
     FileWriter,
     HashedStream,
     StagedFile,
@@ -32,8 +32,8 @@ from ocspark.runs.staged import (
     cluster_column,
     naming_unwritable,
 )
-from ocspark.runs.tasks import run_tasks
-from ocspark.runs.units import Manifest, RunDirectory
+from ocspark.store.folder import Manifest, RunDirectory
+from ocspark.store.tasks import run_tasks
 
 
 class DamagedBase(Exception):

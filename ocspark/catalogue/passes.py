@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.fingerprint import digest
+from ocspark.catalogue.write import Route, in_tasks, staged_by_spark, staged_by_tasks
 from ocspark.mirror.layout import CheckedFile
-from ocspark.runs.fingerprint import digest
-from ocspark.runs.staged import StagedFile
-from ocspark.runs.units import Manifest, RunDirectory
-from ocspark.runs.write import Route, in_tasks, staged_by_spark, staged_by_tasks
 from ocspark.selection.cone import Cones, ConeSearch, Process
+from ocspark.store.files import StagedFile
+from ocspark.store.folder import Manifest, RunDirectory
 from ocspark.store.progress import Progress
 from ocspark.tables.run import STAGED_FILES
 

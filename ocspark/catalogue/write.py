@@ -18,15 +18,15 @@ from pyspark.sql import DataFrame
 from ocspark import storage
 from ocspark.errors import InputError, OutputError
 from ocspark.mirror.scan import UnreadableFile
-from ocspark.runs.staged import (
+from ocspark.selection.arrow import to_batch
+from ocspark.selection.cone import Process
+from ocspark.store.files import (
     FileWriter,
     StagedFile,
     UnwritableFile,
     cluster_column,
     count_clusters,
 )
-from ocspark.selection.arrow import to_batch
-from ocspark.selection.cone import Process
 from ocspark.tables.run import STAGED_FILES
 
 #: Which rows of a batch go to which table.

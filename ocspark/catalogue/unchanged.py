@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ocspark.catalogue.fingerprint import fingerprint_run
+from ocspark.catalogue.inputs import RunInputs
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.mirror.layout import CheckedFile, check_files
 from ocspark.mirror.table import TableRange
 from ocspark.release import load_release
-from ocspark.runs.fingerprint import fingerprint_run
-from ocspark.runs.inputs import RunInputs
 
 #: Settings that name an input, by its place in the fingerprint.
 _SETTINGS = {

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.base import Reuse
+from ocspark.catalogue.dependence import STAGES
+from ocspark.catalogue.inputs import APPLICATION
+from ocspark.catalogue.request import Request, open_request
+from ocspark.catalogue.stages import mirror_units
+from ocspark.catalogue.takeover import taken_over
 from ocspark.mirror.layout import CheckedFile
-from ocspark.runs.base import Reuse
-from ocspark.runs.dependence import STAGES
-from ocspark.runs.inputs import APPLICATION
-from ocspark.runs.request import Request, open_request
-from ocspark.runs.stages import mirror_units
-from ocspark.runs.takeover import taken_over
 from ocspark.session import get_session
 from ocspark.settings import Settings
 

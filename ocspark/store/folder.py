@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
 from ocspark.errors import OutputError
-from ocspark.runs.staged import StagedFile
+from ocspark.store.files import StagedFile
 from ocspark.tables.fields import Field, struct
 
 Manifest = dict[str, Any]

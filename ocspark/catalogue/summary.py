@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark.inputs.names import normalise_name
-from ocspark.runs.inputs import RunInputs
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.names import normalise_name
 from ocspark.selection.characterise_clusters import too_few
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.clusters import CLUSTERS

@@ -11,6 +11,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
+from ocspark.catalogue.base import Reuse
+from ocspark.catalogue.dependence import STAGES
+from ocspark.catalogue.fingerprint import digest
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.catalogue.passes import land_small, search_pass
+from ocspark.catalogue.summary import cluster_rows, count_candidates, count_cones, to_spark
+from ocspark.catalogue.takeover import take_over
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import (
     Evaluation,
@@ -19,18 +26,11 @@ from ocspark.membership.evaluate import (
     split_candidates,
 )
 from ocspark.mirror.layout import CheckedFile, group_by_rows
-from ocspark.runs.base import Reuse
-from ocspark.runs.dependence import STAGES
-from ocspark.runs.fingerprint import digest
-from ocspark.runs.inputs import RunInputs
-from ocspark.runs.passes import land_small, search_pass
-from ocspark.runs.summary import cluster_rows, count_candidates, count_cones, to_spark
-from ocspark.runs.takeover import take_over
-from ocspark.runs.units import Manifest, RunDirectory
 from ocspark.selection.characterise_clusters import characterise_clusters, training_members
 from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed, find_training_members
 from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.store.folder import Manifest, RunDirectory
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS

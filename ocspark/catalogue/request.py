@@ -10,16 +10,16 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.base import BaseRun, Reuse, decide, open_base
+from ocspark.catalogue.dependence import Dependence, depends_on
+from ocspark.catalogue.fingerprint import default_run_id, fingerprint_run
+from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.errors import InputError
 from ocspark.membership.evaluate import expected_device
 from ocspark.mirror.table import is_table
-from ocspark.runs.base import BaseRun, Reuse, decide, open_base
-from ocspark.runs.catalogue_tables import TABLES, CatalogueTables
-from ocspark.runs.dependence import Dependence, depends_on
-from ocspark.runs.fingerprint import default_run_id, fingerprint_run
-from ocspark.runs.inputs import RunInputs, read_inputs
-from ocspark.runs.units import RunDirectory
 from ocspark.settings import OutputSettings, Settings
+from ocspark.store.catalogue_tables import TABLES, CatalogueTables
+from ocspark.store.folder import RunDirectory
 
 #: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
 BASE = "_base"

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.inputs.names import cluster_key
+from ocspark.names import cluster_key
 
 #: Rows gathered before they are written as a row group.
 _ROW_GROUP = 100_000

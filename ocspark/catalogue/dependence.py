@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ocspark.catalogue.fingerprint import code_versions, digest, mirror_facts
+from ocspark.catalogue.inputs import RunInputs
 from ocspark.deepsets.weights import TrainedModel
-from ocspark.runs.fingerprint import code_versions, digest, mirror_facts
-from ocspark.runs.inputs import RunInputs
 from ocspark.sky.cover import pixel_ranges
 
 

@@ -14,9 +14,9 @@ from ocspark.errors import InputError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
-from ocspark.inputs.names import normalise_name
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
 from ocspark.mirror.table import is_table, open_table
+from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration

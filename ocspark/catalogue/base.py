@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from ocspark import storage
+from ocspark.catalogue.dependence import STAGES, Dependence, changes
 from ocspark.errors import InputError
-from ocspark.runs.dependence import STAGES, Dependence, changes
-from ocspark.runs.units import RunDirectory
+from ocspark.store.folder import RunDirectory
 
 log = logging.getLogger("ocspark")
 

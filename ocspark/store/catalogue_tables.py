@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.table import PREFIX
-from ocspark.runs.units import RunDirectory
+from ocspark.store.folder import RunDirectory
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, RUNS

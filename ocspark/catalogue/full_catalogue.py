@@ -14,17 +14,17 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.catalogue.base import DEPENDENCE, Reuse
+from ocspark.catalogue.fingerprint import environment
+from ocspark.catalogue.inputs import APPLICATION
+from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
+from ocspark.catalogue.stages import Stages, devices
+from ocspark.catalogue.takeover import DamagedBase
+from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
-from ocspark.runs.base import DEPENDENCE, Reuse
-from ocspark.runs.fingerprint import environment
-from ocspark.runs.inputs import APPLICATION
-from ocspark.runs.request import BASE, Request, catalogue_tables, open_request
-from ocspark.runs.stages import Stages, devices
-from ocspark.runs.takeover import DamagedBase
-from ocspark.runs.unchanged import check_unchanged
-from ocspark.runs.units import Manifest, telling_full_disk
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.store.folder import Manifest, telling_full_disk
 from ocspark.store.lock import hold_lock
 
 log = logging.getLogger("ocspark")
@@ -46,8 +46,8 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     """Compute membership probabilities for all clusters of a table.
 
     Clusters on which nothing has changed since an earlier finished run in the same folder are
-    taken over from it (`ocspark.runs.dependence` says what counts); tables are the same, row by
-    row and bit by bit, as those of a run from nothing.
+    taken over from it (`ocspark.catalogue.dependence` says what counts); tables are the same, row
+    by row and bit by bit, as those of a run from nothing.
 
     Parameters
     ----------
