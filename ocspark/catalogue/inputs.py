@@ -20,8 +20,9 @@ from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
-from ocspark.selection.characterise_clusters import TrainingRules, probability_levels
+from ocspark.selection.characterise_clusters import TrainingRules, training_rules
 from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
 
@@ -77,46 +78,24 @@ class RunInputs:
 
     def n_listed(self) -> pd.DataFrame:
         """Return the number of listed members per cluster (index: key) at each level (columns)."""
-        table = self.members.table
-        counts = {
-            level: table[table["probability"] >= level - 1e-9].groupby("cluster_key").size()
-            for level in self.levels
-        }
-        keys = self.clusters.table["cluster_key"]
-        return pd.DataFrame(counts).reindex(keys, fill_value=0).fillna(0).astype(int)
+        return count_listed(self.members.table, self.levels, self.clusters.table["cluster_key"])
 
     def listed(self) -> pd.DataFrame:
         """Return cluster_key, source_id, list_probability of possible training members."""
-        table = self.members.table
-        keep = (table["probability"] >= self.levels[-1] - 1e-9) & table["cluster_key"].isin(
-            self.cones.table["cluster_key"]
+        return possible_members(
+            self.members.table, self.levels[-1], self.cones.table["cluster_key"]
         )
-        return table[keep].rename(columns={"probability": "list_probability"})
 
     def training_rules(self) -> TrainingRules:
         """Return what the barrier ships to the workers."""
-        listed = self.n_listed()
         table = self.clusters.table
-        table = table[table["cluster_key"].isin(self.cones.table["cluster_key"])]
-        table = table[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
-        clusters = {
-            int(key): {
-                "cluster": str(cluster),
-                "distance": float(distance),
-                "log_age": float(log_age),
-                "a0": float(a0),
-                "metallicity": float(metallicity),
-                "n_listed": listed.loc[[key]].to_numpy()[0].tolist(),
-            }
-            for key, cluster, distance, log_age, a0, metallicity in table.itertuples(index=False)
-        }
-        return TrainingRules(
-            clusters=clusters,
-            levels=self.levels,
-            min_members=self.settings.members.min_members,
-            calibration=self.calibration,
-            isochrones=self.isochrones,
-            extinction=self.release.extinction,
+        return training_rules(
+            table[table["cluster_key"].isin(self.cones.table["cluster_key"])],
+            self.n_listed(),
+            self.settings.members.min_members,
+            self.calibration,
+            self.isochrones,
+            self.release.extinction,
         )
 
     def seen_by_network(self) -> set[str]:

@@ -84,9 +84,9 @@ def make_training_set(
 
 def _fingerprint(settings: TrainingSettings, inputs: RunInputs) -> dict[str, Any]:
     whole = fingerprint_inputs(inputs.settings, inputs.release, inputs.network, inputs.files)
-    chosen = {k: whole[k] for k in ("clusters", "members", "neighbourhood", "isochrones", "mirror")}
-    parts = ("release", "members", "isochrones", "search")
-    used = {name: whole["settings"][name] for name in parts}
+    read = ("clusters", "members", "neighbourhood", "isochrones", "mirror")
+    chosen = {part: whole[part] for part in (*read, "release", "magnitude_errors")}
+    used = {name: whole["settings"][name] for name in ("members", "isochrones", "search")}
     instances = settings.instances.model_dump(mode="json")
     instances["test_clusters"] = sorted(test_cluster_names(settings.instances))
     return dict(json.loads(json.dumps({**chosen, "settings": used, "instances": instances})))

@@ -17,20 +17,9 @@ from ocspark.selection.arrow import to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
+from ocspark.selection.listed_levels import TOLERANCE
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.characterised import TRAINING_MEMBERS
-
-#: Lowest list probability that `relax_probability` goes down to, and its step.
-RELAX_FLOOR, RELAX_STEP = 0.5, 0.1
-_TOLERANCE = 1e-9  # probabilities come in decimal steps
-
-
-def probability_levels(min_probability: float, relax: bool) -> list[float]:
-    """Return the levels of list probability to try, highest first."""
-    if not relax:
-        return [min_probability]
-    n_steps = int(np.floor((min_probability - RELAX_FLOOR) / RELAX_STEP + _TOLERANCE))
-    return [round(min_probability - RELAX_STEP * i, 10) for i in range(max(n_steps, 0) + 1)]
 
 
 @dataclass(frozen=True)
@@ -58,9 +47,45 @@ class TrainingRules:
     extinction: ExtinctionSource
 
 
+def training_rules(
+    clusters: pd.DataFrame,
+    n_listed: pd.DataFrame,
+    min_members: int,
+    calibration: Calibration,
+    isochrones: IsochroneGrid,
+    extinction: ExtinctionSource,
+) -> TrainingRules:
+    """Return the rules for some clusters.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        Canonical cluster table, every value present but metallicity.
+    n_listed : DataFrame
+        Listed members by cluster_key (index) at each level (columns, highest first).
+    min_members : int
+    calibration : Calibration
+    isochrones : IsochroneGrid
+    extinction : ExtinctionSource
+    """
+    table = clusters[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
+    by_key = {
+        int(key): {
+            "cluster": str(cluster),
+            "distance": float(distance),
+            "log_age": float(log_age),
+            "a0": float(a0),
+            "metallicity": float(metallicity),
+            "n_listed": n_listed.loc[[key]].to_numpy()[0].tolist(),
+        }
+        for key, cluster, distance, log_age, a0, metallicity in table.itertuples(index=False)
+    }
+    levels = [float(level) for level in n_listed.columns]
+    return TrainingRules(by_key, levels, min_members, calibration, isochrones, extinction)
+
+
 def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
     """Characterise a cluster by its listed stars (method §3–4); return its row of `MODELS`.
-
     Parameters
     ----------
     found : DataFrame
@@ -70,7 +95,7 @@ def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str,
     key = int(found["cluster_key"].iloc[0])
     cluster = rules.clusters[key]
     for tried, level in enumerate(rules.levels):
-        members = found[found["list_probability"] >= level - _TOLERANCE]
+        members = found[found["list_probability"] >= level - TOLERANCE]
         n_listed = cluster["n_listed"][tried]
         if len(members) >= rules.min_members:
             break
