@@ -20,7 +20,15 @@ PART_SUFFIX = ".part"
 #: Pauses before the second and the third attempt at a read [s].
 RETRY_PAUSES = (0.5, 2.0)
 
+#: Begins what names a table of Spark's where a path may stand too.
+TABLE_PREFIX = "table:"
+
 _Value = TypeVar("_Value")
+
+
+def is_table(path: str) -> bool:
+    """Whether a path names a Spark table."""
+    return path.startswith(TABLE_PREFIX)
 
 
 def retry(read: Callable[[], _Value]) -> _Value:

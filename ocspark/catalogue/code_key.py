@@ -17,16 +17,14 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
     "search": (
         "ocspark.inputs.clusters",
         "ocspark.inputs.members",
-        "ocspark.selection.cone",
         "ocspark.selection.listed_levels",
-        "ocspark.selection.listed_members",
-        "ocspark.catalogue.write",
+        "ocspark.catalogue.search",
     ),
     "characterise": (
         "ocspark.inputs.isochrones",
-        "ocspark.selection.characterise_clusters",
+        "ocspark.catalogue.characterise",
     ),
-    "membership": ("ocspark.membership.evaluate",),
+    "membership": ("ocspark.catalogue.membership", "ocspark.catalogue.layout"),
     "summary": ("ocspark.catalogue.summary",),
 }
 #: Packages whose version may change a result: those that read, calculate or evaluate. The name

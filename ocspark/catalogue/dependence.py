@@ -34,7 +34,7 @@ class Stage:
 STAGES = (
     Stage(
         "search",
-        ("_search",),
+        ("_search", "_counts", "_cells"),
         ("release", "cluster row", "member list", "mirror", "search settings", "search code"),
     ),
     Stage(
@@ -49,7 +49,7 @@ STAGES = (
     ),
 )
 #: Rises whenever the same parts mean something else.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from ocspark.catalogue.code_key import code_keys, package_version
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
 from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
-from ocspark.mirror.layout import CheckedFile, MirrorFile
-from ocspark.mirror.table import TableRange, summarised
+from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.table import summarised
 from ocspark.release import Release
 from ocspark.settings import Settings
 
@@ -90,7 +90,7 @@ def model_digest(model: TrainedModel) -> str:
 def mirror_facts(settings: Settings, files: Sequence[CheckedFile]) -> list[list[Any]]:
     """Return what stands for each file or range of a mirror: its name inside it, rows, footer."""
     roots = [settings.mirror.overlay, settings.mirror.path]
-    return [[_name(f.file, roots), f.rows, f.footer_sha256] for f in files]
+    return [[f.file.name_inside(roots), f.rows, f.footer_sha256] for f in files]
 
 
 def default_run_id(inputs: dict[str, Any]) -> str:
@@ -106,14 +106,6 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
     }
-
-
-def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
-    """Return what names a file or range inside its mirror or overlay, wherever that is."""
-    if isinstance(file, TableRange):
-        return f"{file.column} {file.low} {file.high}"
-    inside = [file.path.split(storage.resolve(root)[1])[-1] for root in roots if root]
-    return min(inside, key=len).strip("/")
 
 
 def _content(path: str) -> str:

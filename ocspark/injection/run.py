@@ -25,12 +25,12 @@ from ocspark.injection.offsets import OFFSETS, count_offset_cones, search_offset
 from ocspark.injection.overlay import OVERLAY, write_overlay
 from ocspark.injection.tabulate import describe_twins, expected_clusters, selection_function
 from ocspark.injection.twins import Planter, Twin, plan_twins
-from ocspark.mirror.table import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observe import Observatory
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.storage import is_table
 from ocspark.store.files import StagedFile
 from ocspark.store.folder import RunDirectory
 from ocspark.store.lock import hold_lock

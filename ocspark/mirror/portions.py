@@ -1,4 +1,4 @@
-"""What tasks read of a mirror: portions, cut by the rows that cones touch or by what a search counted.
+"""Portions of a mirror, which tasks read: cut by rows on cones, or by what a search counted.
 
 The cut follows from the mirror and the cones alone, never from the number of cores.
 """

@@ -86,6 +86,7 @@ def training_rules(
 
 def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
     """Characterise a cluster by its listed stars (method §3–4); return its row of `MODELS`.
+
     Parameters
     ----------
     found : DataFrame

@@ -231,7 +231,7 @@ class TableWriters:
             stream.close()
         if (stream.bytes, stream.sha256.hexdigest()) != (file.bytes, file.sha256):
             storage.remove_quietly(target)
-            raise DamagedFile(path)
+            raise DamagedFile(file.name)
         self._closed.append(TableFile(**{**vars(file), "name": name}))
 
     def close(self) -> list[TableFile]:
@@ -249,11 +249,7 @@ class TableWriters:
 
 
 class DamagedFile(Exception):
-    """A file that is not as its writer left it, by its path."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
+    """A file that is not as its writer left it, by its name."""
 
 
 #: What messages of a full disk, a used-up quota and a limit on files say, wherever they come from:

@@ -88,6 +88,7 @@ class RunFolder:
         function: TaskFunction,
         works: Sequence[Work],
         noun: str = "portions",
+        counted: str = "sources",
     ) -> list[Manifest]:
         """Do the works that have no valid manifest, in one Spark job, the dearest first.
 
@@ -101,8 +102,8 @@ class RunFolder:
         function : callable
             See `TaskFunction`; picklable.
         works : sequence of Work
-        noun : str
-            What a task is called, for progress.
+        noun, counted : str
+            What a task and a row are called, for progress.
 
         Returns
         -------
@@ -116,7 +117,7 @@ class RunFolder:
         InputError, OutputError, DamagedFiles
             See `run_tasks`.
         """
-        manifests = self.kept_manifests(step, title, works, noun)
+        manifests = self.kept_manifests(step, title, works, noun, counted)
         missing = [work for work in works if work.key not in manifests.manifests]
         missing.sort(key=lambda work: -work.cost)
         do = partial(do_work, self.root, step, function)
@@ -124,10 +125,15 @@ class RunFolder:
         return [manifests.manifests[work.key] for work in works]
 
     def kept_manifests(
-        self, step: str, title: str, works: Sequence[Work], noun: str = "portions"
+        self,
+        step: str,
+        title: str,
+        works: Sequence[Work],
+        noun: str = "portions",
+        counted: str = "sources",
     ) -> TaskManifests:
         """Return what an earlier attempt did of a step; its other manifests are removed."""
-        progress = Progress(title, len(works), sum(work.rows for work in works), noun)
+        progress = Progress(title, len(works), sum(work.rows for work in works), noun, counted)
         folder = self.path(TASKS, step)
         storage.make_directory(folder)
         manifests = TaskManifests(folder, progress)
@@ -160,7 +166,7 @@ class RunFolder:
         return writers.close()[0]
 
     def delete_unlisted_files(self, files: Iterable[TableFile], tables: Iterable[str]) -> None:
-        """Delete files of tables that are not listed (left by an older plan or a killed attempt)."""
+        """Delete files of tables that are not listed (of an older plan or a killed attempt)."""
         known = {file.name for file in files}
         for table in tables:
             for path in storage.list_files(self.path(table)):

@@ -1,4 +1,4 @@
-"""Manifests: what each task of a step did, one JSON object a task, read by the driver as they come."""
+"""Manifests: what each task of a step did, a JSON object each, read by the driver as they come."""
 
 from __future__ import annotations
 

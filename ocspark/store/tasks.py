@@ -32,11 +32,11 @@ _DIED = ("exited unexpectedly", "ExecutorLostFailure", "worker died", "EOFExcept
 
 
 class DamagedFiles(Exception):
-    """Files that are not as their writer left them."""
+    """Files that are not as their writer left them, by their names."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        super().__init__(", ".join(sorted(paths)))
-        self.paths = frozenset(paths)
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = frozenset(names)
 
 
 def run_tasks(
@@ -71,7 +71,7 @@ def run_tasks(
         As the function raised it; an `OutputError` also where an OSError stayed to the last
         attempt, or where worker processes died.
     DamagedFiles
-        With the paths of every `DamagedFile` that was raised.
+        With the names of every `DamagedFile` that was raised.
     """
     if not items:
         return []
@@ -180,7 +180,9 @@ def _explain(error: Exception) -> Exception:
             "Spark: a task failed at every attempt, as its worker process or executor died "
             "(killed, or out of memory); what is done is kept, and the same command goes on"
         )
-    told = re.search(r"^\w*(?:OSError|PermissionError|TimeoutError|ConnectionError): .*$", text, re.M)
+    told = re.search(
+        r"^\w*(?:OSError|PermissionError|TimeoutError|ConnectionError): .*$", text, re.M
+    )
     if told:
         return OutputError(f"storage: {told[0]}; the same command goes on when it is back")
     return error
