@@ -20,7 +20,7 @@ from ocspark.catalogue.characterise import (
     SEARCH_TABLE,
     TRAINING_TABLE,
     Characterise,
-    ClusterGroup,
+    characterise_works,
 )
 from ocspark.catalogue.dependence import STAGES
 from ocspark.catalogue.fingerprint import digest
@@ -59,8 +59,6 @@ TABLE_FIELDS = {
 }
 #: Folders that only serve the steps, and go when the run is finished.
 TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
-#: Clusters that one task characterises.
-_CLUSTERS_PER_TASK = 8
 #: Candidates that one task lays out, if they are of several clusters.
 _CANDIDATES_PER_TASK = 20_000
 
@@ -171,24 +169,13 @@ class RunStages:
         again = self._again("characterise")
         if not again:
             return
-        fresh = set(self._again("search"))
-        found = files_by_cluster(self._pieces, FOUND_PIECES)
-        kept = files_by_cluster(self.files, SEARCH_TABLE)
-        cells = files_by_cluster(self._pieces, CELL_PIECES)
-        works = []
-        for first in range(0, len(again), _CLUSTERS_PER_TASK):
-            keys = again[first : first + _CLUSTERS_PER_TASK]
-            new = [key for key in keys if key in fresh]
-            stars = _union([(found if key in fresh else kept).get(key, []) for key in keys])
-            counts = _union([cells.get(key, []) for key in new])
-            group = ClusterGroup(
-                tuple(new),
-                frozenset(keys),
-                tuple(file.name for file in stars),
-                tuple(file.name for file in counts),
-            )
-            work = digest([keys, new, [f.sha256 for f in stars], [f.sha256 for f in counts]])
-            works.append(Work(f"{first // _CLUSTERS_PER_TASK:05d}", work, len(keys), group))
+        works = characterise_works(
+            again,
+            set(self._again("search")),
+            files_by_cluster(self._pieces, FOUND_PIECES),
+            files_by_cluster(self.files, SEARCH_TABLE),
+            files_by_cluster(self._pieces, CELL_PIECES),
+        )
         do = Characterise(self._folder.root, self._inputs.training_rules())
         manifests = self._run_step("characterise", "characterising", do, works, "tasks", "clusters")
         self._take("characterise", manifests)
@@ -287,7 +274,8 @@ class RunStages:
             for key in file.clusters or {}
         }
         keys = [int(key) for key in self._inputs.clusters.table["cluster_key"]]
-        n_cone = self._counts.groupby("cluster_key")["n_cone"].sum().to_dict()
+        in_cone = self._counts.groupby("cluster_key")["n_cone"].sum()
+        n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
         rows = cluster_rows(self._inputs, n_cone, self._characterised, self._models(keys), counts)
         self.files.append(self._folder.write_table("clusters", table_of(rows, CLUSTERS)))
         written = {file.table for file in self.files}
@@ -310,12 +298,6 @@ class RunStages:
         with ThreadPoolExecutor(8) as pool:
             parts = list(pool.map(read, [file for file in self.files if file.table == table]))
         return pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
-
-
-def _union(lists: Iterable[list[TableFile]]) -> list[TableFile]:
-    """Return files by name, each once."""
-    named = {file.name: file for files in lists for file in files}
-    return [named[name] for name in sorted(named)]
 
 
 def _without_clusters(file: Mapping[str, Any]) -> dict[str, Any]:

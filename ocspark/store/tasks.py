@@ -12,6 +12,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +30,8 @@ from ocspark.store.files import DamagedFile
 LOOK_SECONDS = 2.0
 #: What Spark says when a worker process or an executor has died.
 _DIED = ("exited unexpectedly", "ExecutorLostFailure", "worker died", "EOFException")
+
+_IO_ERRORS = "OSError|PermissionError|FileNotFoundError|TimeoutError|ConnectionError"
 
 
 class DamagedFiles(Exception):
@@ -135,10 +138,8 @@ def attempt(
             raise
         kind, text = "OutputError", f"storage: {error}; the same command goes on when it is back"
     if stop_file is not None:
-        try:
+        with suppress(OSError):  # a full disk above all: other tasks find out by themselves then
             storage.write_file(stop_file, text)
-        except OSError:  # a full disk above all: then the other tasks find out by themselves
-            pass
     return None, json.dumps({"kind": kind, "text": text})
 
 
@@ -180,9 +181,7 @@ def _explain(error: Exception) -> Exception:
             "Spark: a task failed at every attempt, as its worker process or executor died "
             "(killed, or out of memory); what is done is kept, and the same command goes on"
         )
-    told = re.search(
-        r"^\w*(?:OSError|PermissionError|TimeoutError|ConnectionError): .*$", text, re.M
-    )
+    told = re.search(rf"^(?:{_IO_ERRORS}): .*$", text, re.MULTILINE)
     if told:
         return OutputError(f"storage: {told[0]}; the same command goes on when it is back")
     return error
