@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark.catalogue.fingerprint import digest
 from ocspark.selection.characterise_clusters import (
     TrainingRules,
     characterise_cluster,
@@ -18,7 +17,7 @@ from ocspark.selection.characterise_clusters import (
 )
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.store.files import TableFile, TableWriters
-from ocspark.store.folder import Work
+from ocspark.store.folder import Work, digest
 from ocspark.store.pieces import read_clusters
 from ocspark.tables.characterised import MODELS
 from ocspark.tables.fields import struct

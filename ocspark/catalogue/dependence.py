@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from ocspark.catalogue.code_key import code_keys
-from ocspark.catalogue.fingerprint import digest, mirror_facts, model_digest, release_digest
+from ocspark.catalogue.fingerprint import mirror_facts, model_digest, release_digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.sky.cover import pixel_ranges
+from ocspark.store.folder import digest
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import summarised
 from ocspark.release import Release
 from ocspark.settings import Settings
+from ocspark.store.folder import digest
 
 _PACKAGES = (
     "ocspark pyspark numpy pandas pyarrow scipy torch llvmlite healpy hpgeom astropy dustapprox "
@@ -130,8 +130,3 @@ def _footer(path: str) -> str:
     filesystem, inner = storage.resolve(path)
     metadata = pq.read_metadata(inner, filesystem=filesystem)
     return hashlib.sha256(repr(metadata.to_dict()).encode()).hexdigest()
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -18,7 +18,6 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.fingerprint import digest
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_sources
@@ -27,7 +26,7 @@ from ocspark.mirror.table import TableRange
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
 from ocspark.store.files import TableFile, TableWriters
-from ocspark.store.folder import TASKS, RunFolder, Work
+from ocspark.store.folder import TASKS, RunFolder, Work, digest
 from ocspark.store.manifests import Manifest
 from ocspark.store.tasks import attempt, max_attempts, raise_faults
 

@@ -19,10 +19,9 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.catalogue.dependence import STAGES, Dependence, Stage, changes
-from ocspark.catalogue.fingerprint import digest
 from ocspark.errors import InputError
 from ocspark.store.files import DamagedFile, TableFile, TableWriters, rows_of_clusters
-from ocspark.store.folder import RunFolder, Work
+from ocspark.store.folder import RunFolder, Work, digest
 
 log = logging.getLogger("ocspark")
 

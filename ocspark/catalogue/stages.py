@@ -23,7 +23,6 @@ from ocspark.catalogue.characterise import (
     characterise_works,
 )
 from ocspark.catalogue.dependence import STAGES
-from ocspark.catalogue.fingerprint import digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import ClusterPieces, LayOut
 from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
@@ -37,7 +36,7 @@ from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.store.files import TableFile
-from ocspark.store.folder import RunFolder, Work, empty_table, files_of
+from ocspark.store.folder import RunFolder, Work, digest, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS

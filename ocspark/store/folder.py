@@ -12,6 +12,7 @@ here needs a rename, or two files to appear at the same time.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import time
@@ -192,6 +193,11 @@ class RunFolder:
         """Return a small table, read on the driver without Spark."""
         filesystem, inner = storage.resolve(self.path(table))
         return pq.read_table(inner, filesystem=filesystem, columns=columns)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def do_work(root: str, step: str, function: TaskFunction, work: Work) -> str:
