@@ -19,6 +19,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
+<<<<<<< HEAD
 from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.request import open_request
@@ -26,6 +27,17 @@ from ocspark.catalogue.stages import Stages
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.catalogue.write import staged_by_spark
 from ocspark.errors import InputError
+=======
+from ocspark.errors import BusyError, InputError
+from ocspark.runs import passes
+from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
+from ocspark.runs.request import open_request
+from ocspark.runs.staged import StagedFile
+from ocspark.runs.stages import Stages
+from ocspark.runs.unchanged import check_unchanged
+from ocspark.runs.units import RunDirectory
+from ocspark.runs.write import staged_by_spark
+>>>>>>> quiet
 from ocspark.settings import Settings, make_settings
 from ocspark.store.files import StagedFile
 from ocspark.store.folder import RunDirectory
@@ -136,7 +148,7 @@ def test_one_of_two_holds_the_lock_and_a_dead_one_is_taken_over(bucket: str, has
     path = f"{bucket}/run/_lock"
     dead = {"host": "elsewhere", "pid": 1, "born": "", "id": "dead"}
     storage.write_file(path, json.dumps(dead))
-    with hold_lock(path), pytest.raises(InputError, match="held by process"):  # noqa: SIM117
+    with hold_lock(path), pytest.raises(BusyError, match="at work"):  # noqa: SIM117
         with hold_lock(path):
             raise AssertionError("both hold it")
     assert not storage.exists(path)
