@@ -166,6 +166,31 @@ class RunFolder:
         writers.write(table, name, rows)
         return writers.close()[0]
 
+    def finish_tables(
+        self, files: Iterable[TableFile], tables: Mapping[str, list[Field]]
+    ) -> list[TableFile]:
+        """Give each table that has no file an empty one, and delete files that do not count.
+
+        Parameters
+        ----------
+        files : iterable of TableFile
+            That count; those of other tables are left alone.
+        tables : mapping
+            Table to its columns.
+
+        Returns
+        -------
+        list of TableFile
+            The files of these tables.
+        """
+        whole = [file for file in files if file.table in tables]
+        written = {file.table for file in whole}
+        for table, fields in tables.items():
+            if table not in written:
+                whole.append(self.write_table(table, empty_table(fields), "empty"))
+        self.delete_unlisted_files(whole, tables)
+        return whole
+
     def delete_unlisted_files(self, files: Iterable[TableFile], tables: Iterable[str]) -> None:
         """Delete files of tables that are not listed (of an older plan or a killed attempt)."""
         known = {file.name for file in files}
