@@ -183,9 +183,8 @@ def can_be_read(path: str) -> bool:
 
 
 def file_size(path: str) -> int:
-    """Return a file's length in bytes."""
-    filesystem, inner = resolve(path)
-    return int(filesystem.get_file_info(inner).size)
+    """Return a file's length in bytes; 0 if it is not there."""
+    return file_state(path)[0]
 
 
 def file_state(path: str) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
-from ocspark.store.files import TableFile, TableWriters
+from ocspark.store.files import TableFile, TableWriters, telling_full_disk
 from ocspark.store.manifests import Manifest, TaskManifests
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import attempt_number, run_tasks
@@ -244,7 +244,9 @@ def do_work(root: str, step: str, function: TaskFunction, work: Work) -> str:
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         **facts,
     }
-    storage.write_file(storage.join(root, TASKS, step, f"{work.key}.json"), json.dumps(manifest))
+    path = storage.join(root, TASKS, step, f"{work.key}.json")
+    with telling_full_disk(path):
+        storage.write_file(path, json.dumps(manifest))
     return ""
 
 
