@@ -138,7 +138,9 @@ def test_a_zip_of_the_package_has_the_same_keys(tmp_path: Path) -> None:
 def test_packages_that_a_stage_imports_are_known_to_calculate_or_not() -> None:
     others = {"pydantic", "pyspark", "yaml"}  # settings, and what moves rows
     for stage, roots in STAGE_MODULES.items():
-        trees = [ast.parse(code_key._read(name).source) for name in modules_used_by(roots)]
+        files = [ROOT / name.replace(".", "/") for name in modules_used_by(roots)]
+        files = [f / "__init__.py" if f.is_dir() else f.with_suffix(".py") for f in files]
+        trees = [ast.parse(file.read_text()) for file in files]
         statements = [node for tree in trees for node in ast.walk(tree)]
         names = {n.module for n in statements if isinstance(n, ast.ImportFrom) and n.module}
         names |= {a.name for n in statements if isinstance(n, ast.Import) for a in n.names}
@@ -209,13 +211,14 @@ def test_imports_for_type_checkers_do_not_count_but_tell_where_public_names_are(
             "keys2/verbs.py": "",
             "keys2/shape.py": "",
             "keys2/plain.py": "import typing\nif typing.TYPE_CHECKING:\n    import keys2.shape\n"
-            "else:\n    import keys2.shown",
+            "else:\n    import keys2.shown\nif not typing.TYPE_CHECKING: import keys2.more",
+            "keys2/more.py": "",
             "keys2/shown.py": "",
             "keys2/public.py": "from keys2 import run",
             "keys2/whole.py": "import keys2",
         }
     )
-    assert modules_used_by(["keys2.plain"]) == {"keys2.plain", "keys2.shown"}
+    assert modules_used_by(["keys2.plain"]) == {"keys2.plain", "keys2.shown", "keys2.more"}
     for module in ("keys2.public", "keys2.whole"):
         assert modules_used_by([module]) == {module, "keys2", "keys2.verbs"}
 
