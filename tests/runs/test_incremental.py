@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue import dependence
 from ocspark.catalogue.dependence import changes, depends_on
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.inputs import read_inputs
@@ -270,3 +271,19 @@ def test_a_member_list_reaches_its_own_cluster_only(sky: Sky) -> None:
     gpu = depends_on(read_inputs(moved), "gpu")
     assert set(changes(now, gpu)["membership"]) == {int(k) for k in now.clusters}
     assert not changes(now, gpu)["characterise"]
+
+
+def test_changed_code_redoes_its_stage_and_those_after_it(
+    sky: Sky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = read_inputs(make_settings(sky.settings()))
+    before, keys = depends_on(inputs, "cpu"), dependence.code_keys()
+    for stage, again in (("characterise", EVERY[1:]), ("summary", ())):
+        monkeypatch.setattr(dependence, "code_keys", {**keys, stage: "other"}.copy)
+        found = changes(before, depends_on(inputs, "cpu"))
+        assert {name: set(map(tuple, rows.values())) for name, rows in found.items() if rows} == {
+            name: {(f"{stage} code",)} for name in again
+        }
+    epoch = replace(inputs, release=inputs.release.model_copy(update={"name": "x", "epoch": 1.0}))
+    monkeypatch.setattr(dependence, "code_keys", keys.copy)
+    assert depends_on(epoch, "cpu") == before
