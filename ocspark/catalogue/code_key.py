@@ -42,6 +42,8 @@ CALCULATING_PACKAGES = {
     "torch": "torch",
     "zero_point": "gaiadr3-zeropoint",
 }
+#: Tests of `if` statements whose bodies never run.
+_TYPING_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 @cache
@@ -101,21 +103,26 @@ def modules_used_by(roots: Iterable[str]) -> frozenset[str]:
         If it is there without its source.
     """
     found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     left = [(name, "") for name in roots]  # a module, and the name that is taken from it
     while left:
-        module, name = left.pop()
+        pair = left.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        module, name = pair
         if name and _find(f"{module}.{name}") is not None:
             module, name = f"{module}.{name}", ""
         package, *inner = module.split(".")
-        lazy = _read(module).lazy
-        if name in lazy:
-            left.append(lazy[name])
+        found.add(module)
+        code = _read(module)
+        parents = [(".".join([package, *inner[:n]]), "") for n in range(1, len(inner))]
+        needed = [*parents, *code.imports]
+        if name in code.lazy:
+            needed.append(code.lazy[name])
         elif not name and not inner:  # `import a`: any public name may be meant
-            left += [pair for pair in lazy.values() if _top(pair) == package]
-        if module not in found:
-            found.add(module)
-            left += [(".".join([package, *inner[:n]]), "") for n in range(1, len(inner))]
-            left += [pair for pair in _read(module).imports if _top(pair) == package]
+            needed += code.lazy.values()
+        left += [pair for pair in needed if _top(pair) == package]
     return frozenset(found)
 
 
@@ -153,7 +160,7 @@ def _read(name: str) -> _Module:
             lazy |= pairs
         else:
             imports += pairs.values()
-    return _Module("\n".join(source.splitlines()), tuple(imports), lazy)
+    return _Module(source.replace("\r\n", "\n"), tuple(imports), lazy)
 
 
 def _import_statements(
@@ -163,7 +170,7 @@ def _import_statements(
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node, typing_only
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in _TYPING_ONLY:
             for inner in node.body:
                 yield from _import_statements(ast.Module([inner], []), True)
             yield from _import_statements(ast.Module(node.orelse, []), typing_only)

@@ -16,7 +16,13 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.catalogue.fingerprint import environment
 from ocspark.catalogue.inputs import APPLICATION
-from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
+from ocspark.catalogue.request import (
+    BASE,
+    Request,
+    catalogue_tables,
+    open_request,
+    parse_record,
+)
 from ocspark.catalogue.reuse import DEPENDENCE, FILES, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.unchanged import check_unchanged
@@ -92,10 +98,10 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
 
 def _claim(request: Request) -> None:
     """Leave a note of what the run in this directory is."""
-    run = request.run
-    if not storage.exists(run.path("_inputs.json")):
+    run, notes = request.run, request.run.path("_inputs.json")
+    if not storage.exists(notes) or parse_record(storage.read_text(notes)) is None:
         storage.write_file(run.path(_UNANNOUNCED), "")
-        storage.write_file(run.path("_inputs.json"), json.dumps(request.fingerprint, indent=1))
+        storage.write_file(notes, json.dumps(request.fingerprint, indent=1))
 
 
 def _announce(request: Request) -> None:

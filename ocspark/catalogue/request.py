@@ -70,7 +70,7 @@ class Request:
         """
         for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
             path = self.run.path(name)
-            record = _parse(storage.read_text(path)) if storage.exists(path) else None
+            record = parse_record(storage.read_text(path)) if storage.exists(path) else None
             if record is not None:
                 if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
                     raise InputError(
@@ -101,7 +101,7 @@ class Request:
         return decide(base, now, self.tables, damaged)
 
 
-def _parse(text: str) -> dict[str, Any] | None:
+def parse_record(text: str) -> dict[str, Any] | None:
     """Parse a run's JSON file; return None if it is empty or only partly written."""
     try:
         record = json.loads(text)

@@ -60,7 +60,7 @@ def test_a_run_replaces_its_own_rows_and_no_others(
     assert len(ids) == 2
     Path(second.path, "run.json").unlink()  # as if it had been killed just before
     again = run_toy(toy, spark, output=output, membership={"seed": 7}, **chosen)
-    assert not again.already_finished and all(u["reused"] for u in again.record["units"][:-1])
+    assert not again.already_finished and all(p["reused"] for p in again.record["portions"])
     runs, candidates, clusters = (table(name) for name in ("runs", "candidates", "clusters"))
     assert sorted(runs["run_id"]) == sorted(ids)
     records = {row.run_id: json.loads(row.record) for row in runs.itertuples()}

@@ -15,29 +15,17 @@ import boto3
 import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
+from ocspark.catalogue.write import staged_by_spark
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
-<<<<<<< HEAD
 from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.request import open_request
 from ocspark.catalogue.stages import Stages
 from ocspark.catalogue.unchanged import check_unchanged
-from ocspark.catalogue.write import staged_by_spark
-from ocspark.errors import InputError
-=======
 from ocspark.errors import BusyError, InputError
-from ocspark.runs import passes
-from ocspark.runs.full_catalogue import RunResult, run_full_catalogue
-from ocspark.runs.request import open_request
-from ocspark.runs.staged import StagedFile
-from ocspark.runs.stages import Stages
-from ocspark.runs.unchanged import check_unchanged
-from ocspark.runs.units import RunDirectory
-from ocspark.runs.write import staged_by_spark
->>>>>>> quiet
 from ocspark.settings import Settings, make_settings
 from ocspark.store.files import StagedFile
 from ocspark.store.folder import RunDirectory
