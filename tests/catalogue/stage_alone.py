@@ -46,6 +46,7 @@ class Grouped:
 
 def search(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.write import in_tasks
+
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
     from ocspark.mirror.layout import check_files, open_mirror
