@@ -25,7 +25,7 @@ from ocspark.catalogue.request import open_request
 from ocspark.catalogue.stages import Stages
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.catalogue.write import staged_by_spark
-from ocspark.errors import InputError
+from ocspark.errors import BusyError, InputError
 from ocspark.settings import Settings, make_settings
 from ocspark.store.files import StagedFile
 from ocspark.store.folder import RunDirectory
@@ -136,7 +136,7 @@ def test_one_of_two_holds_the_lock_and_a_dead_one_is_taken_over(bucket: str, has
     path = f"{bucket}/run/_lock"
     dead = {"host": "elsewhere", "pid": 1, "born": "", "id": "dead"}
     storage.write_file(path, json.dumps(dead))
-    with hold_lock(path), pytest.raises(InputError, match="held by process"):  # noqa: SIM117
+    with hold_lock(path), pytest.raises(BusyError, match="at work"):  # noqa: SIM117
         with hold_lock(path):
             raise AssertionError("both hold it")
     assert not storage.exists(path)

@@ -16,7 +16,6 @@ from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.store.lock import hold_lock
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy
 
@@ -82,25 +81,3 @@ def test_another_run_is_not_mixed_into_a_directory(
     (tmp_path / "mine" / "_inputs.json").write_text(json.dumps({"settings": "others"}))
     with pytest.raises(InputError, match="other inputs or settings"):
         run_toy(toy, spark, output=output)
-
-
-def test_a_second_run_into_a_held_directory_is_refused(tmp_path: Path) -> None:
-    lock = str(tmp_path / "_lock")
-    with hold_lock(lock), pytest.raises(InputError, match=f"held by process {os.getpid()}"):  # noqa: SIM117
-        with hold_lock(lock):
-            raise AssertionError("both hold it")
-    assert not os.path.exists(lock)
-
-
-def test_a_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    lock = tmp_path / "_lock"
-    with hold_lock(str(lock)):
-        mine = json.loads(lock.read_text())
-    lock.write_text(json.dumps({**mine, "pid": process.pid}))
-    with hold_lock(str(lock)):
-        assert json.loads(lock.read_text())["pid"] == os.getpid()
-    lock.write_text(json.dumps({**mine, "born": "an earlier process with this number"}))
-    with hold_lock(str(lock)):
-        assert json.loads(lock.read_text())["born"] == mine["born"]

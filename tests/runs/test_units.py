@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import fs
 
 from ocspark import storage
 from ocspark.catalogue.write import in_tasks, staged_by_tasks
-from ocspark.errors import InputError, OutputError
+from ocspark.errors import OutputError
 from ocspark.names import cluster_key
 from ocspark.store import lock as locks
 from ocspark.store.files import FileWriter, StagedFile, UnwritableFile
@@ -169,60 +167,6 @@ def test_times_of_files_and_of_day_say_nothing(
     with hold_lock(run.path("_lock")):
         assert run.land("one", write_stars)["reused"]
         assert run.land("two", write_stars)["seconds"] >= 0
-    assert not (tmp_path / "_lock").exists()
-
-
-def test_a_lock_of_another_host_is_taken_over_only_if_it_does_not_beat(
-    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = str(tmp_path / "_lock")
-    with hold_lock(path):
-        monkeypatch.setattr(locks.socket, "gethostname", lambda: "another")
-        with pytest.raises(InputError, match=f"held by process {os.getpid()} on"):  # noqa: SIM117
-            with hold_lock(path):
-                raise AssertionError("both hold it")
-    left = {"host": "gone", "pid": 1, "born": "", "id": "left"}
-    Path(path).write_text(json.dumps(left))
-    with hold_lock(path):
-        assert json.loads(Path(path).read_text())["host"] == "another"
-
-
-def test_of_many_who_find_a_dead_lock_one_has_it(tmp_path: Path, hasty: None) -> None:
-    path = tmp_path / "_lock"
-    own = {"host": locks.socket.gethostname(), "pid": os.getpid(), "born": "earlier", "id": "dead"}
-    path.write_text(json.dumps(own))
-    start, end, outcomes = threading.Barrier(8), threading.Event(), []
-
-    def contend() -> None:
-        start.wait()
-        try:
-            with hold_lock(str(path)):
-                outcomes.append("held")
-                end.wait(20)
-        except InputError:
-            outcomes.append("refused")
-
-    threads = [threading.Thread(target=contend) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 20
-    while len(outcomes) < 8 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    end.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["held"] + ["refused"] * 7
-    assert not path.exists() and not list(tmp_path.iterdir())
-
-
-def test_an_object_store_lock_is_kept_by_one(
-    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
-    monkeypatch.setattr(storage, "resolve", lambda path: (store, path))
-    with hold_lock("_lock"), pytest.raises(InputError, match="held by process"):  # noqa: SIM117
-        with hold_lock("_lock"):
-            raise AssertionError("both hold it")
     assert not (tmp_path / "_lock").exists()
 
 
