@@ -61,12 +61,12 @@ def _make_quiet(options: dict[str, str]) -> None:
     # what getOrCreate does first; a JVM that is to start takes memory and the like from the options
     SparkContext._ensure_initialized(conf=SparkConf().setAll(list(options.items())))
     jvm: Any = SparkContext._jvm
-    given = SparkConf()
-    if given.contains("spark.log.level") or given.get("spark.submit.deployMode") == "cluster":
+    given = jvm.SparkConf()
+    if given.contains("spark.log.level") or given.get("spark.submit.deployMode", "") == "cluster":
         return  # logs of a cluster's driver are files, and read only when something is wrong
     try:
         # Spark applies its default when it first logs anything, whatever was set before
-        given._jconf.initializeLogIfNecessary(False, True)
+        given.initializeLogIfNecessary(False, True)
         log4j = jvm.org.apache.logging.log4j
         current = log4j.LogManager.getContext(False).getConfiguration()
         where = current.getConfigurationSource().getLocation() or ""
