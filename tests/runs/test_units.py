@@ -23,7 +23,6 @@ from ocspark.store import lock as locks
 from ocspark.store.files import FileWriter, StagedFile, UnwritableFile
 from ocspark.store.folder import RunDirectory
 from ocspark.store.lock import hold_lock
-from ocspark.store.progress import Progress
 
 STARS = pa.record_batch({"cluster": ["NGC 1", "NGC_2", "NGC 1"], "source_id": [3, 4, 5]})
 
@@ -168,20 +167,3 @@ def test_times_of_files_and_of_day_say_nothing(
         assert run.land("one", write_stars)["reused"]
         assert run.land("two", write_stars)["seconds"] >= 0
     assert not (tmp_path / "_lock").exists()
-
-
-def test_progress_of_a_resumed_run_counts_only_what_it_did_itself(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    now = iter([0.0, 100.0, 110.0, 120.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    progress = Progress("pass 1", 4, 4000)
-    with caplog.at_level("INFO", logger="ocspark"):
-        progress.done(1000, reused=True)  # 100 s of looking at checksums
-        progress.done(1000, reused=False)
-        progress.done(1000, reused=False)
-    assert [record.message for record in caplog.records] == [
-        "pass 1: 1/4 units (unit reused)",
-        "pass 1: 2/4 units, 100 sources/s, 0:00:20 left",
-        "pass 1: 3/4 units, 100 sources/s, 0:00:10 left",
-    ]
