@@ -1,4 +1,4 @@
-"""What every job shares: one-line errors with exit code 2, and log lines with their own prefix."""
+"""What every job shares: one-line errors with exit codes, and log lines with their own prefix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from ocspark.errors import InputError, OutputError
+from ocspark.errors import InputError, OneLineError
+from ocspark.store.progress import MessageHandler, end_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,16 +21,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_job(main: Callable[[], int]) -> NoReturn:
-    """Run a job's main function and exit with its code: 0 done, 2 bad input, 1 anything else."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("[ocspark] %(message)s"))
+    """Run a job's main function and exit with its code.
+
+    It is 0 for done, 2 for bad input, 75 if another run is at work in the folder, 1 otherwise.
+    """
     logger = logging.getLogger("ocspark")
-    logger.handlers = [handler]
+    logger.handlers = [MessageHandler()]
     logger.setLevel(logging.INFO)
     try:
         code = main()
-    except (InputError, OutputError) as error:
+    except OneLineError as error:
+        end_line()
         sys.stdout.flush()
         sys.stderr.write(f"ocspark: {error}\n")
-        code = 2 if isinstance(error, InputError) else 1
+        code = error.exit_code
     sys.exit(code)

@@ -1,22 +1,38 @@
-"""What a person can put right, told in one line: wrong input, or no way to write the output."""
+"""What a person can put right, told in one line, each kind with its own exit code."""
 
 from __future__ import annotations
 
 
-class _OneLine(Exception):
+class OneLineError(Exception):
+    """An error whose message is one line; jobs print it and exit with `exit_code`."""
+
+    exit_code = 1
+
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(str(message).split()))
 
 
-class InputError(_OneLine):
+class InputError(OneLineError):
     """Bad input: the message is one line that names the file, column or key and what was expected.
 
     Jobs print it as ``ocspark: <message>`` and exit with code 2.
     """
 
+    exit_code = 2
 
-class OutputError(_OneLine):
+
+class OutputError(OneLineError):
     """The output cannot be written: one line that names the place and the reason.
 
     Jobs print it as ``ocspark: <message>`` and exit with code 1; what has landed is kept.
     """
+
+
+class BusyError(OneLineError):
+    """Another run is at work in the folder: one line that says who and since when.
+
+    Jobs print it as ``ocspark: <message>`` and exit with code 75 ("temporary failure" in
+    sysexits.h); the same command may be tried again later.
+    """
+
+    exit_code = 75

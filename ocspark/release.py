@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -83,6 +85,13 @@ class Release(_Part):
             raise ValueError(f"columns has {unknown[0]}, which is no canonical name")
         return self
 
+    @property
+    def number(self) -> str:
+        """Number of Gaia's data release, 4 of dr4: by its own name, or else by PyGaia's name."""
+        names = (self.name, self.performance.pygaia)
+        numbers = [re.match(r"dr(\d+)", name, re.IGNORECASE) for name in names]
+        return next((found[1] for found in numbers if found), self.name)
+
     @cached_property
     def magnitude_errors_path(self) -> Path:
         """The spline file of `magnitude_errors`."""
@@ -108,6 +117,29 @@ def load_release(name: str) -> Release:
     return _read_release(folder / f"{name}.yaml")
 
 
+def release_of_run(record: Mapping[str, Any], where: str = "run.json") -> Release:
+    """Return the release that a run carries in its run.json, whatever has become of its file.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of run.json; its ``inputs.release`` has the whole release.
+    where : str
+        What errors call the file.
+
+    Raises
+    ------
+    InputError
+        If it has none, or that of another version.
+    """
+    try:
+        return Release.model_validate(record["inputs"]["release"])
+    except (KeyError, TypeError):
+        raise InputError(f"{where}: has no inputs.release; expected a run's") from None
+    except ValidationError as error:
+        raise InputError(f"{where}: inputs.release: {_first_fault(error)}") from None
+
+
 def _read_release(path: Path) -> Release:
     try:
         return Release.model_validate(yaml.safe_load(path.read_text()))
@@ -116,9 +148,12 @@ def _read_release(path: Path) -> Release:
     except yaml.YAMLError as error:
         raise InputError(f"release: {path}: not YAML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "release"
-        raise InputError(f"release: {path}: {key}: {first['msg']}") from None
+        raise InputError(f"release: {path}: {_first_fault(error)}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'release'}: {first['msg']}"
 
 
 def package_file(package: str, file: str) -> Path:

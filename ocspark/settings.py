@@ -100,9 +100,8 @@ class OutputSettings(Section):
 
 
 class SparkSettings(Section):
-    """How the work is cut up; none of it changes a result."""
+    """Spark's own settings; none of them changes a result."""
 
-    rows_per_unit: int = Field(5_000_000, gt=0)
     config: dict[str, str] = Field(default_factory=dict)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -15,6 +17,28 @@ from pyarrow import NativeFile, fs
 
 #: Ends the name of a file that is still being written, or whose writer died.
 PART_SUFFIX = ".part"
+#: Pauses before the second and the third attempt at a read [s].
+RETRY_PAUSES = (0.5, 2.0)
+
+#: Begins what names a table of Spark's where a path may stand too.
+TABLE_PREFIX = "table:"
+
+_Value = TypeVar("_Value")
+
+
+def is_table(path: str) -> bool:
+    """Whether a path names a Spark table."""
+    return path.startswith(TABLE_PREFIX)
+
+
+def retry(read: Callable[[], _Value]) -> _Value:
+    """Call `read`; if it raises an OSError, call it again after a pause, three times in all."""
+    for pause in RETRY_PAUSES:
+        try:
+            return read()
+        except OSError:
+            time.sleep(pause)
+    return read()
 
 
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
@@ -143,10 +167,24 @@ def is_file(path: str) -> bool:
     return bool(filesystem.get_file_info(inner).type == fs.FileType.File)
 
 
+def can_be_read(path: str) -> bool:
+    """Say whether a file's bytes can be read to its end, or its folder is there without it.
+
+    What cannot be parsed is damaged then, or gone; else the storage does not answer.
+    """
+    try:
+        for _ in chunks(path):
+            pass
+    except FileNotFoundError:
+        return is_directory(path.rsplit("/", 1)[0])
+    except OSError:
+        return False
+    return True
+
+
 def file_size(path: str) -> int:
-    """Return a file's length in bytes."""
-    filesystem, inner = resolve(path)
-    return int(filesystem.get_file_info(inner).size)
+    """Return a file's length in bytes; 0 if it is not there."""
+    return file_state(path)[0]
 
 
 def file_state(path: str) -> tuple[int, int]:
@@ -177,6 +215,12 @@ def remove_file(path: str) -> None:
     filesystem, inner = resolve(path)
     if filesystem.get_file_info(inner).type == fs.FileType.File:
         filesystem.delete_file(inner)
+
+
+def remove_quietly(path: str) -> None:
+    """Remove a file that nothing counts on; leave it where the storage does not let us."""
+    with suppress(OSError):
+        remove_file(path)
 
 
 def move_file(source: str, target: str) -> None:

@@ -43,7 +43,6 @@ class Toy:
             "members": {"path": str(self.folder / "members.csv")},
             "membership": {"n_samples": 20},
             "output": {"path": str(self.folder / "runs")},
-            "spark": {"rows_per_unit": 2000},
         }
         for section, values in changes.items():
             tree[section] = (

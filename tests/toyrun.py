@@ -29,16 +29,24 @@ def run_toy(toy: Toy, session: SparkSession, /, **changes: Any) -> RunResult:
     return run_full_catalogue(make_settings(toy.settings(**changes)), session)
 
 
+def portions_of(run: RunResult) -> dict[str, int]:
+    """How many portions each pass of a run was cut into."""
+    steps = [portion["step"] for portion in run.record["portions"]]
+    return {step: steps.count(step) for step in ("search", "membership")}
+
+
 def assert_same_bits(one: str, two: str) -> None:
     a, b = candidates_of(one), candidates_of(two)
     assert len(a) > 100
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
-def submit(master: str, settings: Path) -> subprocess.CompletedProcess[str]:
+def submit(
+    master: str, settings: Path, job: str = "jobs/full_catalogue.py"
+) -> subprocess.CompletedProcess[str]:
     """Run the main job by a classic spark-submit; standard error is in standard output."""
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", master]
-    command += ["--conf", "spark.ui.enabled=false", "jobs/full_catalogue.py"]
+    command += ["--conf", "spark.ui.enabled=false", job]
     python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     # a session on Connect leaves word of itself to its children
     own = {k: v for k, v in os.environ.items() if not k.startswith(_OF_CONNECT)}

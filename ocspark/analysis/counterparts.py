@@ -11,7 +11,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import is_parquet, read_table
 from ocspark.inputs.neighbourhood import neighbourhood_columns
-from ocspark.mirror.table import PREFIX, is_table
+from ocspark.storage import TABLE_PREFIX, is_table
 
 _KEY = "--neighbourhood"
 
@@ -33,7 +33,7 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
     """
     if is_table(path):
         try:
-            table = spark.table(path.removeprefix(PREFIX))
+            table = spark.table(path.removeprefix(TABLE_PREFIX))
             _ = table.columns  # Connect looks the name up only here
         except AnalysisException as error:
             reason = str(error).splitlines()[0]

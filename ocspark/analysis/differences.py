@@ -23,7 +23,6 @@ from ocspark.analysis.changes import (
 from ocspark.analysis.counterparts import link, read_neighbourhood
 from ocspark.analysis.landed import LandedRun, LandedTables, open_run
 from ocspark.errors import InputError
-from ocspark.release import load_release
 from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
 from ocspark.tables.fields import struct
 
@@ -140,7 +139,7 @@ def _check_releases(
     run: LandedRun, other: LandedRun, neighbourhood: str | None, same_ids: bool
 ) -> bool:
     """Return whether the other run is the one of the older release."""
-    names = run.record["release"], other.record["release"]
+    names = run.release.name, other.release.name
     if names[0] == names[1]:
         if neighbourhood is not None:
             raise InputError(f"--neighbourhood: both runs are of {names[0]}; expected no table")
@@ -152,7 +151,7 @@ def _check_releases(
         )
     if neighbourhood is not None and same_ids:
         raise InputError("--same-ids: expected either this or --neighbourhood")
-    return load_release(other.settings.release).epoch < load_release(run.settings.release).epoch
+    return other.release.epoch < run.release.epoch
 
 
 def _clusters(run: LandedRun, other: LandedRun) -> pd.DataFrame:
@@ -203,7 +202,7 @@ def _land_stars(spark: SparkSession, stars: DataFrame, output: str) -> DataFrame
 
 def _identity(run: LandedRun) -> dict[str, Any]:
     record = run.record
-    own = {"run_id": record["run_id"], "path": run.path, "release": record["release"]}
+    own = {"run_id": record["run_id"], "path": run.path, "release": run.release.name}
     return {**own, "model": record["model"]["name"]}
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.names import cluster_key
+from ocspark.release import Release, release_of_run
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import Settings, make_settings
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
@@ -50,6 +51,11 @@ class LandedRun:
     def settings(self) -> Settings:
         """The settings it ran with."""
         return make_settings(self.record["settings"], storage.join(self.path, "run.json"))
+
+    @cached_property
+    def release(self) -> Release:
+        """The release it was made of, as the run carries it."""
+        return release_of_run(self.record, f"--run: {self.path}/run.json")
 
     def has(self, table: str) -> bool:
         """Whether a table has landed (non_members does only when asked for)."""

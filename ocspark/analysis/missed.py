@@ -17,7 +17,7 @@ from ocspark.analysis.landed import LandedRun
 from ocspark.inputs.clusters import read_clusters
 from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
 from ocspark.mirror.read import read_sources
-from ocspark.release import Release, load_release
+from ocspark.release import Release
 from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
 from ocspark.selection.candidates import (
@@ -98,7 +98,7 @@ def look_up(
     DataFrame
         The columns of `LISTED_STARS`.
     """
-    release = load_release(run.settings.release)
+    release = run.release
     settings = run.settings.clusters
     table = read_clusters(settings.path, settings.columns, settings.names).table
     table = table[table["cluster_key"].isin(cells["cluster_key"].unique())]

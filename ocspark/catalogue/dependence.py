@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ocspark.catalogue.fingerprint import code_versions, digest, mirror_facts
+from ocspark.catalogue.code_key import code_keys
+from ocspark.catalogue.fingerprint import mirror_facts, model_digest, release_digest
 from ocspark.catalogue.inputs import RunInputs
-from ocspark.deepsets.weights import TrainedModel
 from ocspark.sky.cover import pixel_ranges
+from ocspark.store.folder import digest
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Stage:
 STAGES = (
     Stage(
         "search",
-        ("_search",),
+        ("_search", "_counts", "_cells"),
         ("release", "cluster row", "member list", "mirror", "search settings", "search code"),
     ),
     Stage(
         "characterise",
         ("_models", "training_members"),
-        ("isochrone", "member settings", "physics code"),
+        ("isochrone", "member settings", "characterise code"),
     ),
     Stage(
         "membership",
@@ -49,7 +50,7 @@ STAGES = (
     ),
 )
 #: Rises whenever the same parts mean something else.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -100,23 +101,15 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
         Kind of device that evaluates the network, ``cpu`` or ``gpu``.
     """
     settings = inputs.settings
-    code = code_versions()
-    rooms = {
-        "search code": (
-            *("ocspark.tables", "ocspark.mirror", "ocspark.sky", "ocspark.selection"),
-            *(name for name in code if not name.startswith("ocspark.")),
-        ),
-        "physics code": ("ocspark.physics",),
-        "membership code": ("ocspark.deepsets", "ocspark.membership"),
-    }
+    code = code_keys()
     shared = {
-        "release": digest(inputs.release.model_dump(mode="json")),
+        "release": release_digest(inputs.release),
         "search settings": digest(settings.search.model_dump()),
         "member settings": digest([inputs.levels, settings.members.min_members]),
-        "model": _model(inputs.network),
+        "model": model_digest(inputs.network),
         "membership settings": digest(settings.membership.model_dump(exclude={"device"})),
         "device": device,
-        **{part: digest([[name, code[name]] for name in names]) for part, names in rooms.items()},
+        **{f"{stage.name} code": code[stage.name] for stage in STAGES},
     }
     keys = inputs.cones.table["cluster_key"].tolist()
     clusters = inputs.clusters.table.set_index("cluster_key").loc[keys]
@@ -132,18 +125,6 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
         for place, (key, row) in enumerate(zip(keys, clusters.to_dict("records"), strict=True))
     }
     return Dependence(shared, own)
-
-
-def _model(network: TrainedModel) -> str:
-    """Return a digest of all that makes a model's logits."""
-    constants = (
-        network.source_mean,
-        network.source_std,
-        network.cluster_mean,
-        network.cluster_std,
-    )
-    facts = [network.sha256, network.width, network.isochrone_sign, network.radius]
-    return digest([*facts, *(values.tolist() for values in constants)])
 
 
 def _mirror(inputs: RunInputs) -> list[str]:

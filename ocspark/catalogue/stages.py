@@ -1,70 +1,93 @@
-"""The stages of a run: pass 1, the barrier, pass 2, the clusters table; each also takes over."""
+"""The steps of a run over stars; each does what is new and leaves alone what is taken over."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.base import Reuse
-from ocspark.catalogue.dependence import STAGES
-from ocspark.catalogue.fingerprint import digest
-from ocspark.catalogue.inputs import RunInputs
-from ocspark.catalogue.passes import land_small, search_pass
-from ocspark.catalogue.summary import cluster_rows, count_candidates, count_cones, to_spark
-from ocspark.catalogue.takeover import take_over
-from ocspark.membership.engine import Sampling
-from ocspark.membership.evaluate import (
-    Evaluation,
-    evaluate_candidates,
-    expected_device,
-    split_candidates,
+from ocspark.catalogue.characterise import (
+    CELL_TABLE,
+    MODEL_TABLE,
+    SEARCH_TABLE,
+    TRAINING_TABLE,
+    Characterise,
 )
-from ocspark.mirror.layout import CheckedFile, group_by_rows
-from ocspark.selection.characterise_clusters import characterise_clusters, training_members
+from ocspark.catalogue.dependence import STAGES
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.catalogue.layout import LayOut
+from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
+from ocspark.catalogue.passes import MirrorPass
+from ocspark.catalogue.reuse import CopyUnchanged, Reuse, plan_copies
+from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
+from ocspark.catalogue.summary import cluster_rows, table_of
+from ocspark.catalogue.works import characterise_works, layout_works
+from ocspark.membership.engine import Sampling
+from ocspark.membership.evaluate import Evaluation, expected_device
 from ocspark.selection.cone import Cones
-from ocspark.selection.listed_members import Listed, find_training_members
+from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
-from ocspark.store.folder import Manifest, RunDirectory
+from ocspark.store.files import TableFile
+from ocspark.store.folder import RunFolder, Work, empty_table, files_of
+from ocspark.store.manifests import Manifest
+from ocspark.store.pieces import files_by_cluster
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS
-from ocspark.tables.fields import struct
-from ocspark.tables.run import SEARCH
+from ocspark.tables.run import CELLS, COUNTS, SEARCH
 
 log = logging.getLogger("ocspark")
 
-_FIELDS = {
-    "_search": SEARCH,
-    "_models": MODELS,
-    "training_members": TRAINING_MEMBERS,
+#: Columns of the tables that the steps write.
+TABLE_FIELDS = {
+    SEARCH_TABLE: SEARCH,
+    COUNT_TABLE: COUNTS,
+    CELL_TABLE: CELLS,
+    MODEL_TABLE: MODELS,
+    TRAINING_TABLE: TRAINING_MEMBERS,
     "candidates": CANDIDATES,
     "non_members": NON_MEMBERS,
 }
+#: Folders that only serve the steps, and go when the run is finished.
+TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
 
 
-def mirror_units(inputs: RunInputs, step: str, cones: Cones) -> dict[str, list[CheckedFile]]:
-    """Return the units that search for some cones: of each group the files that they touch."""
-    groups = group_by_rows(inputs.files, inputs.settings.spark.rows_per_unit)
-    if len(cones.table) < len(inputs.cones.table):
+def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
+    """Return pass 1 over the files that some cones touch."""
+    return _pass(inputs, "search", "pass 1 (search)", cones)
+
+
+def _pass(
+    inputs: RunInputs,
+    step: str,
+    title: str,
+    cones: Cones,
+    also: Any = None,
+    counts: pd.DataFrame | None = None,
+) -> MirrorPass:
+    files, names = inputs.files, inputs.file_names
+    if counts is None and len(cones.table) < len(inputs.cones.table):
         touched = set(inputs.mirror.touched_by(cones.cover)) if len(cones.table) else set()
-        groups = [[file for file in files if file.file in touched] for files in groups]
-    units = {f"{step}-{number:05d}": files for number, files in enumerate(groups)}
-    return {unit: files for unit, files in units.items() if files}
+        keep = [number for number, file in enumerate(files) if file.file in touched]
+        files, names = [files[n] for n in keep], [names[n] for n in keep]
+    return MirrorPass(step, title, files, names, inputs.release.columns, cones, also, counts)
 
 
-class Stages:
-    """One execution: the stages share inputs, run directory, session and what is taken over.
+class RunStages:
+    """One execution: the steps share inputs, folder, session and what is taken over.
 
     Parameters
     ----------
     inputs : RunInputs
-    run : RunDirectory
+    folder : RunFolder
     spark : SparkSession
     reuse : Reuse
     tables : sequence of str
@@ -74,172 +97,191 @@ class Stages:
     def __init__(
         self,
         inputs: RunInputs,
-        run: RunDirectory,
+        folder: RunFolder,
         spark: SparkSession,
         reuse: Reuse,
         tables: Sequence[str],
     ) -> None:
-        self._inputs, self._run, self._spark, self._reuse = inputs, run, spark, reuse
+        self._inputs, self._folder, self._spark, self._reuse = inputs, folder, spark, reuse
         self._tables = tables
-        self._units: list[Manifest] = []
+        self._manifests: dict[str, list[Manifest]] = {}
+        self._pieces: list[TableFile] = []
+        #: Files of the run's tables, and what each step's tasks did.
+        self.files: list[TableFile] = []
 
-    def execute(self) -> tuple[list[Manifest], pd.DataFrame]:
-        """Do all that is not done; return the units and the clusters table.
+    def execute(self) -> pd.DataFrame:
+        """Do all that is not done; return the clusters table.
 
         Raises
         ------
         InputError
-            If a mirror file cannot be read.
+            If a mirror file is damaged, or a source is in the mirror twice.
         OutputError
-            If there is no room.
-        DamagedBase
-            If a file of the earlier run is damaged.
+            If there is no room, or the storage stays away.
+        DamagedFiles
+            If files of the earlier run are damaged.
         """
+        self._copy_unchanged()
         self._search()
         self._characterise()
         self._evaluate()
-        self._run.sweep(self._units, ["_units", "clusters"])
-        return self._units, self._summarise()
+        self._lay_out()
+        return self._summarise()
+
+    @property
+    def portions(self) -> list[dict[str, Any]]:
+        """What each task did, for run.json."""
+        return [
+            {"step": step, **manifest, "files": [_without_clusters(f) for f in manifest["files"]]}
+            for step, manifests in self._manifests.items()
+            for manifest in manifests
+        ]
 
     def _again(self, stage: str) -> list[int]:
         return sorted(self._reuse.redone[stage])
 
-    def _take_over(self, stage: int) -> None:
-        rows = self._inputs.settings.spark.rows_per_unit
-        self._units += take_over(
-            self._spark, self._run, self._reuse, STAGES[stage], self._tables, rows
-        )
+    def _take(self, step: str, manifests: list[Manifest]) -> None:
+        """Sort the files that a step wrote into the run's tables and pieces."""
+        self._manifests[step] = manifests
+        for file in files_of(manifests):
+            (self._pieces if file.table in TEMPORARY else self.files).append(file)
 
-    def _settle(self, *tables: str) -> None:
-        """Leave in tables the files of this run's units alone; an empty one where there are none.
-
-        Nothing may be read of a table before: an attempt that died may have left files there.
-        """
-        self._run.sweep(self._units, tables)
-        for table in tables:
-            if not storage.list_files(self._run.path(table)):
-                fields = _FIELDS[table]
-                self._small(
-                    f"empty-{table.strip('_')}",
-                    table,
-                    lambda fields=fields: self._spark.createDataFrame([], struct(fields)),
-                )
-
-    def _small(self, unit: str, table: str, frame: Any, keys: Sequence[int] = ()) -> None:
-        self._units.append(land_small(self._run, unit, table, frame, digest(list(keys))))
-
-    def _read(self, table: str) -> DataFrame:
-        return self._run.read(self._spark, table, _FIELDS[table])
+    def _copy_unchanged(self) -> None:
+        """Take over the rows of unchanged clusters, of all stages."""
+        works = [work for s in STAGES for work in plan_copies(self._reuse, s, self._tables)]
+        source = self._reuse.base.folder.root if self._reuse.base else ""
+        copy = CopyUnchanged(source)
+        self._take("kept", self._run_step("kept", "taking over", copy, works, "tasks"))
 
     def _search(self) -> None:
         """Pass 1: listed members in the cones, and counts."""
-        self._take_over(0)
         cones = self._inputs.cones.only(self._again("search"))
         if len(cones.table):
-            process = find_training_members(self._spark, Listed(self._inputs.listed()))
-            self._units += search_pass(
-                self._spark,
-                self._run,
-                "pass 1 (search)",
-                mirror_units(self._inputs, "search", cones),
-                self._inputs.release.columns,
-                cones,
-                process,
-                ["_search"],
-            )
-        self._settle("_search")
+            process = FindListed(cones, Listed(self._inputs.listed()))
+            step = search_pass(self._inputs, cones)
+            self._take("search", step.run(self._spark, self._folder, process))
 
     def _characterise(self) -> None:
-        """Pass the barrier: cluster models and training members."""
-        self._take_over(1)
+        """Characterise the clusters once all of pass 1 is done."""
         again = self._again("characterise")
-        if again:
-            found = self._read("_search").where("source_id is not null")
-            if self._reuse.kept("characterise"):
-                found = found.where(F.col("cluster_key").isin(again))
-            rules = self._inputs.training_rules()
-            self._small(
-                "models",
-                "_models",
-                lambda: characterise_clusters(self._spark, found, rules),
-                again,
-            )
-            self._settle("_models")
-            models = self._models(again)
-            log.info("%d clusters characterised", len(models))
-            calibration = self._inputs.calibration
-            self._small(
-                "training",
-                "training_members",
-                lambda: training_members(self._spark, found, models, calibration),
-                again,
-            )
-        self._settle("_models", "training_members")
+        if not again:
+            return
+        works = characterise_works(
+            self._inputs.along_sky(again),
+            set(self._again("search")),
+            files_by_cluster(self._pieces, FOUND_PIECES),
+            files_by_cluster(self.files, SEARCH_TABLE),
+            files_by_cluster(self._pieces, CELL_PIECES),
+        )
+        do = Characterise(self._folder.root, self._inputs.training_rules())
+        manifests = self._run_step("characterise", "characterising", do, works, "tasks", "clusters")
+        self._take("characterise", manifests)
+        log.info("%d clusters characterised", len(self._models(again)))
 
+    def _run_step(
+        self,
+        step: str,
+        title: str,
+        do: Any,
+        works: Sequence[Work],
+        noun: str,
+        counted: str = "rows",
+    ) -> list[Manifest]:
+        return self._folder.run_step(self._spark, step, title, do, works, noun, counted)
+
+    @cached_property
+    def _counts(self) -> pd.DataFrame:
+        return self._read(COUNT_TABLE).to_pandas()
+
+    @cached_property
     def _characterised(self) -> dict[int, dict[str, Any]]:
-        rows = self._run.read_arrow("_models").to_pylist()
+        rows = self._read(MODEL_TABLE).to_pylist()
         return {row["cluster_key"]: row for row in sorted(rows, key=lambda r: r["cluster_key"])}
 
     def _models(self, keys: Sequence[int]) -> dict[int, ClusterModel]:
         """Return the models of some clusters, where they have one."""
-        names, wanted = self._inputs.clusters.table.set_index("cluster_key")["cluster"], set(keys)
+        names, wanted = self._inputs.cluster_names, set(keys)
         return {
             key: model_from_row(row, names[key])
-            for key, row in self._characterised().items()
+            for key, row in self._characterised.items()
             if row["reason"] is None and key in wanted
         }
 
     def _evaluate(self) -> None:
         """Pass 2: candidates and their probabilities."""
         inputs = self._inputs
-        tables = [table for table in STAGES[2].tables if table in self._tables]
-        self._take_over(2)
-        again = self._again("membership")
-        if again:
-            models = self._models(again)
-            cones = inputs.cones.only(models)
-            membership = inputs.settings.membership
-            sampling = Sampling(**membership.model_dump(exclude={"device"}))
-            evaluation = Evaluation(
-                models, inputs.network, sampling, inputs.calibration, membership.device
-            )
-            wanted = inputs.settings.output.non_members
-            self._units += search_pass(
-                self._spark,
-                self._run,
-                "pass 2 (membership)",
-                mirror_units(inputs, "membership", cones),
-                inputs.release.columns,
-                cones,
-                evaluate_candidates(self._spark, evaluation, wanted),
-                tables,
-                split_candidates if wanted else None,
-                expected_device(membership.device, self._spark),
-            )
-        self._settle(*tables)
+        models = self._models(self._again("membership"))
+        if not models:
+            return
+        cones = inputs.cones.only(models)
+        membership = inputs.settings.membership
+        sampling = Sampling(**membership.model_dump(exclude={"device"}))
+        evaluation = Evaluation(
+            models, inputs.network, sampling, inputs.calibration, membership.device
+        )
+        others = inputs.settings.output.non_members
+        written = files_of(self._manifests.get("characterise", []))
+        also = [
+            expected_device(membership.device, self._spark),
+            others,
+            sorted(file.sha256 for file in written if file.table == MODEL_TABLE),
+        ]
+        counts = None if inputs.is_table else count_costs(self._counts, models, cones)
+        step = _pass(inputs, "membership", "pass 2 (membership)", cones, also, counts)
+        process = EvaluateCandidates(cones, evaluation, others)
+        self._take("membership", step.run(self._spark, self._folder, process))
+
+    def _lay_out(self) -> None:
+        """Lay the new candidates out by cluster."""
+        pieces = {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()}
+        keys = self._inputs.along_sky(set().union(*pieces.values()))
+        works = layout_works(keys, pieces, self._inputs.cluster_names)
+        do = LayOut(self._folder.root)
+        self._take("layout", self._run_step("layout", "by cluster", do, works, "tasks", "stars"))
 
     def _summarise(self) -> pd.DataFrame:
-        """Write the clusters table from what has landed."""
-        rows = cluster_rows(
-            self._inputs,
-            count_cones(self._read("_search")),
-            self._characterised(),
-            self._models([int(key) for key in self._inputs.clusters.table["cluster_key"]]),
-            count_candidates(self._read("candidates")),
-        )
-        storage.remove_file(self._run.path("_units", "clusters.json"))
-        self._units.append(
-            land_small(
-                self._run, "clusters", "clusters", lambda: to_spark(self._spark, rows, CLUSTERS)
-            )
-        )
+        """Write the clusters table, give every table a file, delete files that do not count."""
+        counts = {
+            key: {"n_candidates": file.rows, **file.counts}
+            for file in self.files
+            if file.table == "candidates"
+            for key in file.clusters or {}
+        }
+        keys = [int(key) for key in self._inputs.clusters.table["cluster_key"]]
+        in_cone = self._counts.groupby("cluster_key")["n_cone"].sum()
+        n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
+        rows = cluster_rows(self._inputs, n_cone, self._characterised, self._models(keys), counts)
+        self.files.append(self._folder.write_table("clusters", table_of(rows, CLUSTERS)))
+        written = {file.table for file in self.files}
+        for table in self._tables:
+            if table not in written:
+                self.files.append(
+                    self._folder.write_table(table, empty_table(TABLE_FIELDS[table]), "empty")
+                )
+        self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters"])
         return rows
 
+    def _read(self, table: str) -> pa.Table:
+        """Read a small table of the run on the driver."""
+        empty = empty_table(TABLE_FIELDS[table])
 
-def devices(units: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many rows each device evaluated."""
+        def read(file: TableFile) -> pa.Table:
+            filesystem, inner = storage.resolve(self._folder.path(file.name))
+            return storage.retry(lambda: pq.read_table(inner, filesystem=filesystem))
+
+        with ThreadPoolExecutor(8) as pool:
+            parts = list(pool.map(read, [file for file in self.files if file.table == table]))
+        return pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+
+
+def _without_clusters(file: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in file.items() if key != "clusters"}
+
+
+def rows_by_device(files: Iterable[TableFile]) -> dict[str, int]:
+    """Return how many candidates each device evaluated."""
     rows: dict[str, int] = {}
-    for file in (file for unit in units for file in unit["files"]):
-        if file["name"].startswith("candidates/") and "device" in file:
-            rows[file["device"]] = rows.get(file["device"], 0) + file["rows"]
+    for file in files:
+        if file.table == "candidates" and file.device:
+            rows[file.device] = rows.get(file.device, 0) + file.rows
     return rows

@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.catalogue.inputs import RunInputs
@@ -26,29 +24,12 @@ _OF_MODEL = (
 _COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")
 
 
-def count_cones(search: DataFrame) -> dict[int, int]:
-    """Return the number of kept sources in each cone (by cluster_key) from a `SEARCH` table."""
-    counts = (
-        search.where("n_cone is not null").groupBy("cluster_key").agg(F.sum("n_cone").alias("n"))
-    )
-    return {row["cluster_key"]: row["n"] for row in counts.collect()}
-
-
-def count_candidates(candidates: DataFrame) -> dict[str, dict[str, int]]:
-    """Return candidates and members at p >= 0.1, 0.5, 0.9 by cluster name."""
-    levels = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
-    sums = [F.count_if(F.col("probability") >= p).alias(name) for name, p in levels.items()]
-    sums.append(F.count_if("errors_mended").alias("n_errors_mended"))
-    counts = candidates.groupBy("cluster").agg(F.count("*").alias("n_candidates"), *sums)
-    return {row["cluster"]: row.asDict() for row in counts.collect()}
-
-
 def cluster_rows(
     inputs: RunInputs,
     n_cone: Mapping[int, int],
     characterised: Mapping[int, Mapping[str, Any]],
     models: Mapping[int, ClusterModel],
-    counts: Mapping[str, Mapping[str, int]],
+    counts: Mapping[int, Mapping[str, int]],
 ) -> pd.DataFrame:
     """Return the `CLUSTERS` table as pandas, in the cluster table's order.
 
@@ -62,7 +43,7 @@ def cluster_rows(
     models : mapping
         cluster_key to the model of each cluster that is done.
     counts : mapping
-        Cluster name to counts of candidates.
+        cluster_key to counts of candidates.
     """
     cones = inputs.cones.table.set_index("cluster_key")
     listed, levels = inputs.n_listed(), inputs.levels
@@ -86,7 +67,7 @@ def cluster_rows(
             row["radius_bounded"] = bool(cones.at[key, "radius_bounded"])
             row["n_cone"] = n_cone.get(key, 0)
         if key in models:
-            row |= _done(models[key], inputs, counts.get(cluster["cluster"], {}))
+            row |= _done(models[key], inputs, counts.get(key, {}))
         else:
             row |= {"status": "skipped", "reason": _reason(key, row, found, inputs)}
         rows.append(row)
@@ -116,14 +97,11 @@ def _reason(key: int, row: Mapping[str, Any], found: Mapping[str, Any], inputs: 
     return too_few(0, row["n_listed"], row["training_probability"], needed)
 
 
-def to_spark(spark: SparkSession, rows: pd.DataFrame, fields: list[Field]) -> DataFrame:
-    """Return a small table as a one-partition DataFrame with the schema of `fields`."""
-    schema = struct(fields)
-    arrow_schema = to_arrow_schema(schema)
-    columns = {
-        field.name: pa.array(
-            [None if pd.isna(v) else v for v in rows[field.name].tolist()], field.type
-        )
-        for field in arrow_schema
-    }
-    return spark.createDataFrame(pa.table(columns), schema).coalesce(1)
+def table_of(rows: pd.DataFrame, fields: list[Field]) -> pa.Table:
+    """Return a small table with the columns and types of `fields`."""
+    schema = to_arrow_schema(struct(fields))
+    columns = [
+        pa.array([None if pd.isna(v) else v for v in rows[field.name].tolist()], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -14,7 +14,6 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ocspark import storage
 from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
-from ocspark.release import load_release
 from ocspark.store.progress import Progress
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import TRAINING_MEMBERS
@@ -73,7 +72,8 @@ class Source:
     batches : callable
         Given column names (None: all) and a `Watch` or None, yields record batches of them.
     facts : mapping
-        What to say about where it comes from: ``run_id``, ``model``, ``release``, ``epoch`` [yr].
+        What to say about where it comes from: ``run_id``, ``model``, ``release``,
+        ``release_number``, ``epoch`` [yr].
     widths : mapping
         Bytes of text columns whose width is not for the data to decide.
     header : mapping
@@ -110,13 +110,18 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
 
 def run_facts(run: LandedRun) -> dict[str, Any]:
     """Return what an export says about the run it comes from."""
+    release = run.release
     try:
-        release, run_id = run.record["release"], run.record["run_id"]
-        model = run.record["model"]["name"]
+        run_id, model = run.record["run_id"], run.record["model"]["name"]
     except (KeyError, TypeError) as error:
         raise InputError(f"--run: {run.path}/run.json: has no {error}; expected a run's") from None
-    epoch = load_release(release).epoch
-    return {"run_id": run_id, "model": model, "release": release, "epoch": epoch}
+    return {
+        "run_id": run_id,
+        "model": model,
+        "release": release.name,
+        "release_number": release.number,
+        "epoch": release.epoch,
+    }
 
 
 def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:

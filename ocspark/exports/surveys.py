@@ -71,7 +71,7 @@ class _Of(NamedTuple):
 
 
 def _name(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
-    prefix = f"Gaia{facts['release'].upper()}_"
+    prefix = f"GaiaDR{facts['release_number']}_"
     return pc.binary_join_element_wise(prefix, rows["source_id"].cast(pa.string()), "")
 
 
@@ -80,7 +80,7 @@ def _id(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
 
 
 def _release(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
-    return pa.array([facts["release"].removeprefix("dr")] * rows.num_rows)
+    return pa.array([facts["release_number"]] * rows.num_rows)
 
 
 def _rp(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:

@@ -7,28 +7,29 @@ chance, whatever a mock assumes of clusters.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from ocspark import storage
+from ocspark.catalogue.characterise import MODEL_TABLE
 from ocspark.catalogue.inputs import RunInputs
-from ocspark.catalogue.passes import search_pass
+from ocspark.catalogue.passes import MirrorPass
 from ocspark.injection.twins import Twin
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.membership.engine import Sampling
-from ocspark.membership.evaluate import Evaluation, evaluate_candidates
-from ocspark.mirror.layout import check_files, group_by_rows
+from ocspark.membership.evaluate import Evaluation, evaluate_candidates, expected_device
+from ocspark.mirror.layout import check_files
 from ocspark.names import cluster_key
 from ocspark.selection.arrow import to_batch
-from ocspark.selection.cone import Cones, Process, make_cones
+from ocspark.selection.cone import Cones, Stretch, find, make_cones
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import SearchSettings
-from ocspark.store.folder import RunDirectory
+from ocspark.store.files import TableWriters
+from ocspark.store.folder import RunFolder, files_of
+from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.selection_function import CONE_COUNTS
 
 #: Tables of the offset search.
@@ -37,62 +38,88 @@ OFFSETS, OFFSET_CONES = "offsets", "offset_cones"
 LEAST_PROBABILITY = 0.1
 
 
+@dataclass(frozen=True)
+class EvaluateOffsets:
+    """What a task does with the sources that it reads at offset positions.
+
+    Attributes
+    ----------
+    cones : Cones
+    evaluation : Evaluation
+    """
+
+    cones: Cones
+    evaluation: Evaluation
+
+    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+        """Write the probable candidates, and how many sources are in each cone."""
+        counts: dict[int, int] = {}
+        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+            keys = batch.column("cluster_key").to_numpy()
+            for key, n in zip(*np.unique(keys, return_counts=True), strict=True):
+                counts[int(key)] = counts.get(int(key), 0) + int(n)
+            for rows in evaluate_candidates(batch, self.evaluation, non_members=False):
+                probable = pc.greater_equal(rows["probability"], LEAST_PROBABILITY)
+                writers.add(OFFSETS, rows.filter(probable))
+        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
+        columns = {name: np.array(values, dtype=np.int64) for name, values in tally.items()}
+        writers.add(OFFSET_CONES, to_batch(columns, CONE_COUNTS))
+        return {}
+
+
 def search_offsets(
     spark: SparkSession,
     inputs: RunInputs,
-    real_run: str,
+    real_run: RunFolder,
     twins: Sequence[Twin],
-    folder: RunDirectory,
+    folder: RunFolder,
+    depends_on: str,
 ) -> None:
     """Run the real clusters' own search where their twins are, in the mirror without twins.
 
     Tables `OFFSETS` (`CANDIDATES` with p >= 0.1, under the twins' names) and `OFFSET_CONES`
-    (`CONE_COUNTS`) land in `folder`, unit by unit; units that are there already are kept.
+    (`CONE_COUNTS`) are written in `folder`; what is there already is kept.
 
     Parameters
     ----------
     spark : SparkSession
     inputs : RunInputs
         Of the real run.
-    real_run : str
-        Its directory.
+    real_run : RunFolder
     twins : sequence of Twin
-    folder : RunDirectory
+    folder : RunFolder
+    depends_on : str
+        Stands for what the twins and the real run follow from.
     """
     cones = offset_cones(twins, inputs.settings.search)
     models = offset_models(twins, _models_of(real_run, inputs))
     membership = inputs.settings.membership
     sampling = Sampling(**membership.model_dump(exclude={"device"}))
     evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
-    columns = inputs.release.columns
-    touched = inputs.mirror.touched_by(cones.cover)
-    foreign = inputs.release.foreign
-    files = check_files(touched, columns, inputs.mirror.healpix_column, foreign)
-    units = group_by_rows(files, inputs.settings.spark.rows_per_unit)
-    search_pass(
-        spark,
-        folder,
+    release, mirror = inputs.release, inputs.mirror
+    touched = mirror.touched_by(cones.cover)
+    files = check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+    search = MirrorPass(
+        "offsets",
         "offset search",
-        {f"offsets-{number:05d}": unit for number, unit in enumerate(units)},
-        columns,
+        files,
+        [file.file.name_inside([inputs.settings.mirror.path]) for file in files],
+        release.columns,
         cones,
-        evaluate_offsets(spark, evaluation),
-        [OFFSETS, OFFSET_CONES],
-        split_offsets,
+        [depends_on, expected_device(membership.device, spark)],
     )
+    manifests = search.run(spark, folder, EvaluateOffsets(cones, evaluation))
+    folder.finish_tables(files_of(manifests), {OFFSETS: CANDIDATES, OFFSET_CONES: CONE_COUNTS})
 
 
-def _models_of(run: str, inputs: RunInputs) -> dict[str, ClusterModel]:
-    names = inputs.clusters.table.set_index("cluster_key")["cluster"]
-    rows = RunDirectory(run).read_arrow("_models").to_pylist()
-    done = {str(names[row["cluster_key"]]): row for row in rows if row["reason"] is None}
+def _models_of(run: RunFolder, inputs: RunInputs) -> dict[str, ClusterModel]:
+    rows, names = run.read_arrow(MODEL_TABLE).to_pylist(), inputs.cluster_names
+    done = {names[row["cluster_key"]]: row for row in rows if row["reason"] is None}
     return {name: model_from_row(row, name) for name, row in done.items()}
 
 
-def count_offset_cones(folder: RunDirectory) -> dict[int, int]:
+def count_offset_cones(folder: RunFolder) -> dict[int, int]:
     """Return the sources in each offset cone, by the twin's key."""
-    if not storage.list_files(folder.path(OFFSET_CONES)):
-        return {}  # no part of the mirror is there
     counts = folder.read_arrow(OFFSET_CONES).to_pandas()
     return {int(key): int(n) for key, n in counts.groupby("cluster_key")["n_cone"].sum().items()}
 
@@ -125,36 +152,3 @@ def offset_models(
         )
         for twin in twins
     }
-
-
-def evaluate_offsets(spark: SparkSession, evaluation: Evaluation) -> Process:
-    """Return the process that evaluates candidates and counts all sources in each cone.
-
-    It yields rows of `CANDIDATES`, and of `CONE_COUNTS` at the end; `split_offsets` tells them
-    apart.
-    """
-    evaluate = evaluate_candidates(spark, evaluation, non_members=False)
-
-    def count_and_evaluate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counts: dict[int, int] = {}
-
-        def counted() -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                keys = batch.column("cluster_key").to_numpy()
-                for key, n in zip(*np.unique(keys, return_counts=True), strict=True):
-                    counts[int(key)] = counts.get(int(key), 0) + int(n)
-                yield batch
-
-        yield from evaluate(counted())
-        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
-        yield to_batch({k: np.array(v, dtype=np.int64) for k, v in tally.items()}, CONE_COUNTS)
-
-    return count_and_evaluate
-
-
-def split_offsets(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-    """Return the probable candidates, or the counts, of a batch, by table."""
-    if "n_cone" in rows.schema.names:
-        return {OFFSET_CONES: rows}
-    probable = rows.filter(pc.greater_equal(rows["probability"], LEAST_PROBABILITY))
-    return {OFFSETS: probable} if probable.num_rows else {}

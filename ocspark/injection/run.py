@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,29 +16,35 @@ from ocspark import storage
 from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.summary import to_spark
-from ocspark.catalogue.write import staged_by_spark
+from ocspark.catalogue.summary import table_of
 from ocspark.errors import InputError
 from ocspark.injection.count import count_offsets, count_planted
 from ocspark.injection.figures import check_figure, distance_figure, selection_figure
 from ocspark.injection.offsets import OFFSETS, count_offset_cones, search_offsets
-from ocspark.injection.overlay import OVERLAY, write_overlay
+from ocspark.injection.overlay import (
+    OVERLAY,
+    TWIN_CLUSTERS,
+    TWIN_MEMBERS,
+    TWIN_TRUTH,
+    PlantTwins,
+    plant_twins,
+)
 from ocspark.injection.tabulate import describe_twins, expected_clusters, selection_function
 from ocspark.injection.twins import Planter, Twin, plan_twins
-from ocspark.mirror.table import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observe import Observatory
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.store.files import StagedFile
-from ocspark.store.folder import RunDirectory
+from ocspark.storage import is_table
+from ocspark.store.folder import RunFolder, digest
 from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
-from ocspark.tables.fields import Field, struct
+from ocspark.tables.fields import Field
 from ocspark.tables.mirror import MOCK_TRUTH
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
+    SELECTION_COUNTS,
     SELECTION_FUNCTION,
     SELECTION_TWINS,
 )
@@ -93,7 +99,7 @@ def measure_selection_function(
     inputs = read_inputs(settings, spark)
     depends = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     fingerprint = {"run": depends, "copies": copies, "seed": seed, "format": _FORMAT}
-    folder = RunDirectory(output)
+    folder = RunFolder(output)
     if _is_ours(folder, fingerprint) and storage.exists(folder.path(SUMMARY)):
         summary = json.loads(storage.read_text(folder.path(SUMMARY)))
         return SelectionResult(output, summary, True)
@@ -106,7 +112,7 @@ def measure_selection_function(
     return SelectionResult(output, summary, False)
 
 
-def _is_ours(folder: RunDirectory, fingerprint: Mapping[str, Any]) -> bool:
+def _is_ours(folder: RunFolder, fingerprint: Mapping[str, Any]) -> bool:
     """Whether the folder was begun with the same inputs; refuse one with anything else in it."""
     if storage.exists(folder.path(INPUTS)):
         if json.loads(storage.read_text(folder.path(INPUTS))) == json.loads(
@@ -126,16 +132,21 @@ class _Measurement:
     """One execution: the steps share inputs, real run, folder and session."""
 
     def __init__(
-        self, inputs: RunInputs, real: RunResult, folder: RunDirectory, spark: SparkSession
+        self, inputs: RunInputs, real: RunResult, folder: RunFolder, spark: SparkSession
     ) -> None:
         self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
-        self._real_clusters = RunDirectory(real.path).read_arrow("clusters").to_pandas()
+        self._real_run = RunFolder(real.path)
+        self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
+        inputs_of_twins = json.loads(storage.read_text(folder.path(INPUTS)))
+        self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
 
     def execute(self, copies: int, seed: int) -> dict[str, Any]:
         twins = self._plan(copies, seed)
         self._plant(twins, seed)
         found = run_full_catalogue(self._settings_with_twins(), self._spark)
-        search_offsets(self._spark, self._inputs, self._real.path, twins, self._folder)
+        search_offsets(
+            self._spark, self._inputs, self._real_run, twins, self._folder, self._depends_on
+        )
         table = self._describe(twins, found)
         done = table[table["status"] == "done"].reset_index(drop=True)
         if done.empty:
@@ -178,7 +189,6 @@ class _Measurement:
             "planted": int(done["n_planted"].sum()),
             "overall": _overall(curves),
         }
-        storage.remove_directory(self._folder.path("_staging"))
         storage.write_file(self._folder.path(SUMMARY), json.dumps(summary, indent=1) + "\n")
         return summary
 
@@ -206,62 +216,47 @@ class _Measurement:
             seed=seed,
         )
         mirror = self._inputs.files[0]
-
-        def write(staging: str) -> dict[str, list[StagedFile]]:
-            types, index = mirror.types, mirror.healpix_column
-            return write_overlay(self._spark, planter, types, index, staging)
-
-        self._folder.land("planted", write)
+        plant = PlantTwins(planter, mirror.types, mirror.healpix_column)
+        plant_twins(self._spark, self._folder, plant, self._depends_on)
 
     def _settings_with_twins(self) -> Settings:
         """Return the run's settings with the twins as its clusters and their stars laid over."""
         tree = self._inputs.settings.model_dump()
         tree["mirror"]["overlay"] = self._folder.path(OVERLAY)
-        tree["clusters"] = {"path": self._table("twin_clusters")}
-        tree["members"] |= {"path": self._table("twin_members"), "columns": {}}
+        tree["clusters"] = {"path": self._folder.path(TWIN_CLUSTERS)}
+        tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
         tree["members"]["neighbourhood"] = None
-        tree["output"] |= {"path": self._folder.path("runs"), "run_id": "twins"}
+        tree["output"] |= {"path": self._folder.path("runs"), "run_id": None}
         tree["output"] |= {"work": None, "base": None}
         return Settings.model_validate(tree)
 
-    def _table(self, name: str) -> str:
-        return storage.list_files(self._folder.path(name))[0]
-
     def _describe(self, twins: Sequence[Twin], found: RunResult) -> pd.DataFrame:
         """Return the `SELECTION_TWINS` table."""
-        stars = self._read("twin_truth", MOCK_TRUTH).groupBy("cluster")
+        stars = self._read(TWIN_TRUTH, MOCK_TRUTH).groupBy("cluster")
         bright = F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT)
         planted = stars.agg(F.count("*").alias("n_planted"), bright.alias("richness"))
-        run = RunDirectory(found.path).read_arrow("clusters").to_pandas()
+        run = RunFolder(found.path).read_arrow("clusters").to_pandas()
         in_cone = count_offset_cones(self._folder)
         return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
     def _count(self, found: RunResult, done: Sequence[str]) -> pd.DataFrame:
         """Count the stars of twins that are done; only the counts come to the driver."""
-        run = RunDirectory(found.path)
         names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
-        candidates = self._spark.read.schema(struct(CANDIDATES)).parquet(
-            storage.for_spark(run.path("candidates"))
-        )
-        counts = count_planted(candidates, self._read("twin_truth", MOCK_TRUTH), names)
-        if storage.list_files(self._folder.path(OFFSETS)):
-            counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
-        self._land("counts", lambda: counts)
-        return self._folder.read_arrow("counts").to_pandas()
+        candidates = RunFolder(found.path).read(self._spark, "candidates", CANDIDATES)
+        counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
+        counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
+        cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]
+        table = counts.toPandas().sort_values(cells, ignore_index=True)
+        self._write("counts", table, SELECTION_COUNTS)
+        return table
 
     def _read(self, table: str, fields: list[Field]) -> DataFrame:
-        path = storage.for_spark(self._folder.path(table))
-        return self._spark.read.schema(struct(fields)).parquet(path)
-
-    def _land(self, table: str, frame: Callable[[], DataFrame]) -> None:
-        self._folder.land(
-            table, lambda staging: {table: staged_by_spark(frame(), storage.join(staging, table))}
-        )
+        return self._folder.read(self._spark, table, fields)
 
     def _write(self, table: str, rows: pd.DataFrame, fields: list[Field]) -> None:
-        """Write a small table, whatever an earlier attempt left of it."""
-        storage.remove_file(self._folder.path("_units", f"{table}.json"))
-        self._land(table, lambda: to_spark(self._spark, rows, fields))
+        """Write a small table in place of what an earlier attempt left of it."""
+        file = self._folder.write_table(table, table_of(rows, fields))
+        self._folder.delete_unlisted_files([file], [table])
 
 
 def _overall(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | None]]]:

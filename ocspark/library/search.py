@@ -15,13 +15,14 @@ from ocspark.errors import InputError
 from ocspark.inputs.files import numeric_column, read_table
 from ocspark.library.running import APPLICATION
 from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
-from ocspark.mirror.table import is_table, open_table
+from ocspark.mirror.table import open_table
 from ocspark.names import cluster_key
 from ocspark.release import Release, load_release
 from ocspark.selection.arrow import columns_of, to_batch
 from ocspark.selection.cone import Cones, ConeSearch
 from ocspark.session import get_session
 from ocspark.sky.cover import Cover, cover_cones
+from ocspark.storage import is_table
 from ocspark.tables.run import FOUND
 
 #: A motion cut's centre and half-width, all or none of each group.

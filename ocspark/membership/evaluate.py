@@ -1,4 +1,4 @@
-"""Pass 2: from sources in cones to candidates with probabilities, in one stage (Spark)."""
+"""From sources in cones to candidates with probabilities, in one go."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from ocspark.membership.engine import Engine, Sampling
 from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
-from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
-from ocspark.session import ship
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 
 
@@ -112,34 +110,29 @@ def expected_device(wanted: str, spark: SparkSession) -> str:
     return "gpu" if float(given or 0) > 0 else "cpu"
 
 
-def evaluate_candidates(spark: SparkSession, evaluation: Evaluation, non_members: bool) -> Process:
-    """Return the process that selects candidates among sources in cones and evaluates each.
+def evaluate_candidates(
+    batch: pa.RecordBatch, context: Evaluation, non_members: bool
+) -> Iterator[pa.RecordBatch]:
+    """Select the candidates among sources in cones and evaluate each.
 
     Parameters
     ----------
-    spark : SparkSession
-    evaluation : Evaluation
+    batch : RecordBatch
+        The columns of `CONE`.
+    context : Evaluation
     non_members : bool
         Also give the other sources, with null probability.
 
-    Returns
-    -------
-    callable
-        From record batches with the columns of `CONE` to those of `CANDIDATES`, with ``device``
-        in the schema's metadata.
+    Yields
+    ------
+    RecordBatch
+        `CANDIDATES` of one cluster, with ``device`` in the schema's metadata.
     """
-    shipped = ship(spark, evaluation)
-
-    def evaluate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        context: Evaluation = shipped()
-        device = {"device": context.device_name()}
-        for batch in batches:
-            for model, stars in split_by_cluster(batch, context.models):
-                result = _evaluate_stars(stars, model, context, non_members)
-                if result.num_rows:
-                    yield result.replace_schema_metadata(device)
-
-    return evaluate
+    device = {"device": context.device_name()}
+    for model, stars in split_by_cluster(batch, context.models):
+        result = _evaluate_stars(stars, model, context, non_members)
+        if result.num_rows:
+            yield result.replace_schema_metadata(device)
 
 
 def _evaluate_stars(

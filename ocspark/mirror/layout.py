@@ -27,6 +27,11 @@ class MirrorFile:
     order: int | None
     pixel: int | None
 
+    def name_inside(self, roots: Sequence[str | None]) -> str:
+        """Return what names the file inside the mirror, whose folders are `roots`."""
+        inside = [self.path.split(storage.resolve(root)[1])[-1] for root in roots if root]
+        return min(inside, key=len).strip("/")
+
 
 class RowGroup(NamedTuple):
     """Rows of a row group, its least and greatest order-29 index (None where not known)."""

@@ -5,9 +5,8 @@ Rows never pass through the JVM, and row groups in which nothing was found are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
+from ocspark.errors import InputError
 from ocspark.mirror.healpix import index_29
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.portions import CHUNK_ROWS, Piece
 from ocspark.mirror.read import MAY_LACK, POSITIVE
-from ocspark.sky.cover import Cover
 from ocspark.tables.fields import struct
 from ocspark.tables.run import CONE_COLUMNS
 
@@ -27,88 +26,49 @@ from ocspark.tables.run import CONE_COLUMNS
 _FIRST = ("parallax", "pmra", "pmdec")
 _TYPES = to_arrow_schema(struct(CONE_COLUMNS))
 
-
-@dataclass(frozen=True)
-class Portion:
-    """Some row groups of one mirror file: what a task reads at once.
-
-    Attributes
-    ----------
-    path : str
-    groups : tuple of int
-    rows : int
-    healpix_column : str or None
-        Column of the order-29 index, if the file has it.
-    """
-
-    path: str
-    groups: tuple[int, ...]
-    rows: int
-    healpix_column: str | None
-
-
-def cut_into_portions(files: Sequence[CheckedFile], cover: Cover, rows: int) -> list[Portion]:
-    """Cut files into portions of at most `rows` rows, or of one row group.
-
-    Row groups that the cover does not touch are left out.
-    """
-    portions = []
-    for file in files:
-        groups = list(range(len(file.groups)))
-        if file.groups and None not in [group.low for group in file.groups]:
-            low, high = (
-                np.array([getattr(group, edge) for group in file.groups], dtype=np.int64)
-                for edge in ("low", "high")
-            )
-            groups = np.flatnonzero(cover.touches(low, high + 1)).tolist()
-        some: list[int] = []
-        total = 0
-        for group in groups:
-            count = file.groups[group].rows
-            if some and total + count > rows:
-                portions.append(Portion(file.file.path, tuple(some), total, file.healpix_column))
-                some, total = [], 0
-            some.append(group)
-            total += count
-        if some:
-            portions.append(Portion(file.file.path, tuple(some), total, file.healpix_column))
-    return portions
+_Value = TypeVar("_Value")
 
 
 class Scan:
-    """One portion, open for reading.
+    """One piece of a mirror file, open for reading.
 
     Parameters
     ----------
-    portion : Portion
+    piece : Piece
     columns : mapping
         Canonical name to the release's column.
 
     Attributes
     ----------
+    name : str
+        Of the file inside its mirror.
     healpix_29, parallax, pmra, pmdec : arrays, shape (n,)
-        Of the portion's rows, sorted by the index; NaN where missing.
+        Of the piece's rows, sorted by the index; NaN where missing.
 
     Raises
     ------
-    UnreadableFile
-        If the file cannot be read, now or later.
+    InputError
+        If the file is damaged or gone, now or later.
+    OSError
+        If the storage does not give it.
     """
 
-    def __init__(self, portion: Portion, columns: Mapping[str, str]) -> None:
-        self._portion, self._columns = portion, columns
-        filesystem, inner = storage.resolve(portion.path)
-        with _naming(portion.path):
-            self._file = pq.ParquetFile(inner, filesystem=filesystem, pre_buffer=True)
+    def __init__(self, piece: Piece, columns: Mapping[str, str]) -> None:
+        self._piece, self._columns, self.name = piece, columns, piece.name
+        filesystem, inner = storage.resolve(piece.path)
+        self._file = _read_file(
+            piece.path, lambda: pq.ParquetFile(inner, filesystem=filesystem, pre_buffer=True)
+        )
         metadata = self._file.metadata
-        counts = [metadata.row_group(g).num_rows for g in portion.groups]
+        counts = [metadata.row_group(g).num_rows for g in piece.groups]
         self._ends = np.cumsum(counts)
-        names = list(_FIRST) if portion.healpix_column else [*_FIRST, "ra", "dec"]
-        extra = [portion.healpix_column] if portion.healpix_column else []
-        table = self._read(portion.groups, [columns[n] for n in names] + extra)
+        names = list(_FIRST) if piece.healpix_column else [*_FIRST, "ra", "dec"]
+        extra = [piece.healpix_column] if piece.healpix_column else []
+        table = self._read(piece.groups, [columns[n] for n in names] + extra)
+        table = table.slice(piece.first, piece.last - piece.first)
         values = {n: _floats(table.column(columns[n])) for n in names}
-        if portion.healpix_column:
-            index = table.column(portion.healpix_column).to_numpy()
+        if piece.healpix_column:
+            index = table.column(piece.healpix_column).to_numpy()
         else:
             index = _healpix_29(values["ra"], values["dec"])
         self._values = {n: values[n] for n in _FIRST}
@@ -137,12 +97,13 @@ class Scan:
         """
         place = rows if self._order is None else self._order[rows]
         wanted, inverse = np.unique(place, return_inverse=True)
-        group = np.searchsorted(self._ends, wanted, side="right")
+        within = wanted + self._piece.first  # among all rows of the piece's row groups
+        group = np.searchsorted(self._ends, within, side="right")
         used = np.unique(group)
         counts = np.diff(self._ends, prepend=0)
         skipped = self._ends[used] - np.cumsum(counts[used])  # rows of groups left out before
-        position = wanted - skipped[np.searchsorted(used, group)]
-        groups = [self._portion.groups[g] for g in used]
+        position = within - skipped[np.searchsorted(used, group)]
+        groups = [self._piece.groups[g] for g in used]
         others = {n: c for n, c in self._columns.items() if n not in _FIRST}
         table = self._read(groups, list(others.values())).take(pa.array(position))
         kept = np.ones(len(wanted), dtype=bool)
@@ -156,25 +117,36 @@ class Scan:
             kept &= columns[name] > 0
         return {name: column[inverse] for name, column in columns.items()}, kept[inverse]
 
+    def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the row group of some rows, and their chunk of `CHUNK_ROWS` rows inside it.
+
+        Parameters
+        ----------
+        rows : array, shape (m,)
+            Positions in `healpix_29`.
+        """
+        place = (rows if self._order is None else self._order[rows]) + self._piece.first
+        group = np.searchsorted(self._ends, place, side="right")
+        begin = np.append(0, self._ends)[group]
+        return np.array(self._piece.groups, dtype=np.int64)[group], (place - begin) // CHUNK_ROWS
+
     def _read(self, groups: Sequence[int], columns: list[str]) -> pa.Table:
-        with _naming(self._portion.path):
-            return self._file.read_row_groups(list(groups), columns=columns, use_threads=False)
+        return _read_file(
+            self._piece.path,
+            lambda: self._file.read_row_groups(list(groups), columns=columns, use_threads=False),
+        )
 
 
-class UnreadableFile(Exception):
-    """A mirror file that a task could not read, by its path."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
+def _read_file(path: str, read: Callable[[], _Value]) -> _Value:
+    """Read from a mirror file, three times if need be; tell damage from storage that stays away."""
     try:
-        yield
+        return storage.retry(read)
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(path) from error
+        if not isinstance(error, OSError) or storage.can_be_read(path):
+            raise InputError(
+                f"mirror.path: {path}: cannot be read; expected a whole Parquet file"
+            ) from error
+        raise OSError(f"{path}: {error}") from error
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -21,8 +21,8 @@ from ocspark.errors import InputError
 from ocspark.mirror.columns import check_type, require_columns
 from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile
+from ocspark.storage import TABLE_PREFIX
 
-PREFIX = "table:"
 #: HEALPix order of the ranges: 12,288, on average 150,000 of DR3's sources each.
 _ORDER = 5
 #: Bits of a source_id below its level-12 cell.
@@ -37,10 +37,9 @@ class TableRange(MirrorFile):
     low: int
     high: int
 
-
-def is_table(path: str) -> bool:
-    """Whether a mirror path names a Spark table."""
-    return path.startswith(PREFIX)
+    def name_inside(self, roots: Sequence[str | None]) -> str:
+        """Return what names the range inside the table."""
+        return f"{self.column} {self.low} {self.high}"
 
 
 def open_table(
@@ -115,7 +114,7 @@ def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list
     wanted = F.lit(False)
     for low, high in bounds:
         wanted = wanted | key.between(low, high)
-    table = spark.table(ranges[0].path.removeprefix(PREFIX))
+    table = spark.table(ranges[0].path.removeprefix(TABLE_PREFIX))
     return table.where(wanted).select([_quoted(c) for c in columns])
 
 
@@ -125,7 +124,7 @@ def _find(
     columns: Mapping[str, str],
     foreign: Mapping[str, str] | None,
 ) -> tuple[DataFrame, dict[str, pa.DataType]]:
-    name = path.removeprefix(PREFIX)
+    name = path.removeprefix(TABLE_PREFIX)
     try:
         table = spark.table(name)
         schema = table.schema  # Connect looks the name up only here

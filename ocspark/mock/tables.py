@@ -25,15 +25,19 @@ _SCHEMAS = {
 }
 
 
-def write_cluster_tables(planted: Sequence[PlantedCluster], staging: str, task: int) -> None:
-    """Write the rows of some clusters, one file of each table, sorted by id within a cluster."""
+def cluster_tables(planted: Sequence[PlantedCluster]) -> dict[str, pa.Table]:
+    """Return clusters, members and truth of some clusters, stars sorted by id within a cluster."""
     stars = [_star_tables(cluster) for cluster in planted]
-    tables = {
+    return {
         "clusters": pa.Table.from_pylist([c.row for c in planted], _SCHEMAS["clusters"]),
         "members": pa.concat_tables([members for members, _ in stars]),
         "truth": pa.concat_tables([truth for _, truth in stars]),
     }
-    for name, table in tables.items():
+
+
+def write_cluster_tables(planted: Sequence[PlantedCluster], staging: str, task: int) -> None:
+    """Write the rows of some clusters, one file of each table."""
+    for name, table in cluster_tables(planted).items():
         folder = storage.join(staging, name)
         storage.make_directory(folder)
         with storage.open_whole(storage.join(folder, f"{task:08d}.parquet")) as stream:

@@ -37,7 +37,7 @@ from ocspark.runs.build_output import (
 )
 from ocspark.session import get_session
 from ocspark.store.lock import hold_lock
-from ocspark.store.manifests import Landed, Manifest
+from ocspark.store.manifests import Manifest, TaskManifests
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import run_tasks
 
@@ -142,7 +142,7 @@ class _Build:
             )
 
         progress = Progress("reading", len(files), None, "files")
-        landed = Landed(storage.join(self._work, "items"), progress)
+        landed = TaskManifests(storage.join(self._work, "items"), progress)
         landed.keep(counts)
         missing = [file for key, file in files.items() if key not in landed.manifests]
         reasons = run_tasks(self._spark, partial(stage_file, self._ingest), missing, landed.look)
@@ -204,7 +204,7 @@ class _Build:
             )
 
         progress = Progress("writing", len(pixels), sum(p.rows for p in plan.pixels), "pixels")
-        landed = Landed(storage.join(self._work, "pixels"), progress)
+        landed = TaskManifests(storage.join(self._work, "pixels"), progress)
         landed.keep(counts)
         missing = [pixel for key, pixel in pixels.items() if key not in landed.manifests]
         write = partial(

@@ -30,7 +30,7 @@ from ocspark.products.judge_figure import draw_judgement
 from ocspark.selection.arrow import split_by_cluster
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import ship
-from ocspark.store.folder import RunDirectory
+from ocspark.store.folder import RunFolder
 
 #: Edges of the groups: G [mag], distance [pc], projected radius [pc].
 GROUPS = {
@@ -187,7 +187,7 @@ def _stability(
     spark: SparkSession, stars: DataFrame, run: str, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return how often a star's call hangs on the support set, its measurements being exact."""
-    rows = RunDirectory(run).read_arrow("_models").to_pylist()
+    rows = RunFolder(run).read_arrow("_models").to_pylist()
     names = stars.select("cluster").distinct().toPandas()["cluster"]
     wanted = {cluster_key(name): str(name) for name in names}
     models = {

@@ -18,6 +18,7 @@ from ocspark.deepsets.training_set import LoadedSet, load_training_set
 from ocspark.deepsets.training_settings import TrainingSettings
 from ocspark.errors import InputError
 from ocspark.products.training_figure import draw_training
+from ocspark.release import load_release
 from ocspark.runs.training_set import make_training_set
 from ocspark.session import get_session, is_connect
 
@@ -81,7 +82,7 @@ def train_model(
         settings.name,
         progress.best,
         data.constants,
-        settings.release,
+        load_release(settings.release).name,
         {
             **_training_data(data),
             "settings": settings.training.model_dump(mode="json"),

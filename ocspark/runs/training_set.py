@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from ocspark import storage
+from ocspark.catalogue.characterise import MODEL_TABLE, TRAINING_TABLE, Characterise
 from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.passes import land_small, search_pass
+from ocspark.catalogue.passes import MirrorPass, Process
+from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
+from ocspark.catalogue.summary import table_of
+from ocspark.catalogue.works import characterise_works
 from ocspark.deepsets.training_set import CARD, CLUSTERS, INSTANCES, standardisation
 from ocspark.deepsets.training_settings import InstanceSettings, TrainingSettings
-from ocspark.deepsets.weights import SOURCE_FEATURES
 from ocspark.errors import InputError
-from ocspark.membership.instances import choose_validation, draw_instances
-from ocspark.mirror.layout import group_by_rows
+from ocspark.membership.instances import choose_validation
 from ocspark.runs.training_inputs import choose_clusters, data_card, test_cluster_names
-from ocspark.selection.arrow import to_batch
-from ocspark.selection.characterise_clusters import characterise_clusters
-from ocspark.selection.cone import Cones, Process
-from ocspark.selection.listed_members import Listed, find_training_members
+from ocspark.runs.training_tasks import DrawInstances, SelectStars, draw_works, pair_costs
+from ocspark.selection.cone import Cones
+from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
-from ocspark.selection.training_stars import Selection, moments, select_training_stars
-from ocspark.session import get_session, ship
-from ocspark.store.folder import RunDirectory
+from ocspark.selection.training_stars import SELECTED_TABLE, SUMS_TABLE, Selection, moments
+from ocspark.session import get_session
+from ocspark.store.files import TableFile
+from ocspark.store.folder import TASKS, RunFolder, files_of
 from ocspark.store.lock import hold_lock
-from ocspark.tables.fields import struct
-from ocspark.tables.run import SEARCH
-from ocspark.tables.training import TRAINING_CLUSTERS, TRAINING_INSTANCES, TRAINING_SELECTED
+from ocspark.store.pieces import files_by_cluster
+from ocspark.tables.characterised import MODELS
+from ocspark.tables.run import COUNTS
+from ocspark.tables.training import (
+    TRAINING_CLUSTERS,
+    TRAINING_INSTANCES,
+    TRAINING_SELECTED,
+    TRAINING_SUMS,
+)
 
 log = logging.getLogger("ocspark")
+
+#: What a set depends on, in its folder from the first.
+_INPUTS = "_inputs.json"
+#: Folders that only serve the steps, and go when the set is finished.
+_TEMPORARY = (
+    FOUND_PIECES,
+    CELL_PIECES,
+    COUNT_TABLE,
+    MODEL_TABLE,
+    TRAINING_TABLE,
+    SELECTED_TABLE,
+    SUMS_TABLE,
+    TASKS,
+)
 
 
 def make_training_set(
@@ -66,27 +86,30 @@ def make_training_set(
     table, run_settings = choose_clusters(settings)
     inputs = read_inputs(run_settings)
     fingerprint = _fingerprint(settings, inputs)
-    run = RunDirectory(output)
+    run = RunFolder(output)
     storage.make_directory(output)
     with hold_lock(run.path("_lock")):
-        claim = run.path("_inputs.json")
+        claim = run.path(_INPUTS)
         if storage.exists(claim) and json.loads(storage.read_text(claim)) != fingerprint:
             raise InputError(
                 f"{output}: holds a training set of other inputs or settings; expected another "
                 "folder"
             )
-        if storage.exists(run.path(CARD)):
-            return dict(json.loads(storage.read_text(run.path(CARD))))
-        storage.write_file(claim, json.dumps(fingerprint, indent=1))
-        session = spark or get_session("ocspark: training set", settings.spark.config)
-        return _Maker(settings, inputs, table, run, session).make(fingerprint)
+        if not storage.exists(run.path(CARD)):
+            storage.write_file(claim, json.dumps(fingerprint, indent=1))
+            session = spark or get_session("ocspark: training set", settings.spark.config)
+            card = _Maker(settings, inputs, table, run, session).make(fingerprint)
+            storage.write_file(run.path(CARD), json.dumps(card, indent=1))
+        for folder in _TEMPORARY:
+            storage.remove_directory(run.path(folder))
+        return dict(json.loads(storage.read_text(run.path(CARD))))
 
 
 def _fingerprint(settings: TrainingSettings, inputs: RunInputs) -> dict[str, Any]:
     whole = fingerprint_inputs(inputs.settings, inputs.release, inputs.network, inputs.files)
-    chosen = {k: whole[k] for k in ("clusters", "members", "neighbourhood", "isochrones", "mirror")}
-    parts = ("release", "members", "isochrones", "search")
-    used = {name: whole["settings"][name] for name in parts}
+    read = ("clusters", "members", "neighbourhood", "isochrones", "mirror")
+    chosen = {part: whole[part] for part in (*read, "release", "magnitude_errors")}
+    used = {name: whole["settings"][name] for name in ("members", "isochrones", "search")}
     instances = settings.instances.model_dump(mode="json")
     instances["test_clusters"] = sorted(test_cluster_names(settings.instances))
     return dict(json.loads(json.dumps({**chosen, "settings": used, "instances": instances})))
@@ -100,25 +123,23 @@ class _Maker:
         settings: TrainingSettings,
         inputs: RunInputs,
         table: pd.DataFrame,
-        run: RunDirectory,
+        run: RunFolder,
         spark: SparkSession,
     ) -> None:
         self._rules: InstanceSettings = settings.instances
         self._inputs, self._table, self._run, self._spark = inputs, table, run, spark
         self._min_members = inputs.settings.members.min_members
-        self._units = group_by_rows(inputs.files, settings.spark.rows_per_unit)
 
     def make(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-        self._search()
-        reasons, models = self._characterise()
-        self._select(models)
+        found = self._search()
+        written = self._characterise(found)
+        reasons, models = self._read_models()
+        selected = self._select(models, sorted(file.sha256 for file in written))
         clusters, sums = self._outcome(reasons, models)
         chosen = clusters[clusters["split"] != ""]
-        self._draw([int(key) for key in chosen["cluster_key"]])
-        table = self._spark.createDataFrame(
-            pa.Table.from_pandas(clusters, preserve_index=False), struct(TRAINING_CLUSTERS)
-        )
-        land_small(self._run, "clusters", CLUSTERS, lambda: table.coalesce(1))
+        self._draw([int(key) for key in chosen["cluster_key"]], selected)
+        table = self._run.write_table(CLUSTERS, table_of(clusters, TRAINING_CLUSTERS))
+        self._run.delete_unlisted_files([table], [CLUSTERS])
         means, variances = moments(
             chosen["n_cone"].to_numpy(dtype=np.int64),
             np.stack([sums[key] for key in chosen["cluster_key"]]),
@@ -127,29 +148,39 @@ class _Maker:
             means, variances, chosen[["a0", "log_age", "parallax"]].to_numpy(dtype=float)
         )
         card = data_card(clusters, self._rules)
-        card |= {"standardisation": constants.as_dict(), "inputs": fingerprint}
-        storage.remove_directory(self._run.path("_staging"))
-        storage.write_file(self._run.path(CARD), json.dumps(card, indent=1))
-        return card
+        return card | {"standardisation": constants.as_dict(), "inputs": fingerprint}
 
-    def _search(self) -> None:
-        process = find_training_members(self._spark, Listed(self._inputs.listed()))
-        self._pass("training set 1 (search)", "search", self._inputs.cones, process, "_search")
+    def _pass(
+        self, step: str, title: str, cones: Cones, process: Process, **further: Any
+    ) -> list[TableFile]:
+        inputs = self._inputs
+        files, names, columns = inputs.files, inputs.file_names, inputs.release.columns
+        whole = MirrorPass(step, title, files, names, columns, cones, **further)
+        return files_of(whole.run(self._spark, self._run, process))
 
-    def _pass(self, title: str, unit: str, cones: Cones, process: Process, table: str) -> None:
-        units = {f"{unit}-{number:05d}": files for number, files in enumerate(self._units)}
-        columns = self._inputs.release.columns
-        search_pass(self._spark, self._run, title, units, columns, cones, process, [table])
+    def _search(self) -> list[TableFile]:
+        cones = self._inputs.cones
+        process = FindListed(cones, Listed(self._inputs.listed()))
+        found = self._pass("search", "training set 1 (search)", cones, process)
+        self._run.finish_tables(found, {COUNT_TABLE: COUNTS})
+        return found
 
-    def _characterise(self) -> tuple[dict[int, str], dict[int, ClusterModel]]:
-        """Return why clusters are left out, and the models of the others."""
-        found = self._run.read(self._spark, "_search", SEARCH).where("source_id is not null")
-        rules = self._inputs.training_rules()
-        land_small(
-            self._run, "models", "_models", lambda: characterise_clusters(self._spark, found, rules)
+    def _characterise(self, found: Sequence[TableFile]) -> list[TableFile]:
+        """Return the files of the models."""
+        keys = self._inputs.along_sky(self._inputs.cones.table["cluster_key"].tolist())
+        pieces = files_by_cluster(found, FOUND_PIECES)
+        works = characterise_works(keys, (), {}, pieces, {})
+        do = Characterise(self._run.root, self._inputs.training_rules())
+        manifests = self._run.run_step(
+            self._spark, "characterise", "characterising", do, works, "tasks", "clusters"
         )
+        return self._run.finish_tables(files_of(manifests), {MODEL_TABLE: MODELS})
+
+    def _read_models(self) -> tuple[dict[int, str], dict[int, ClusterModel]]:
+        """Return why clusters are left out, and the models of the others."""
+        names = self._inputs.cluster_names
         reasons, models = dict(self._inputs.skipped), {}
-        for row in self._run.read_arrow("_models").to_pylist():
+        for row in self._run.read_arrow(MODEL_TABLE).to_pylist():
             key = row["cluster_key"]
             if row["reason"] is not None:
                 reasons[key] = row["reason"]
@@ -159,36 +190,36 @@ class _Maker:
                     f"{row['n_training_members']} in the cone; needs {self._min_members}"
                 )
             else:
-                models[key] = model_from_row(row, rules.clusters[key]["cluster"])
+                models[key] = model_from_row(row, names[key])
         log.info("%d clusters characterised for training", len(models))
         return reasons, models
 
-    def _select(self, models: Mapping[int, ClusterModel]) -> None:
+    def _select(self, models: Mapping[int, ClusterModel], of_models: list[str]) -> list[TableFile]:
         per_member = self._rules.duplicates * self._rules.non_members_per_instance
         selection = Selection(models, self._inputs.calibration, self._rules.seed, per_member)
         cones = self._inputs.cones.only(models)
-        process = select_training_stars(self._spark, selection)
-        self._pass("training set 2 (stars)", "stars", cones, process, "_selected")
+        counts = None
+        if not self._inputs.is_table:
+            counts = pair_costs(self._run.read_arrow(COUNT_TABLE).to_pandas(), models)
+        process = SelectStars(cones, selection)
+        selected = self._pass(
+            "stars", "training set 2 (stars)", cones, process, also=of_models, counts=counts
+        )
+        tables = {SELECTED_TABLE: TRAINING_SELECTED, SUMS_TABLE: TRAINING_SUMS}
+        return self._run.finish_tables(selected, tables)
 
     def _outcome(
         self, reasons: Mapping[int, str], models: Mapping[int, ClusterModel]
     ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
         """Return the table of all clusters, split and all, and the fixed-point sums by cluster."""
-        counts = ("n_cone", "n_candidates", "n_non_members")
-        tally = (
-            self._run.read(self._spark, "_selected", TRAINING_SELECTED)
-            .where("source_id is null")
-            .groupBy("cluster_key")
-            .agg(
-                *[F.sum(c).alias(c) for c in counts], *[F.sum(F.col("sums")[i]) for i in range(10)]
-            )
-        )
-        rows = {int(row[0]): row for row in tally.collect()}  # one a cluster
-        sums = {key: np.array(row[4:], dtype=np.int64) for key, row in rows.items()}
+        counts = ["n_cone", "n_candidates", "n_non_members"]
+        tally = self._run.read_arrow(SUMS_TABLE).to_pandas().groupby("cluster_key")
+        totals = tally[counts].sum()
+        sums = {int(key): np.stack(own.to_list()).sum(axis=0) for key, own in tally["sums"]}
         table = self._table.copy()
         keys = table["cluster_key"]
-        for i, name in enumerate(counts):
-            table[name] = [int(rows[k][1 + i]) if k in rows else 0 for k in keys]
+        for name in counts:
+            table[name] = keys.map(totals[name]).fillna(0).astype(np.int64)
         table["n_members"] = [len(models[k].support_id) if k in models else 0 for k in keys]
         table["parallax"] = [models[k].parallax if k in models else np.nan for k in keys]
         late = []
@@ -215,50 +246,10 @@ class _Maker:
         table = table.sort_values("cluster_key")[[f.name for f in TRAINING_CLUSTERS]]
         return table, sums
 
-    def _draw(self, keys: list[int]) -> None:
-        rules = self._rules.model_dump(
-            include={"seed", "duplicates", "non_members_per_instance", "support_size"}
+    def _draw(self, keys: Sequence[int], selected: Sequence[TableFile]) -> None:
+        works = draw_works(keys, files_by_cluster(selected, SELECTED_TABLE))
+        do = DrawInstances(self._run.root, self._inputs.cluster_names, self._rules)
+        manifests = self._run.run_step(
+            self._spark, "draw", "drawing instances", do, works, "tasks", "clusters"
         )
-        names = dict(zip(self._table["cluster_key"], self._table["cluster"], strict=True))
-        shipped = ship(self._spark, (rules, {key: names[key] for key in keys}))
-
-        def draw(stars: pa.Table) -> pa.Table:
-            how, named = shipped()
-            return _draw_cluster(stars, how, named)
-
-        stars = self._run.read(self._spark, "_selected", TRAINING_SELECTED)
-        wanted = stars.where("source_id is not null").where(F.col("cluster_key").isin(keys))
-        drawn = wanted.groupBy("cluster_key").applyInArrow(draw, struct(TRAINING_INSTANCES))
-        land_small(self._run, "instances", INSTANCES, lambda: drawn)
-
-
-def _draw_cluster(stars: pa.Table, rules: Mapping[str, int], names: Mapping[int, str]) -> pa.Table:
-    """Return the instances of one cluster from all its selected stars."""
-    key = int(stars["cluster_key"][0].as_py())
-    stars = stars.sort_by("source_id")
-    member = stars["is_member"].to_numpy()
-    source_id = stars["source_id"].to_numpy()
-    rows = (np.flatnonzero(member), np.flatnonzero(~member))
-    drawn = draw_instances(
-        rules["seed"],
-        key,
-        source_id[rows[0]],
-        source_id[rows[1]],
-        duplicates=rules["duplicates"],
-        non_members_per_instance=rules["non_members_per_instance"],
-        support_size=rules["support_size"],
-    )
-    n = int(drawn.is_member.sum())
-    row = np.concatenate((rows[0][drawn.star[:n]], rows[1][drawn.star[n:]]))
-    columns = {name: stars[name].to_numpy()[row] for name in SOURCE_FEATURES}
-    support = np.empty(len(row), dtype=object)
-    support[:] = list(drawn.support)
-    columns |= {
-        "cluster_key": np.full(len(row), key, dtype=np.int64),
-        "cluster": np.full(len(row), names[key], dtype=object),
-        "source_id": source_id[row],
-        "copy": drawn.copy,
-        "is_member": drawn.is_member,
-        "support": support,
-    }
-    return pa.Table.from_batches([to_batch(columns, TRAINING_INSTANCES)])
+        self._run.finish_tables(files_of(manifests), {INSTANCES: TRAINING_INSTANCES})

@@ -26,8 +26,8 @@ GAIA = "gaia/edr3_cones.parquet"
 MEMBERS = "members/cg18_dr2.parquet"
 REFERENCE = "reference_results"
 TABLES = ("candidates", "training_members", "non_members")
-#: Partition order of the mirror that is made, and rows of its units (a few of each).
-_MIRROR_ORDER, _ROWS_PER_UNIT = 4, 40_000
+#: Partition order of the mirror that is made.
+_MIRROR_ORDER = 4
 
 
 def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[str, Any]:
@@ -96,7 +96,6 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
             },
             "membership": {"leave_one_out": False},
             "output": {"path": storage.join(work, "runs")},
-            "spark": {"rows_per_unit": _ROWS_PER_UNIT},
         }
     )
 

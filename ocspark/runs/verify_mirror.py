@@ -15,7 +15,6 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.mirror.table import is_table
 from ocspark.mirror.verify_checks import (
     check_counts,
     check_listing,
@@ -30,6 +29,7 @@ from ocspark.mirror.verify_file import MAX_EXAMPLES, FileFindings, FileToCheck, 
 from ocspark.mirror.verify_report import Check, Report, make_check
 from ocspark.release import load_release
 from ocspark.session import get_session
+from ocspark.storage import is_table
 from ocspark.store.progress import Progress
 from ocspark.tables.fields import struct
 from ocspark.tables.mirror import VERIFIED_FILES

@@ -1,46 +1,30 @@
-"""The barrier: every cluster characterised by its listed members (Spark)."""
+"""A cluster characterised by its listed members that a search found (method §3–4)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.physics.isochrone import apparent_isochrone
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import ExtinctionSource
-from ocspark.selection.arrow import split_by_cluster, to_batch
+from ocspark.selection.arrow import to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
+from ocspark.selection.listed_levels import TOLERANCE
 from ocspark.selection.model import ClusterModel
-from ocspark.session import ship
-from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
-from ocspark.tables.fields import struct
-from ocspark.tables.run import SEARCH
-
-#: Lowest list probability that `relax_probability` goes down to, and its step.
-RELAX_FLOOR, RELAX_STEP = 0.5, 0.1
-_TOLERANCE = 1e-9  # probabilities come in decimal steps
-
-
-def probability_levels(min_probability: float, relax: bool) -> list[float]:
-    """Return the levels of list probability to try, highest first."""
-    if not relax:
-        return [min_probability]
-    n_steps = int(np.floor((min_probability - RELAX_FLOOR) / RELAX_STEP + _TOLERANCE))
-    return [round(min_probability - RELAX_STEP * i, 10) for i in range(max(n_steps, 0) + 1)]
+from ocspark.tables.characterised import TRAINING_MEMBERS
 
 
 @dataclass(frozen=True)
 class TrainingRules:
-    """What the barrier needs besides the stars; it is shipped to the workers.
+    """What characterising needs besides the stars.
 
     Attributes
     ----------
@@ -63,23 +47,56 @@ class TrainingRules:
     extinction: ExtinctionSource
 
 
-def characterise_clusters(spark: SparkSession, stars: DataFrame, rules: TrainingRules) -> DataFrame:
-    """Characterise every cluster that has listed stars: a `MODELS` table, one row a cluster."""
-    shipped = ship(spark, rules)
+def training_rules(
+    clusters: pd.DataFrame,
+    n_listed: pd.DataFrame,
+    min_members: int,
+    calibration: Calibration,
+    isochrones: IsochroneGrid,
+    extinction: ExtinctionSource,
+) -> TrainingRules:
+    """Return the rules for some clusters.
 
-    def one_cluster(found: pa.Table) -> pa.Table:
-        row = _characterise_one(found.to_pandas(), shipped())
-        return pa.Table.from_pylist([row], schema=to_arrow_schema(schema))
+    Parameters
+    ----------
+    clusters : DataFrame
+        Canonical cluster table, every value present but metallicity.
+    n_listed : DataFrame
+        Listed members by cluster_key (index) at each level (columns, highest first).
+    min_members : int
+    calibration : Calibration
+    isochrones : IsochroneGrid
+    extinction : ExtinctionSource
+    """
+    table = clusters[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
+    by_key = {
+        int(key): {
+            "cluster": str(cluster),
+            "distance": float(distance),
+            "log_age": float(log_age),
+            "a0": float(a0),
+            "metallicity": float(metallicity),
+            "n_listed": n_listed.loc[[key]].to_numpy()[0].tolist(),
+        }
+        for key, cluster, distance, log_age, a0, metallicity in table.itertuples(index=False)
+    }
+    levels = [float(level) for level in n_listed.columns]
+    return TrainingRules(by_key, levels, min_members, calibration, isochrones, extinction)
 
-    schema = struct(MODELS)
-    return stars.groupBy("cluster_key").applyInArrow(one_cluster, schema)
 
+def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
+    """Characterise a cluster by its listed stars (method §3–4); return its row of `MODELS`.
 
-def _characterise_one(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
+    Parameters
+    ----------
+    found : DataFrame
+        `SEARCH` rows of one cluster, at least one.
+    rules : TrainingRules
+    """
     key = int(found["cluster_key"].iloc[0])
     cluster = rules.clusters[key]
     for tried, level in enumerate(rules.levels):
-        members = found[found["list_probability"] >= level - _TOLERANCE]
+        members = found[found["list_probability"] >= level - TOLERANCE]
         n_listed = cluster["n_listed"][tried]
         if len(members) >= rules.min_members:
             break
@@ -134,23 +151,18 @@ def too_few(n_found: int, n_listed: int, level: float, needed: int) -> str:
     )
 
 
-def training_members(
-    spark: SparkSession,
-    stars: DataFrame,
-    models: Mapping[int, ClusterModel],
-    calibration: Calibration,
-) -> DataFrame:
-    """Return the `TRAINING_MEMBERS` table: the support members of the characterised clusters."""
-    shipped = ship(spark, (dict(models), calibration))
+def describe_training_members(
+    found: pd.DataFrame, model: ClusterModel, calibration: Calibration
+) -> pa.RecordBatch:
+    """Return the `TRAINING_MEMBERS` rows of a cluster: its support members, by source_id.
 
-    def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        known, how = shipped()
-        for batch in batches:
-            for model, part in split_by_cluster(batch, known):
-                part = calibrate(part, how)
-                keep = np.isin(part["source_id"], model.support_id)
-                part = {name: column[keep] for name, column in part.items()}
-                yield to_batch(describe_stars(part, model), TRAINING_MEMBERS)
-
-    names = [f.name for f in SEARCH if f.name != "n_cone"]
-    return stars.select(*names).mapInArrow(describe, struct(TRAINING_MEMBERS))
+    Parameters
+    ----------
+    found : DataFrame
+        `SEARCH` rows of the cluster.
+    model : ClusterModel
+    calibration : Calibration
+    """
+    kept = found[np.isin(found["source_id"], model.support_id)].sort_values("source_id")
+    stars = calibrate({str(c): kept[c].to_numpy() for c in kept}, calibration)
+    return to_batch(describe_stars(stars, model), TRAINING_MEMBERS)

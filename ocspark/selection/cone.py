@@ -1,9 +1,8 @@
 """Cone searches of all clusters in one reading of the mirror (method §1).
 
-Spark hands out portions of the mirror's files; each task reads its own by pyarrow, pairs sources
-and cones in numpy (`ocspark.selection.match`) and goes on with what it found in the same process,
-so that only results pass through the JVM. A table, whose rows come from the JVM, meets the same
-kernel.
+Each task reads its own portion of the mirror by pyarrow, pairs sources and cones in numpy
+(`ocspark.selection.match`) and goes on with what it found in the same process, so that only results
+pass through the JVM. A table, whose rows come from the JVM, meets the same kernel.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.mirror.layout import CheckedFile, group_by_rows
+from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import HEALPIX, read_sources
-from ocspark.mirror.scan import Scan, cut_into_portions
+from ocspark.mirror.scan import Scan
 from ocspark.mirror.table import TableRange
 from ocspark.selection.arrow import to_batch
 from ocspark.selection.match import Cuts, match, within_cone
@@ -33,8 +33,8 @@ from ocspark.tables.run import CONE, CONE_COLUMNS
 
 #: What is done with the sources found, in the task that found them: `CONE` rows to any rows.
 Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-#: Rows of a portion, which a task holds in memory (about 200 bytes each), and of a task.
-ROWS_PER_PORTION, ROWS_PER_TASK = 1_000_000, 1_000_000
+#: Rows that a task gathers of a table before it searches them.
+_GATHERED_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,9 @@ def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
 
 
 class ConeSearch:
-    """Finds sources in cones and hands them on within the task, one unit of a mirror at a time.
+    """Finds the sources of a mirror in cones, as a DataFrame.
 
-    Bounds are inclusive; a source is found once for every cluster whose cone it is in. The cones
-    travel to the workers once, not once a unit.
+    Bounds are inclusive; a source is found once for every cluster whose cone it is in.
 
     Parameters
     ----------
@@ -133,14 +132,12 @@ class ConeSearch:
         fields : list of Field
             The columns of the result.
         """
-        tasks = group_by_rows(
-            cut_into_portions(files, self._cover, ROWS_PER_PORTION), ROWS_PER_TASK
-        )
+        tasks = cut_by_rows(files, [file.file.path for file in files], self._cover)
         columns, shipped = self._columns, self._shipped
 
         def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             mine = [n for batch in numbers for n in batch.column(0).to_pylist()]
-            scans = (Scan(portion, columns) for n in mine for portion in tasks[n])
+            scans = (Scan(piece, columns) for n in mine for piece in tasks[n].pieces)
             yield from process(find(scans, *shipped()))
 
         numbers = self._spark.range(0, len(tasks), 1, max(len(tasks), 1))
@@ -151,7 +148,7 @@ class ConeSearch:
         shipped = self._shipped
 
         def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from process(find(_gathered(batches), *shipped()))
+            yield from process(find(gather_stretches(batches), *shipped()))
 
         return sources.mapInArrow(search, struct(fields))
 
@@ -159,6 +156,7 @@ class ConeSearch:
 class Stretch(Protocol):
     """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`."""
 
+    name: str
     healpix_29: NDArray[np.int64]
     parallax: NDArray[np.float64]
     pmra: NDArray[np.float64]
@@ -167,28 +165,46 @@ class Stretch(Protocol):
     def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
         """Return canonical columns of some rows, and which are kept sources."""
 
+    def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the row group of some rows, and their chunk inside it."""
+
 
 def find(stretches: Iterator[Stretch], cuts: Cuts, cover: Cover) -> Iterator[pa.RecordBatch]:
     """Yield the `CONE` rows of each stretch of sources, where there are any."""
     for stretch in stretches:
-        pairs = match(
-            stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec, cuts, cover
-        )
-        if not len(pairs.row):
-            continue
-        columns, kept = stretch.sources(pairs.row)
-        found = np.flatnonzero(kept & within_cone(pairs, columns["ra"], columns["dec"], cuts))
-        if len(found):
-            columns = {name: column[found] for name, column in columns.items()}
-            columns["cluster_key"] = cuts.cluster_key[pairs.cone[found]]
+        columns, rows = find_pairs(stretch, cuts, cover)
+        if len(rows):
             yield to_batch(columns, CONE)
+
+
+def find_pairs(
+    stretch: Stretch, cuts: Cuts, cover: Cover
+) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+    """Return the kept sources of a stretch in each cone.
+
+    Returns
+    -------
+    columns : dict of arrays, shape (m,)
+        As `CONE`; nothing if there are no pairs.
+    rows : array, shape (m,)
+        Place of each pair's source in the stretch.
+    """
+    pairs = match(stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec, cuts, cover)
+    if not len(pairs.row):
+        return {}, pairs.row
+    columns, kept = stretch.sources(pairs.row)
+    found = np.flatnonzero(kept & within_cone(pairs, columns["ra"], columns["dec"], cuts))
+    columns = {name: column[found] for name, column in columns.items()}
+    columns["cluster_key"] = cuts.cluster_key[pairs.cone[found]]
+    return columns, pairs.row[found]
 
 
 class _Rows:
     """Kept sources from record batches in canonical columns, sorted by the index."""
 
-    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Sequence[pa.RecordBatch], name: str) -> None:
         table = pa.Table.from_batches(batches).sort_by(HEALPIX)
+        self.name = name
         self._columns = {name: table.column(name).to_numpy() for name in table.column_names}
         self.healpix_29 = self._columns[HEALPIX]
         self.parallax, self.pmra, self.pmdec = (
@@ -199,14 +215,18 @@ class _Rows:
         names = [f.name for f in CONE_COLUMNS if f.name in self._columns]
         return {name: self._columns[name][rows] for name in names}, np.ones(len(rows), dtype=bool)
 
+    def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        nothing = np.zeros(len(rows), dtype=np.int64)  # a table's rows have no lasting place
+        return nothing, nothing
 
-def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[_Rows]:
-    """Put Spark's small batches together."""
+
+def gather_stretches(batches: Iterator[pa.RecordBatch], name: str = "") -> Iterator[Stretch]:
+    """Put Spark's small batches of a table together into stretches, which get a name."""
     some: list[pa.RecordBatch] = []
     for batch in batches:
         some.append(batch)
-        if sum(b.num_rows for b in some) >= ROWS_PER_PORTION // 4:
-            yield _Rows(some)
+        if sum(b.num_rows for b in some) >= _GATHERED_ROWS:
+            yield _Rows(some, name)
             some = []
     if any(b.num_rows for b in some):
-        yield _Rows(some)
+        yield _Rows(some, name)

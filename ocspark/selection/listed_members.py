@@ -1,19 +1,10 @@
-"""Pass 1: the listed members in the cones, and how many sources each cone has (Spark)."""
+"""Members of a list, looked up by cluster and source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import SparkSession
-
-from ocspark.selection.arrow import split_by_key, to_batch
-from ocspark.selection.cone import Process
-from ocspark.session import ship
-from ocspark.tables.run import SEARCH
 
 
 class Listed:
@@ -41,27 +32,3 @@ class Listed:
             named = self._source[place] == source_id
             result[named] = self._probability[place[named]]
         return result
-
-
-def find_training_members(spark: SparkSession, listed: Listed) -> Process:
-    """Return the process that keeps listed stars and counts all: a `SEARCH` table, few rows a task.
-
-    Counts have n_cone and no source_id; stars have no n_cone.
-    """
-    shipped = ship(spark, listed)
-
-    def keep_and_count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        members: Listed = shipped()
-        counts: dict[int, int] = {}
-        for batch in batches:
-            for key, stars in split_by_key(batch):
-                counts[key] = counts.get(key, 0) + len(stars["source_id"])
-                probability = members.probability(key, stars["source_id"])
-                named = ~np.isnan(probability)
-                if named.any():
-                    found = {name: column[named] for name, column in stars.items()}
-                    yield to_batch({**found, "list_probability": probability[named]}, SEARCH)
-        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
-        yield to_batch({k: np.array(v, dtype=np.int64) for k, v in tally.items()}, SEARCH)
-
-    return keep_and_count

@@ -1,4 +1,4 @@
-"""Members, non-members and feature moments of training clusters, in one pass (Spark).
+"""Members, non-members and feature moments of training clusters, from the sources in their cones.
 
 A task keeps of each cluster its members and only as many non-members as could be drawn; moments
 are sums in fixed point, which do not depend on the order of addition.
@@ -6,22 +6,23 @@ are sums in fixed point, which do not depend on the order of addition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import SparkSession
 
 from ocspark.membership.instances import random_order
 from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import FEATURES, features, passes_all
-from ocspark.selection.cone import Process
 from ocspark.selection.model import ClusterModel
-from ocspark.session import ship
-from ocspark.tables.training import TRAINING_SELECTED
+from ocspark.store.files import TableWriters
+from ocspark.tables.training import TRAINING_SELECTED, TRAINING_SUMS
+
+#: Tables of the stars that are kept, and of the sums.
+SELECTED_TABLE, SUMS_TABLE = "_selected", "_sums"
 
 #: Features are multiples of this in the sums: 6e-8 of their unit.
 RESOLUTION = 2.0**-24
@@ -58,31 +59,33 @@ class _Cluster:
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 5)))
 
 
-def select_training_stars(spark: SparkSession, selection: Selection) -> Process:
-    """Return the process that makes `TRAINING_SELECTED` rows of the sources in cones.
+def select_stars(
+    batches: Iterable[pa.RecordBatch], chosen: Selection, writers: TableWriters
+) -> None:
+    """Write the stars of training clusters among sources in cones, and the sums over all.
 
     Training members that fail a candidate condition count in the moments and as candidates, and
     are neither members nor non-members (method §6).
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch
+        The columns of `CONE`.
+    chosen : Selection
+    writers : TableWriters
+        `SELECTED_TABLE` gets rows of `TRAINING_SELECTED`, `SUMS_TABLE` of `TRAINING_SUMS`.
     """
-    shipped = ship(spark, selection)
-
-    def select(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        chosen: Selection = shipped()
-        clusters: dict[int, _Cluster] = {}
-        for batch in batches:
-            for model, stars in split_by_cluster(batch, chosen.models):
-                state = clusters.setdefault(model.cluster_key, _Cluster(model))
-                members = _add(state, stars, chosen)
-                if members is not None:
-                    yield members
-        for state in clusters.values():
-            yield _stars(state.model, state.source_id, state.values, False)
-            yield _tally(state)
-
-    return select
+    clusters: dict[int, _Cluster] = {}
+    for batch in batches:
+        for model, stars in split_by_cluster(batch, chosen.models):
+            state = clusters.setdefault(model.cluster_key, _Cluster(model))
+            writers.add(SELECTED_TABLE, _add(state, stars, chosen))
+    for state in clusters.values():
+        writers.add(SELECTED_TABLE, _stars(state.model, state.source_id, state.values, False))
+        writers.add(SUMS_TABLE, _tally(state))
 
 
-def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa.RecordBatch | None:
+def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa.RecordBatch:
     """Count stars of a cluster, keep its non-members, return its members."""
     model = state.model
     calibrated = calibrate(stars, chosen.calibration)
@@ -99,7 +102,7 @@ def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa
         first = random_order(chosen.seed, model.cluster_key, state.source_id)[:wanted]
         state.source_id, state.values = state.source_id[first], state.values[first]
     member = np.isin(source_id, model.support_id)
-    return _stars(model, source_id[member], values[member], True) if member.any() else None
+    return _stars(model, source_id[member], values[member], True)
 
 
 def _stars(
@@ -127,7 +130,7 @@ def _tally(state: _Cluster) -> pa.RecordBatch:
         **{name: state.counts[i : i + 1] for i, name in enumerate(names)},
         "sums": sums,
     }
-    return to_batch(columns, TRAINING_SELECTED)
+    return to_batch(columns, TRAINING_SUMS)
 
 
 def moments(n: NDArray[np.int64], sums: NDArray[np.int64]) -> tuple[NDArray, NDArray]:

@@ -20,8 +20,8 @@ from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.mirror.table import PREFIX
-from ocspark.store.folder import RunDirectory
+from ocspark.storage import TABLE_PREFIX
+from ocspark.store.folder import RunFolder
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, RUNS
@@ -61,7 +61,7 @@ class CatalogueTables:
         InputError
             If it is no such name.
         """
-        text = path.removeprefix(PREFIX)
+        text = path.removeprefix(TABLE_PREFIX)
         parts = [
             part[1:-1].replace("``", "`") if part.startswith("`") else part
             for part in re.findall(_PART, text)
@@ -100,13 +100,13 @@ class CatalogueTables:
         except AnalysisException as error:
             raise InputError(f"output.path: {str(error).splitlines()[0]}") from None
 
-    def publish(self, spark: SparkSession, run: RunDirectory, record: Mapping[str, Any]) -> None:
+    def publish(self, spark: SparkSession, run: RunFolder, record: Mapping[str, Any]) -> None:
         """Write a run's tables, in place of what an earlier attempt wrote of it, and its row last.
 
         Parameters
         ----------
         spark : SparkSession
-        run : RunDirectory
+        run : RunFolder
             With all tables landed.
         record : mapping
             The content of run.json.

@@ -1,43 +1,77 @@
-"""A file on its way into a table: written beside, with size, checksum and rows by cluster."""
+"""Parquet files that tasks write: each under a name of its own, with checksum and rows by cluster.
+
+A name is never written twice, so a retried or speculative attempt cannot mix with another; a file
+counts only once a manifest lists it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ocspark import storage
+from ocspark.errors import OutputError
 from ocspark.names import cluster_key
 
 #: Rows gathered before they are written as a row group.
 _ROW_GROUP = 100_000
 
 
-class StagedFile(NamedTuple):
-    """A file written, not yet landed.
+@dataclass(frozen=True)
+class TableFile:
+    """A file of a table, as its writer left it.
 
-    `clusters` has its rows by cluster_key (as text), so that one cluster's can be told from the
-    others' without reading; None where the table knows no clusters. `device` evaluated the network.
+    Attributes
+    ----------
+    name : str
+        Its path below the folder: ``table/file.parquet``.
+    rows, bytes : int
+    sha256 : str
+        Of its content, in hexadecimal digits.
+    clusters : dict, optional
+        Rows by cluster_key, so that one cluster's file is found without opening others; None
+        where the table has no column of clusters.
+    counts : dict
+        Other numbers about the rows, such as members at some probability.
+    device : str, optional
+        What evaluated the network.
     """
 
-    path: str
+    name: str
     rows: int
     bytes: int
     sha256: str
-    clusters: Mapping[str, int] | None = None
+    clusters: dict[int, int] | None = None
+    counts: dict[str, int] = field(default_factory=dict)
     device: str | None = None
 
+    @property
+    def table(self) -> str:
+        """The table that it is part of."""
+        return self.name.split("/")[0]
 
-class UnwritableFile(Exception):
-    """A file that a task could not write: its path and the reason."""
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes; a key without a value is left out."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, {})} | (
+            {} if self.clusters is None else {"clusters": self.clusters}
+        )
+
+    @staticmethod
+    def from_json(tree: Mapping[str, Any]) -> TableFile:
+        """Return the file that `as_json` described."""
+        clusters = tree.get("clusters")
+        known = None if clusters is None else {int(key): n for key, n in clusters.items()}
+        return TableFile(**{**tree, "clusters": known})
 
 
 def cluster_column(schema: pa.Schema) -> str | None:
@@ -45,40 +79,56 @@ def cluster_column(schema: pa.Schema) -> str | None:
     return next((name for name in ("cluster_key", "cluster") if name in schema.names), None)
 
 
-def count_clusters(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
-    """Return the rows of each cluster, by its key as text, of a column of keys or of names."""
-    counts: Counter[str] = Counter()
+def count_clusters(column: pa.ChunkedArray | pa.Array) -> dict[int, int]:
+    """Return the rows of each cluster, by its key, of a column of keys or of names."""
+    counts: Counter[int] = Counter()
     for entry in pc.value_counts(column).to_pylist():
         value = entry["values"]
-        counts[str(cluster_key(value) if isinstance(value, str) else value)] += entry["counts"]
+        counts[cluster_key(value) if isinstance(value, str) else value] += entry["counts"]
     return dict(counts)
 
 
+def rows_of_clusters(batch: pa.RecordBatch | pa.Table, keys: frozenset[int]) -> Any:
+    """Return the rows of some clusters, by key, of a batch or table."""
+    column = batch.column(cluster_column(batch.schema))
+    values = [
+        value
+        for value in pc.unique(column).to_pylist()
+        if (cluster_key(value) if isinstance(value, str) else value) in keys
+    ]
+    return batch.filter(pc.is_in(column, pa.array(values, column.type)))
+
+
 class FileWriter:
-    """One Parquet file under a name of its own.
+    """One Parquet file of a table.
 
     Parameters
     ----------
-    folder : str
+    root : str
+        Folder of the tables.
+    table : str
+    name : str
+        Begins the file's name; what makes it the writer's own is added.
     schema : pyarrow.Schema
         With ``device`` in its metadata where a network was evaluated.
-    number : int
-        Files are landed in this order.
 
     Raises
     ------
-    UnwritableFile
-        If it cannot be written, now or later.
+    OutputError
+        If there is no room for it, now or later.
+    OSError
+        If it cannot be written for another reason.
     """
 
-    def __init__(self, folder: str, schema: pa.Schema, number: int) -> None:
-        self._path = storage.join(folder, f"{number:06d}-{uuid.uuid4().hex}.parquet")
+    def __init__(self, root: str, table: str, name: str, schema: pa.Schema) -> None:
+        self._name = f"{table}/{name}-{uuid4().hex[:12]}.parquet"
+        self._path = storage.join(root, self._name)
         self._rows, self._column = 0, cluster_column(schema)
         self._device = (schema.metadata or {}).get(b"device", b"").decode() or None
-        self._clusters: Counter[str] = Counter()
+        self._clusters: Counter[int] = Counter()
         self._waiting: list[pa.RecordBatch] = []
-        with naming_unwritable(self._path):
-            storage.make_directory(folder)
+        with telling_full_disk(self._path):
+            storage.make_directory(storage.join(root, table))
             filesystem, inner = storage.resolve(self._path)
             self._stream = HashedStream(filesystem.open_output_stream(inner, compression=None))
             self._file = pq.ParquetWriter(self._stream, schema, compression="zstd")
@@ -97,34 +147,130 @@ class FileWriter:
             self._file.write_table(pa.Table.from_batches(self._waiting))
         self._waiting = []
 
-    def close(self) -> StagedFile:
+    def close(self, counts: Mapping[str, int] | None = None) -> TableFile:
         """Write the rest; return what the file is."""
         if self._waiting:
             self._flush()
         with self._written():
             self._file.close()
             self._stream.close()
-        clusters = dict(self._clusters) if self._column else None
-        size, digest = self._stream.bytes, self._stream.sha256.hexdigest()
-        return StagedFile(self._path, self._rows, size, digest, clusters, self._device)
+        return TableFile(
+            self._name,
+            self._rows,
+            self._stream.bytes,
+            self._stream.sha256.hexdigest(),
+            dict(self._clusters) if self._column else None,
+            dict(counts or {}),
+            self._device,
+        )
 
     @contextmanager
     def _written(self) -> Iterator[None]:
         try:
-            with naming_unwritable(self._path):
+            with telling_full_disk(self._path):
                 yield
-        except UnwritableFile:
+        except (OSError, OutputError):
             self._file.is_open = False  # or it would try again when it is thrown away
             raise
 
+    def discard(self) -> None:
+        """Remove what has been written, if the storage lets us."""
+        self._file.is_open = False
+        storage.remove_quietly(self._path)
+
+
+class TableWriters:
+    """The files of one task: one in each table that gets rows.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the tables.
+    name : str
+        Begins the files' names.
+    """
+
+    def __init__(self, root: str, name: str) -> None:
+        self._root, self._name = root, name
+        self._open: dict[str, FileWriter] = {}
+        self._closed: list[TableFile] = []
+
+    def add(self, table: str, rows: pa.RecordBatch) -> None:
+        """Add rows to the task's file of a table."""
+        if rows.num_rows:
+            if table not in self._open:
+                self._open[table] = FileWriter(self._root, table, self._name, rows.schema)
+            self._open[table].add(rows)
+
+    def write(
+        self, table: str, name: str, rows: pa.Table, counts: Mapping[str, int] | None = None
+    ) -> None:
+        """Write a whole file, named after `name`, with other numbers about its rows."""
+        writer = FileWriter(self._root, table, name, rows.schema)
+        for batch in rows.to_batches(max_chunksize=_ROW_GROUP):
+            writer.add(batch)
+        self._closed.append(writer.close(counts))
+
+    def copy(self, file: TableFile, source: str) -> None:
+        """Copy a file from below another folder.
+
+        Raises
+        ------
+        DamagedFile
+            If it is not as its writer left it.
+        """
+        stem = file.name.split("/")[1].rsplit("-", 1)[0]
+        name = f"{file.table}/{stem}-{uuid4().hex[:12]}.parquet"
+        target, path = storage.join(self._root, name), storage.join(source, file.name)
+        with telling_full_disk(target):
+            storage.make_directory(storage.join(self._root, file.table))
+            filesystem, inner = storage.resolve(target)
+            stream = HashedStream(filesystem.open_output_stream(inner, compression=None))
+            for chunk in storage.chunks(path):
+                stream.write(chunk)
+            stream.close()
+        if (stream.bytes, stream.sha256.hexdigest()) != (file.bytes, file.sha256):
+            storage.remove_quietly(target)
+            raise DamagedFile(file.name)
+        self._closed.append(TableFile(**{**vars(file), "name": name}))
+
+    def close(self) -> list[TableFile]:
+        """Finish all files; return what they are."""
+        self._closed += [writer.close() for writer in self._open.values()]
+        self._open = {}
+        return self._closed
+
+    def discard(self) -> None:
+        """Remove what has been written: the task failed."""
+        for writer in self._open.values():
+            writer.discard()
+        for file in self._closed:
+            storage.remove_quietly(storage.join(self._root, file.name))
+
+
+class DamagedFile(Exception):
+    """A file that is not as its writer left it, by its name."""
+
+
+#: What messages of a full disk, a used-up quota and a limit on files say, wherever they come from:
+#: Python, Arrow, or Spark's JVM.
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+
 
 @contextmanager
-def naming_unwritable(path: str) -> Iterator[None]:
-    """Turn an OSError of the block into an `UnwritableFile` that names the path."""
+def telling_full_disk(place: str) -> Iterator[None]:
+    """Turn an error of the block that means "no room" into an `OutputError` that names `place`."""
     try:
         yield
-    except OSError as error:
-        raise UnwritableFile(f"{path}: cannot be written: {error}") from error
+    except OutputError:
+        raise
+    except Exception as error:
+        for words in _FULL:
+            if words in str(error):
+                raise OutputError(
+                    f"output: {place}: {words}; make room, and the same command goes on"
+                ) from error
+        raise
 
 
 class HashedStream(io.RawIOBase):

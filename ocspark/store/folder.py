@@ -1,221 +1,260 @@
-"""Units: a group of mirror files or a step, done once its manifest is there (never before).
+"""A folder in which the steps of a job leave tables, task by task, and go on after a stop.
 
-Nothing here needs a rename to be atomic: a file is moved into its table's folder, whole or not, and
-counts only when a manifest, written after it as one object, tells its size and checksum.
+::
+
+    <root>/<table>/<name>-<attempt>.parquet    files, each written once under a name of its own
+    <root>/_tasks/<step>/<key>.json            the manifest of a task: what it did, which files
+
+A file counts if the manifest of a task lists it, and a manifest, written last and as one object,
+counts while its files are as they were written and the task would still do the same work. Nothing
+here needs a rename, or two files to appear at the same time.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
-from ocspark.errors import OutputError
-from ocspark.store.files import StagedFile
+from ocspark.store.files import TableFile, TableWriters, telling_full_disk
+from ocspark.store.manifests import Manifest, TaskManifests
+from ocspark.store.progress import Progress
+from ocspark.store.tasks import attempt_number, run_tasks
 from ocspark.tables.fields import Field, struct
 
-Manifest = dict[str, Any]
-#: What the messages of a full disk, a used-up quota and a limit on files say, wherever they come
-#: from: Python, Arrow, or Spark's JVM.
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+#: Folder of the manifests.
+TASKS = "_tasks"
 
 
-class RunDirectory:
-    """The directory of one run.
+@dataclass(frozen=True)
+class Work:
+    """What one task of a step is to do.
 
-    Tables are flat folders of Parquet files named after the unit that wrote them; ``_units`` has
-    the manifests, ``_staging`` what is not landed yet.
+    Attributes
+    ----------
+    key : str
+        Names the task within its step, and its files.
+    digest : str
+        Stands for all that its result follows from.
+    rows : int
+        For progress.
+    item : object
+        What the step's function is given; picklable.
+    cost : float
+        The dearest tasks begin first.
+    """
+
+    key: str
+    digest: str
+    rows: int
+    item: Any
+    cost: float = 0.0
+
+
+#: Does the work of a task: writes rows into the tables' files, returns facts for the manifest.
+TaskFunction = Callable[[Any, TableWriters], Mapping[str, Any]]
+
+
+class RunFolder:
+    """The folder of one run of a job.
 
     Parameters
     ----------
     root : str
-        ``<output.path>/<run_id>``.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
 
     def path(self, *parts: str) -> str:
-        """Return a path below the run directory."""
+        """Return a path below the folder."""
         return storage.join(self.root, *parts)
 
-    def manifest(self, unit: str) -> Manifest | None:
-        """Return the manifest of a unit that is done, its files still as they were written."""
-        path = self.path("_units", f"{unit}.json")
-        if not storage.exists(path):
-            return None
-        manifest = _manifest_in(storage.read_text(path))
-        if manifest is None:
-            return None
-        for file in manifest["files"]:
-            target = self.path(file["name"])
-            if not storage.exists(target):
-                return None
-            if storage.size_and_sha256(target) != (file["bytes"], file["sha256"]):
-                return None
-        return manifest
-
-    def manifests(self) -> list[Manifest]:
-        """Return all manifests by name of unit, without a look at the files."""
-        paths = [p for p in storage.list_files(self.path("_units")) if p.endswith(".json")]
-        with ThreadPoolExecutor(8) as pool:
-            found = map(_manifest_in, pool.map(storage.read_text, paths))
-            return [manifest for manifest in found if manifest is not None]
-
-    def land(
+    def run_step(
         self,
-        unit: str,
-        write: Callable[[str], Mapping[str, Sequence[StagedFile]]],
-        facts: Mapping[str, Any] | None = None,
-        work: str | None = None,
-    ) -> Manifest:
-        """Do a unit, unless its manifest says that it is done.
+        spark: SparkSession,
+        step: str,
+        title: str,
+        function: TaskFunction,
+        works: Sequence[Work],
+        noun: str = "portions",
+        counted: str = "sources",
+    ) -> list[Manifest]:
+        """Do the works that have no valid manifest, in one Spark job, the dearest first.
 
         Parameters
         ----------
-        unit : str
-            Its name, which its files carry.
-        write : callable
-            Given a staging folder, writes files into it and returns them by table.
-        facts : mapping, optional
-            More to record in the manifest.
-        work : str, optional
-            Digest of what the unit does: a manifest that tells another one does not count.
+        spark : SparkSession
+        step : str
+            Names the step's manifests.
+        title : str
+            Of the step, for progress.
+        function : callable
+            See `TaskFunction`; picklable.
+        works : sequence of Work
+        noun, counted : str
+            What a task and a row are called, for progress.
 
         Returns
         -------
-        dict
-            The manifest: unit, work, tables with row counts, files with bytes, SHA-256 and rows
-            by cluster, seconds, and ``reused``.
+        list of dict
+            The manifests in the order of `works`: key, work (its digest), rows, files, seconds,
+            retries, peak_mb (greatest memory of the task's process so far) and the function's
+            facts, with ``reused`` for those of an earlier attempt.
 
         Raises
         ------
-        OutputError
-            If there is no room for it.
+        InputError, OutputError, DamagedFiles
+            See `run_tasks`.
         """
-        done = self.manifest(unit)
-        if done is not None and done.get("work") == work:
-            return {**done, "reused": True}
-        with telling_full_disk(self.root):
-            return self._do(unit, write, {"work": work, **(facts or {})})
+        manifests = self.kept_manifests(step, title, works, noun, counted)
+        missing = [work for work in works if work.key not in manifests.manifests]
+        missing.sort(key=lambda work: -work.cost)
+        do = partial(do_work, self.root, step, function)
+        run_tasks(spark, do, missing, manifests.look, self.path(TASKS, step, "_stop"))
+        return [manifests.manifests[work.key] for work in works]
 
-    def _do(
+    def kept_manifests(
         self,
-        unit: str,
-        write: Callable[[str], Mapping[str, Sequence[StagedFile]]],
-        facts: Mapping[str, Any],
-    ) -> Manifest:
-        started = time.monotonic()
-        staging = self.path("_staging", unit)
-        storage.remove_directory(staging)
-        storage.remove_file(self.path("_units", f"{unit}.json"))  # its files are about to go
-        tables, files = {}, []
-        for table, staged in write(staging).items():
-            landed = self._move(unit, table, staged)
-            tables[table] = sum(file["rows"] for file in landed)
-            files += landed
-        manifest = {
-            "unit": unit,
-            "tables": tables,
-            "files": files,
-            "seconds": round(time.monotonic() - started, 3),
-            **facts,
-        }
-        storage.make_directory(self.path("_units"))
-        storage.write_file(self.path("_units", f"{unit}.json"), json.dumps(manifest, indent=1))
-        storage.remove_directory(staging)
-        return {**manifest, "reused": False}
-
-    def _move(self, unit: str, table: str, staged: Sequence[StagedFile]) -> list[dict[str, Any]]:
-        """Move staged files into the table's folder, in place of an earlier attempt's."""
-        folder = self.path(table)
+        step: str,
+        title: str,
+        works: Sequence[Work],
+        noun: str = "portions",
+        counted: str = "sources",
+    ) -> TaskManifests:
+        """Return what an earlier attempt did of a step; its other manifests are removed."""
+        progress = Progress(title, len(works), sum(work.rows for work in works), noun, counted)
+        folder = self.path(TASKS, step)
         storage.make_directory(folder)
-        for old in storage.list_files(folder):
-            if _unit_of(old) == unit:
-                storage.remove_file(old)
-        landed = []
-        for number, file in enumerate(staged):
-            name = f"{table}/{unit}-{number:05d}.parquet"
-            storage.move_file(file.path, self.path(name))
-            facts = {"rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
-            if file.device is not None:
-                facts["device"] = file.device
-            if file.clusters is not None:
-                facts["clusters"] = dict(file.clusters)
-            landed.append({"name": name, **facts})
-        return landed
+        manifests = TaskManifests(folder, progress)
+        digests = {work.key: work.digest for work in works}
+        manifests.keep(
+            lambda key, manifest: (
+                digests.get(key) == manifest.get("work") is not None and self._has_files(manifest)
+            )
+        )
+        return manifests
 
-    def sweep(self, manifests: Iterable[Manifest], tables: Iterable[str]) -> None:
-        """Remove what is of none of these units: another plan's, or of an attempt that died.
+    def _has_files(self, manifest: Manifest) -> bool:
+        for file in files_of([manifest]):
+            path = self.path(file.name)
+            if storage.file_size(path) != file.bytes:
+                return False
+            if storage.size_and_sha256(path)[1] != file.sha256:
+                return False
+        return True
+
+    def done_keys(self, step: str) -> set[str]:
+        """Return the keys of the tasks of a step that left a manifest, without a look at it."""
+        names = [path.rsplit("/", 1)[1] for path in storage.list_files(self.path(TASKS, step))]
+        return {name.removesuffix(".json") for name in names if name.endswith(".json")}
+
+    def write_table(self, table: str, rows: pa.Table, name: str = "all") -> TableFile:
+        """Write a small table from the driver, as one file."""
+        writers = TableWriters(self.root, name)
+        writers.write(table, name, rows)
+        return writers.close()[0]
+
+    def finish_tables(
+        self, files: Iterable[TableFile], tables: Mapping[str, list[Field]]
+    ) -> list[TableFile]:
+        """Give each table that has no file an empty one, and delete files that do not count.
 
         Parameters
         ----------
-        manifests : iterable of dict
-        tables : iterable of str
-            Folders to look into; ``_units`` may be among them.
+        files : iterable of TableFile
+            That count; those of other tables are left alone.
+        tables : mapping
+            Table to its columns.
+
+        Returns
+        -------
+        list of TableFile
+            The files of these tables.
         """
-        manifests = list(manifests)
-        known = {file["name"] for manifest in manifests for file in manifest["files"]}
-        known |= {f"_units/{manifest['unit']}.json" for manifest in manifests}
-        for folder in tables:
-            for path in storage.list_files(self.path(folder)):
-                if f"{folder}/{path.rsplit('/', 1)[1]}" not in known:
+        whole = [file for file in files if file.table in tables]
+        written = {file.table for file in whole}
+        for table, fields in tables.items():
+            if table not in written:
+                whole.append(self.write_table(table, empty_table(fields), "empty"))
+        self.delete_unlisted_files(whole, tables)
+        return whole
+
+    def delete_unlisted_files(self, files: Iterable[TableFile], tables: Iterable[str]) -> None:
+        """Delete files of tables that are not listed (of an older plan or a killed attempt)."""
+        known = {file.name for file in files}
+        for table in tables:
+            for path in storage.list_files(self.path(table)):
+                if f"{table}/{path.rsplit('/', 1)[1]}" not in known:
                     storage.remove_file(path)
 
-    def lost(self, manifests: Iterable[Manifest]) -> list[str]:
-        """Return the landed files that are not there with their size any more, by listing."""
-        files = {f["name"]: f["bytes"] for manifest in manifests for f in manifest["files"]}
+    def missing_files(self, files: Iterable[TableFile]) -> list[str]:
+        """Return the names of files that are not there with their size any more, by listing."""
+        sizes = {file.name: file.bytes for file in files}
         found = {}
-        for folder in {name.split("/")[0] for name in files}:
-            for info in storage.list_infos(self.path(folder)):
-                found[f"{folder}/{info.path.rsplit('/', 1)[1]}"] = info.n_bytes
-        return sorted(name for name, size in files.items() if found.get(name) != size)
+        for table in {name.split("/")[0] for name in sizes}:
+            for info in storage.list_infos(self.path(table)):
+                found[f"{table}/{info.path.rsplit('/', 1)[1]}"] = info.n_bytes
+        return sorted(name for name, size in sizes.items() if found.get(name) != size)
 
     def read(self, spark: SparkSession, table: str, fields: list[Field]) -> DataFrame:
-        """Return a table of the run as Spark reads it, which must have a file."""
+        """Return a table as Spark reads it, which must have a file."""
         # files, not their folder: Spark warns of one whose name begins with _
         files = map(storage.for_spark, storage.list_files(self.path(table)))
         return spark.read.schema(struct(fields)).parquet(*files)
 
     def read_arrow(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        """Return a small table of the run, read on the driver without Spark."""
+        """Return a small table, read on the driver without Spark."""
         filesystem, inner = storage.resolve(self.path(table))
         return pq.read_table(inner, filesystem=filesystem, columns=columns)
 
 
-@contextmanager
-def telling_full_disk(place: str) -> Iterator[None]:
-    """Turn an error of the block that means "no room" into an `OutputError` that names `place`."""
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def do_work(root: str, step: str, function: TaskFunction, work: Work) -> str:
+    """Do the work of one task: write its files, then its manifest. Runs in the task."""
+    started, writers = time.monotonic(), TableWriters(root, work.key)
     try:
-        yield
-    except OutputError:
+        facts = function(work.item, writers)
+        files = writers.close()
+    except BaseException:
+        writers.discard()
         raise
-    except Exception as error:
-        for words in _FULL:
-            if words in str(error):
-                raise OutputError(
-                    f"output: {place}: {words}; make room, and the same command goes on"
-                ) from error
-        raise
+    manifest = {
+        "key": work.key,
+        "work": work.digest,
+        "rows": work.rows,
+        "files": [file.as_json() for file in files],
+        "seconds": round(time.monotonic() - started, 3),
+        "retries": attempt_number(),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **facts,
+    }
+    path = storage.join(root, TASKS, step, f"{work.key}.json")
+    with telling_full_disk(path):
+        storage.write_file(path, json.dumps(manifest))
+    return ""
 
 
-def _manifest_in(text: str) -> Manifest | None:
-    """Return a manifest, or None for half of one."""
-    try:
-        manifest = json.loads(text)
-    except ValueError:
-        return None
-    return manifest if isinstance(manifest, dict) and "files" in manifest else None
+def files_of(manifests: Iterable[Mapping[str, Any]]) -> list[TableFile]:
+    """Return the files that manifests list."""
+    return [TableFile.from_json(file) for manifest in manifests for file in manifest["files"]]
 
 
-def _unit_of(path: str) -> str:
-    """Return the unit that wrote a landed file."""
-    return path.rsplit("/", 1)[1].rsplit("-", 1)[0]
+def empty_table(fields: list[Field]) -> pa.Table:
+    """Return a table without rows."""
+    return to_arrow_schema(struct(fields)).empty_table()

@@ -1,4 +1,4 @@
-"""Manifests that tasks leave in a folder, read as they land."""
+"""Manifests: what each task of a step did, a JSON object each, read by the driver as they come."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from ocspark import storage
 from ocspark.store.progress import Progress
 
 Manifest = dict[str, Any]
+#: Small files read at once.
+_AT_ONCE = 16
 
 
-class Landed:
+class TaskManifests:
     """The manifests of one step, by key.
 
     Parameters
     ----------
     folder : str
-        Where they land, as ``<key>.json``.
+        Where tasks leave them, as ``<key>.json``.
     progress : Progress
         Told of the rows of each.
     """
@@ -28,31 +30,47 @@ class Landed:
         self.manifests: dict[str, Manifest] = {}
         self._folder, self._progress = folder, progress
 
-    def keep(self, counts: Callable[[str, Manifest], bool]) -> None:
+    def keep(self, is_valid: Callable[[str, Manifest], bool]) -> None:
         """Read what an earlier attempt left, and remove what no longer counts."""
-        found = self._new()
-        for key in [key for key, manifest in found.items() if not counts(key, manifest)]:
-            storage.remove_file(self._path(key))
-            del found[key]
+        found = self._read_new()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            valid = list(pool.map(lambda item: is_valid(*item), found.items()))
+        for key, counts in zip(list(found), valid, strict=True):
+            if not counts:
+                storage.remove_file(self._path(key))
+                del found[key]
         self._take(found, reused=True)
 
     def look(self) -> None:
-        """Read what has landed since the last look."""
-        self._take(self._new(), reused=False)
+        """Read what has come since the last look."""
+        self._take(self._read_new(), reused=False)
 
     def _path(self, key: str) -> str:
         return storage.join(self._folder, f"{key}.json")
 
-    def _new(self) -> dict[str, Manifest]:
+    def _read_new(self) -> dict[str, Manifest]:
         names = (path.rsplit("/", 1)[1] for path in storage.list_files(self._folder))
-        keys = [n.removesuffix(".json") for n in names if n.endswith(".json")]
+        keys = [name.removesuffix(".json") for name in names if name.endswith(".json")]
         new = [key for key in keys if key not in self.manifests]
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             texts = pool.map(storage.read_text, map(self._path, new))
-            return {key: json.loads(text) for key, text in zip(new, texts, strict=True)}
+            parsed = {key: _parse(text) for key, text in zip(new, texts, strict=True)}
+        return {key: manifest for key, manifest in parsed.items() if manifest is not None}
 
     def _take(self, found: dict[str, Manifest], reused: bool) -> None:
+        for manifest in found.values():
+            manifest["reused"] = reused
         self.manifests.update(found)
         if found:
             rows = sum(manifest["rows"] for manifest in found.values())
-            self._progress.done(rows, reused, units=len(found))
+            candidates = sum(manifest.get("candidates", 0) for manifest in found.values())
+            self._progress.done(rows, reused, units=len(found), candidates=candidates)
+
+
+def _parse(text: str) -> Manifest | None:
+    """Parse a manifest; return None if it is empty or only partly written."""
+    try:
+        manifest = json.loads(text)
+    except ValueError:
+        return None
+    return manifest if isinstance(manifest, dict) and "rows" in manifest else None

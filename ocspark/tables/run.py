@@ -1,4 +1,4 @@
-"""Tables of a search: sources in cones, listed members among them, files that tasks wrote."""
+"""Tables of a search: sources in cones, listed members among them, counts."""
 
 from __future__ import annotations
 
@@ -37,20 +37,23 @@ CONE_COLUMNS = [
 CONE = [CLUSTER_KEY, *CONE_COLUMNS]
 #: The same under the names of the cones, as `ocspark.search` gives them.
 FOUND = [KEY[0], *CONE_COLUMNS]
-_LISTED = Field("list_probability", DOUBLE, "", "Probability in the member list")
 
-#: Pass 1: listed members found (n_cone null), and counts per task (source_id null).
-SEARCH = [*CONE, Field("n_cone", LONG, "", "Kept sources"), _LISTED]
+#: Listed members found in the cones (internal).
+SEARCH = [*CONE, Field("list_probability", DOUBLE, "", "Probability in the member list")]
 
-#: Files that tasks have written for a unit (internal).
-STAGED_FILES = [
-    Field("table", STRING, "", "Table of the run"),
-    Field("path", STRING, "", "Where it is"),
-    Field("rows", LONG, "", "Rows"),
-    Field("bytes", LONG, "", "Size"),
-    Field("sha256", STRING, "", "Checksum"),
-    Field("clusters", STRING, "", "Rows by cluster_key, JSON; null if the table has no clusters"),
-    Field("device", STRING, "", "What evaluated the network, if it was evaluated"),
-    Field("unreadable", STRING, "", "Instead of all that: a file that cannot be read"),
-    Field("unwritable", STRING, "", "Instead of all that: a file that cannot be written, and why"),
+#: How many kept sources in a cone a chunk of a mirror file has (internal).
+COUNTS = [
+    CLUSTER_KEY,
+    Field("file", STRING, "", "Name of the file inside its mirror"),
+    Field("row_group", INT, "", "Row group of the file"),
+    Field("chunk", INT, "", "Chunk of ocspark.mirror.portions.CHUNK_ROWS rows in the row group"),
+    Field("n_cone", LONG, "", "Kept sources in the cone"),
+]
+
+#: How many sources of the mirror a small cell of the sky in a cone has (internal).
+CELLS = [
+    CLUSTER_KEY,
+    Field("order", INT, "", "HEALPix order of the cell, nested"),
+    Field("cell", LONG, "", "HEALPix pixel"),
+    Field("n_sources", LONG, "", "Sources of the mirror in it, kept or not"),
 ]

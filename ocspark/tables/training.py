@@ -17,12 +17,16 @@ from ocspark.tables.fields import (
     Field,
 )
 
-#: Training set, stars kept by a unit (n_cone null), and sums per task (source_id null).
+#: Members of the training clusters, and the non-members that may be drawn (internal).
 TRAINING_SELECTED = [
     CLUSTER_KEY,
     Field("source_id", LONG, "", "Gaia source identifier"),
     Field("is_member", BOOL, "", "Support member, else a non-member"),
     *FEATURES,
+]
+#: What each task counts and adds up of a training cluster (internal).
+TRAINING_SUMS = [
+    CLUSTER_KEY,
     Field("n_cone", LONG, "", "Sources: candidates and non-members"),
     Field("n_candidates", LONG, "", "Candidates among them"),
     Field("n_non_members", LONG, "", "Non-members among them"),

@@ -26,6 +26,7 @@ from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.products.site import make_report
+from ocspark.release import load_release
 from ocspark.runs.validate import validation_settings
 from ocspark.settings import make_settings
 from tests.toyrun import ROOT, candidates_of
@@ -51,7 +52,7 @@ def write_run(path: Path, model: RunResult, candidates: pd.DataFrame, **record: 
     candidates.astype(template.dtypes).to_parquet(path / "candidates" / "a.parquet", index=False)
     for table in ("clusters", "_models"):
         shutil.copytree(f"{model.path}/{table}", path / table)
-    settings = {**model.record["settings"], **record}
+    settings = {**model.record["settings"], "release": record.get("release", "dr3")}
     whole = {**model.record, "run_id": path.name, "settings": settings, **record}
     (path / "run.json").write_text(json.dumps(whole))
 
@@ -80,7 +81,8 @@ def later(finished: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Late
     fresh["source_id"] = np.arange(6) + 5
     fresh["probability"] = 1.0
     kept = pd.concat([new[~away & usable], fresh])
-    write_run(folder / "dr4", finished, kept, release="dr4")
+    dr4 = {"release": load_release("dr4").model_dump(mode="json")}
+    write_run(folder / "dr4", finished, kept, release="dr4", inputs=dr4)
     clusters = pd.read_parquet(f"{finished.path}/clusters")
     clusters.loc[clusters["cluster"] == "Pole_1", "status"] = "skipped"
     shutil.rmtree(folder / "dr4" / "clusters")

@@ -5,21 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
-
-from ocspark.catalogue.write import in_tasks, staged_by_tasks
 from tests.benchmarks.measure import Comparison, compare
-from tests.benchmarks.sky import DuckSearch, Sky, mock_sky
-
-
-def write(sky: Sky, folder: str) -> int:
-    """Write all pairs as a unit of the main job does; return their number."""
-
-    def matches(batch: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-        return {"matches": batch}
-
-    written = sky.search(in_tasks(lambda batches: batches, folder, matches))
-    return sum(file.rows for file in staged_by_tasks(written, ["matches"])["matches"])
+from tests.benchmarks.sky import DuckSearch, mock_sky
 
 
 def run() -> Comparison:
@@ -30,10 +17,10 @@ def run() -> Comparison:
 
         def ours() -> float:
             with TemporaryDirectory(dir=folder) as target:
-                return write(sky, target) and sky.rows
+                return sky.write(target) and sky.rows
 
         with TemporaryDirectory(dir=folder) as target:
-            found, theirs = write(sky, target), duck.write(file, columns)
+            found, theirs = sky.write(target), duck.write(file, columns)
         if found != theirs or not found:
             raise RuntimeError(f"{found} pairs written, {theirs} by DuckDB")
         return compare(

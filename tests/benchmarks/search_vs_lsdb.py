@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tests.benchmarks.measure import RUNS, WARM_UPS, Comparison
-from tests.benchmarks.search_vs_duckdb_write import write
 from tests.benchmarks.sky import Sky, mock_sky
 
 _SAMPLE = 12
@@ -34,7 +33,7 @@ def run() -> Comparison:
 
 def _ours(sky: Sky, folder: str) -> float:
     start = time.perf_counter()
-    if not write(sky, folder):
+    if not sky.write(folder):
         raise RuntimeError("no pair found")
     return len(sky.cones.table) / (time.perf_counter() - start)
 

@@ -19,13 +19,15 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.catalogue.inputs import read_inputs
+from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.passes import MirrorPass
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock
-from ocspark.selection.cone import Cones, ConeSearch, Process
+from ocspark.selection.cone import Cones, ConeSearch, Process, Stretch, find
 from ocspark.settings import make_settings
+from ocspark.store.files import TableWriters
+from ocspark.store.folder import RunFolder
 from ocspark.tables.fields import Field
-from ocspark.tables.run import STAGED_FILES
 from tests.benchmarks.measure import spark_session
 
 N_CONES = 2500
@@ -39,19 +41,54 @@ class Sky:
 
     spark: SparkSession
     folder: Path
-    files: list[CheckedFile]
-    cones: Cones
-    columns: dict[str, str]
+    inputs: RunInputs
+
+    @property
+    def files(self) -> list[CheckedFile]:
+        """Files that a cone touches."""
+        return self.inputs.files
+
+    @property
+    def cones(self) -> Cones:
+        """The cones."""
+        return self.inputs.cones
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Canonical name to the release's column."""
+        return self.inputs.release.columns
 
     @property
     def rows(self) -> int:
         """Rows of the files that a cone touches."""
         return sum(file.rows for file in self.files)
 
-    def search(self, process: Process, fields: list[Field] = STAGED_FILES) -> DataFrame:
-        """Return the search of the main job with this process."""
+    def search(self, process: Process, fields: list[Field]) -> DataFrame:
+        """Return the search of the main job with this process, as a DataFrame."""
         search = ConeSearch(self.spark, self.columns, self.cones)
         return search.in_files(self.files, process, fields)
+
+    def write(self, folder: str) -> int:
+        """Write all pairs as a pass of the main job does; return their number."""
+        names = self.inputs.file_names
+        whole = MirrorPass("search", "search", self.files, names, self.columns, self.cones)
+        manifests = whole.run(self.spark, RunFolder(folder), WritePairs(self.cones))
+        return sum(manifest["pairs"] for manifest in manifests)
+
+
+@dataclass(frozen=True)
+class WritePairs:
+    """What a task does with the sources that it reads: it writes every pair."""
+
+    cones: Cones
+
+    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+        """Write the pairs; return how many there are."""
+        pairs = 0
+        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+            pairs += batch.num_rows
+            writers.add("pairs", batch)
+        return {"pairs": pairs}
 
 
 @contextmanager
@@ -69,8 +106,7 @@ def mock_sky() -> Iterator[Sky]:
             "members": {"path": f"{folder}/members.parquet"},
             "isochrones": {"path": f"{folder}/isochrones"},
         }
-        inputs = read_inputs(make_settings(tree))
-        yield Sky(spark, folder, inputs.files, inputs.cones, inputs.release.columns)
+        yield Sky(spark, folder, read_inputs(make_settings(tree)))
 
 
 class DuckSearch:

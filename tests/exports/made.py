@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.exports.source import TABLES, arrow_schema
+from ocspark.release import load_release
 
 CLUSTERS = ["NGC_2423", "Wrap 1", 'a <b> & "c", d', "Pole_1"]
 #: Doubles that lose something where digits are cut: neighbours, tiny, huge, no fraction.
@@ -37,7 +38,8 @@ def make_run(
     )
     (folder / "clusters").mkdir()
     pq.write_table(_clusters(), folder / "clusters" / "clusters-00000.parquet")
-    record = {"run_id": "made", "release": "dr3", "model": {"name": "DS10_v02"}, "settings": {}}
+    release = load_release("dr3").model_dump(mode="json")
+    record = {"run_id": "made", "model": {"name": "DS10_v02"}, "inputs": {"release": release}}
     (folder / "run.json").write_text(json.dumps(record))
     return open_run(str(folder))
 

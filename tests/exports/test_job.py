@@ -103,12 +103,12 @@ BAD: dict[str, tuple[Callable[[Path], None], list[str], str]] = {
         ["--format", "csv"],
         "release",
     ),
-    "unknown release": (
+    "release of another version": (
         lambda r: (r / "run.json").write_text(
-            json.dumps({"release": "dr9", "run_id": "r", "model": {"name": "m"}})
+            json.dumps({"inputs": {"release": {}}, "run_id": "r", "model": {"name": "m"}})
         ),
         ["--format", "csv"],
-        "dr9",
+        "inputs.release: name",
     ),
     "table gone": (
         lambda r: shutil.rmtree(r / "candidates"),

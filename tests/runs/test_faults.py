@@ -21,14 +21,12 @@ from pyspark.sql import SparkSession
 from ocspark.catalogue.fingerprint import fingerprint_run
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.catalogue.inputs import read_inputs
-from ocspark.catalogue.stages import Stages
+from ocspark.catalogue.stages import RunStages
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import InputError
 from ocspark.settings import make_settings
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy, submit
-
-SMALL = {"rows_per_unit": 700}
 
 
 @pytest.fixture
@@ -94,14 +92,14 @@ def test_a_replaced_input_is_noticed(own: Toy, replace: Callable[[Toy], None], w
 def test_a_run_whose_input_is_replaced_is_not_published(
     own: Toy, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summarise = Stages._summarise
+    summarise = RunStages._summarise
 
-    def and_replace(stages: Stages) -> pd.DataFrame:
+    def and_replace(stages: RunStages) -> pd.DataFrame:
         shorter_list(own)
         return summarise(stages)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stages, "_summarise", and_replace)
+        patch.setattr(RunStages, "_summarise", and_replace)
         with pytest.raises(InputError, match=r"members.path: replaced during the run"):
             run_toy(own, spark)
     runs = own.folder / "runs"
@@ -112,7 +110,7 @@ def test_a_run_whose_input_is_replaced_is_not_published(
 def start(settings: Path, *command: str) -> subprocess.Popen[str]:
     command = command or (sys.executable,)
     return subprocess.Popen(
-        [*command, "jobs/full_catalogue.py", "--config", str(settings)],
+        [*command, "tests/small_portions.py", "--config", str(settings)],
         cwd=ROOT,
         env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -142,19 +140,17 @@ def test_killed_at_ten_random_moments_it_ends_identical(
 ) -> None:
     before = tmp_path / "before"
     if incremental:
-        run_toy(own, spark, output={"path": str(before)}, spark=SMALL)
+        run_toy(own, spark, output={"path": str(before)})
         shorter_list(own)
     else:
         before.mkdir()
-    fresh = run_toy(own, spark, output={"path": str(tmp_path / "fresh"), "base": None}, spark=SMALL)
+    fresh = run_toy(own, spark, output={"path": str(tmp_path / "fresh"), "base": None})
     rng, kills, round_number = np.random.default_rng(20261123), 0, 0
     whole = None
     while kills < 10:
         runs = tmp_path / f"runs-{round_number}"
         shutil.copytree(before, runs)
-        settings = write_settings(
-            own, tmp_path / "settings.yaml", output={"path": str(runs)}, spark=SMALL
-        )
+        settings = write_settings(own, tmp_path / "settings.yaml", output={"path": str(runs)})
         for _ in range(5 if whole else 0):
             process = start(settings)
             try:
@@ -210,20 +206,20 @@ def test_a_task_and_an_executor_killed_while_they_evaluate_change_nothing(
     )
     master = ["--master", "local-cluster[2,1,1024]", "--conf", "spark.ui.enabled=false"]
     process = start(settings, str(Path(sys.executable).parent / "spark-submit"), *master)
-    units = there / "there" / "_units"
+    tasks = there / "there" / "_tasks"
     deadline = time.monotonic() + 300
-    while not (units / "training.json").exists():
+    while not (tasks / "membership").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(2.0)
     daemons = set(processes_of(process.pid, "pyspark.daemon"))
     workers = [d for d in daemons if _parent(d) in daemons]
-    assert workers and not (units / "membership-00000.json").exists()
+    assert workers and not (tasks / "layout").exists()
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     time.sleep(1.0)
     executors = list(processes_of(process.pid, "CoarseGrainedExecutorBackend"))
-    assert len(executors) == 2 and not list(units.glob("clusters.json"))
+    assert len(executors) == 2 and not (tasks / "layout").exists()
     os.kill(executors[0], signal.SIGKILL)
     text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
@@ -252,17 +248,15 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     own: Toy, finished: RunResult, tmp_path: Path, small_disk: Path
 ) -> None:
     runs = small_disk / "runs"
-    settings = write_settings(
-        own, tmp_path / "settings.yaml", output={"path": str(runs)}, spark=SMALL
-    )
-    done = submit("local[2]", settings)
+    settings = write_settings(own, tmp_path / "settings.yaml", output={"path": str(runs)})
+    done = submit("local[2]", settings, "tests/small_portions.py")
     assert done.returncode == 1, done.stdout
     lines = [line for line in done.stdout.splitlines() if line.startswith("ocspark: ")]
     assert len(lines) == 1 and "No space left on device" in lines[0], done.stdout
     assert not list(runs.rglob("run.json")) and not (runs / "latest").exists()
-    assert list(runs.glob("*/_units/search-*.json"))
+    assert list(runs.glob("*/_tasks/search/*.json"))
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    again = submit("local[2]", settings)
+    again = submit("local[2]", settings, "tests/small_portions.py")
     assert again.returncode == 0, again.stdout
     assert_same_bits(finished.path, run_of(runs))
 
@@ -272,15 +266,14 @@ def test_a_schedule_that_fires_twice_runs_once(
     own: Toy, finished: RunResult, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    settings = write_settings(
-        own, tmp_path / "settings.yaml", output={"path": str(runs)}, spark=SMALL
-    )
+    settings = write_settings(own, tmp_path / "settings.yaml", output={"path": str(runs)})
     both = [start(settings), start(settings)]
     texts = [process.communicate(timeout=600)[0] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 2], texts
-    refused = next(text for text, p in zip(texts, both, strict=True) if p.returncode == 2)
+    assert sorted(process.returncode for process in both) == [0, 75], texts
+    refused = next(text for text, p in zip(texts, both, strict=True) if p.returncode == 75)
     lines = [line for line in refused.splitlines() if line.startswith("ocspark: ")]
-    assert len(lines) == 1 and "held by process" in lines[0] and "Traceback" not in refused
+    assert len(lines) == 1 and "another run is at work there: process" in lines[0]
+    assert "Traceback" not in refused
     third = start(settings)
     text, _ = third.communicate(timeout=600)
     assert third.returncode == 0 and "was already finished" in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -136,11 +137,17 @@ def test_run_json_tells_what_the_run_was_made_of(finished: RunResult) -> None:
     record = json.loads(Path(finished.path, "run.json").read_text())
     assert record["seed"] == 42 and record["release"] == "dr3"
     assert record["model"]["name"] == "DS10_v02" and len(record["model"]["sha256"]) == 64
-    assert {"settings", "inputs", "environment", "units"} <= set(record)
+    assert {"settings", "inputs", "environment", "portions"} <= set(record)
     assert record["environment"]["packages"]["torch"] and record["environment"]["instruction_set"]
-    files = {f["name"]: f for unit in record["units"] for f in unit["files"]}
-    rows = sum(f["rows"] for name, f in files.items() if name.startswith("candidates/"))
-    assert rows == len(candidates_of(finished.path))
+    files = {f["name"]: f for portion in record["portions"] for f in portion["files"]}
+    there = {str(f.relative_to(finished.path)): f for f in Path(finished.path).rglob("*.parquet")}
+    laid_out = {name for name in there if name.startswith("candidates/")}
+    assert laid_out <= files.keys() and len(laid_out) == 3  # a file for each cluster
+    assert sum(files[name]["rows"] for name in laid_out) == len(candidates_of(finished.path))
+    for name in laid_out:
+        content = there[name].read_bytes()
+        assert len(content) == files[name]["bytes"]
+        assert hashlib.sha256(content).hexdigest() == files[name]["sha256"]
     latest = Path(finished.path).parent / "latest"
     assert latest.read_text().strip() == record["run_id"]
 

@@ -11,12 +11,18 @@ from pyspark.sql import SparkSession
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.mirror.write import write_hats
 from tests.toy import Toy
-from tests.toyrun import assert_same_bits, candidates_of, run_toy, submit
+from tests.toyrun import assert_same_bits, candidates_of, portions_of, run_toy, submit
 
 
 @pytest.mark.parametrize(("order", "seed"), [(1, 1), (5, 2)])
 def test_mirrors_of_other_orders_and_row_orders_give_the_same_bits(
-    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path, order: int, seed: int
+    toy: Toy,
+    spark: SparkSession,
+    finished: RunResult,
+    tmp_path: Path,
+    small_portions: None,
+    order: int,
+    seed: int,
 ) -> None:
     shuffled = toy.sources.sample(frac=1.0, random_state=seed)
     shuffled.to_parquet(tmp_path / "shuffled.parquet", index=False)
@@ -27,9 +33,8 @@ def test_mirrors_of_other_orders_and_row_orders_give_the_same_bits(
         spark,
         mirror={"path": str(tmp_path / "hats")},
         output={"path": str(tmp_path / "runs")},
-        spark={"rows_per_unit": 700},
     )
-    assert len(run.record["units"]) > 5
+    assert portions_of(run)["search"] > 3 and portions_of(run)["membership"] >= 2
     assert_same_bits(finished.path, run.path)
 
 

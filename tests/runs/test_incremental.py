@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue import dependence
 from ocspark.catalogue.dependence import changes, depends_on
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.inputs import read_inputs
@@ -20,6 +21,7 @@ from ocspark.errors import InputError
 from ocspark.names import cluster_key
 from ocspark.settings import make_settings
 from tests.mirror.test_layout import mixed_orders
+from tests.runs.conftest import cut_small
 from tests.toy import Toy
 
 TABLES = {
@@ -46,7 +48,6 @@ class Sky:
             "members": {"path": str(self.folder / "members.csv")},
             "membership": {"n_samples": 4},
             "output": {"path": str(self.folder / runs), "non_members": True},
-            "spark": {"rows_per_unit": 1500},
         }
         for section, values in changes.items():
             tree[section] = (
@@ -70,7 +71,9 @@ def base(
     mixed_orders(toy.sources, sky.folder / "hats", folder=False)
     for name in ("clusters.csv", "members.csv"):
         shutil.copy(toy.folder / name, sky.folder / name)
-    run = sky.run(spark)
+    with pytest.MonkeyPatch.context() as patch:
+        cut_small(patch)
+        run = sky.run(spark)
     assert run.record["base"]["run_id"] is None
     return sky, run.record["run_id"]
 
@@ -128,10 +131,9 @@ def test_changed_clusters_are_done_again_and_no_others(
     reasons = {"member list": 1, "cluster row": 1, "new cluster": 1}
     assert redone(run) == {"search": reasons, "characterise": reasons, "membership": reasons}
     assert run.record["base"]["stages"]["membership"]["reused"] == 2
-    assert {unit["unit"].rsplit("-", 1)[0] for unit in run.record["units"]} >= {
-        "kept-candidates",
-        "membership",
-    }
+    copied = {p["key"].rsplit("-", 1)[0] for p in run.record["portions"] if p["step"] == "kept"}
+    assert copied >= {"candidates", "search", "counts", "models"}
+    assert {p["step"] for p in run.record["portions"]} >= {"search", "membership", "layout"}
     assert_same_as_from_nothing(sky, spark, run)
 
 
@@ -148,8 +150,8 @@ def test_a_replaced_mirror_file_touches_the_clusters_whose_cones_it_is_in(
         f for n in range(4) for f in (sky.folder / "hats").rglob(f"Norder=0/**/Npix={n}.parquet")
     ]
     polar = sum(len(pd.read_parquet(f)) for f in north)
-    searched = [u for u in run.record["units"] if u["unit"].startswith("search-")]
-    assert 0 < sum(u["mirror_rows"] for u in searched) <= polar
+    searched = [p for p in run.record["portions"] if p["step"] == "search"]
+    assert 0 < sum(p["rows"] for p in searched) <= polar
     assert_same_as_from_nothing(sky, spark, run)
 
 
@@ -181,7 +183,7 @@ CHANGES: dict[str, tuple[Callable[[Sky], None] | dict[str, Any], dict[str, dict[
         {"search": {"radius_pc": 55.0}},
         {key: {"search settings": 5} for key in EVERY},
     ),
-    "output only": ({"output": {"non_members": False}, "spark": {"rows_per_unit": 9000}}, {}),
+    "output only": ({"output": {"non_members": False}, "spark": {"config": {"a.b": "c"}}}, {}),
 }
 
 
@@ -234,7 +236,7 @@ def test_a_plan_writes_nothing_and_a_finished_run_has_none(
     plan = plan_full_catalogue(make_settings(sky.settings(model="mock_g21")), spark)
     assert plan.why.keys() == {"model"} and set(plan.why["model"]) == CONES
     search, _, membership = plan.stages
-    assert (search.reused, search.redone, search.units, search.rows) == (5, 0, 0, 0)
+    assert (search.reused, search.redone, search.portions, search.rows) == (5, 0, 0, 0)
     assert (membership.reused, membership.redone) == (0, 5) and membership.rows > 0
     assert run_id in str(plan) and "model: 5" in str(plan)
     assert len(str(plan).splitlines()) < 20
@@ -269,3 +271,19 @@ def test_a_member_list_reaches_its_own_cluster_only(sky: Sky) -> None:
     gpu = depends_on(read_inputs(moved), "gpu")
     assert set(changes(now, gpu)["membership"]) == {int(k) for k in now.clusters}
     assert not changes(now, gpu)["characterise"]
+
+
+def test_changed_code_redoes_its_stage_and_those_after_it(
+    sky: Sky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = read_inputs(make_settings(sky.settings()))
+    before, keys = depends_on(inputs, "cpu"), dependence.code_keys()
+    for stage, again in (("characterise", EVERY[1:]), ("summary", ())):
+        monkeypatch.setattr(dependence, "code_keys", {**keys, stage: "other"}.copy)
+        found = changes(before, depends_on(inputs, "cpu"))
+        assert {name: set(map(tuple, rows.values())) for name, rows in found.items() if rows} == {
+            name: {(f"{stage} code",)} for name in again
+        }
+    epoch = replace(inputs, release=inputs.release.model_copy(update={"name": "x", "epoch": 1.0}))
+    monkeypatch.setattr(dependence, "code_keys", keys.copy)
+    assert depends_on(epoch, "cpu") == before

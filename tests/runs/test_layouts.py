@@ -12,15 +12,17 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
+from ocspark.mirror import portions
 from ocspark.mirror.layout import open_mirror
 from ocspark.mirror.write import write_hats
 from ocspark.runs.validate import validation_settings
 from ocspark.settings import make_settings
 from tests.mirror.test_layout import mixed_orders
 from tests.toy import Toy
-from tests.toyrun import assert_same_bits, run_toy
+from tests.toyrun import assert_same_bits, portions_of, run_toy
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 REAL = ["BH_144", "Berkeley_17", "IC_1590", "King_2", "NGC_1193", "NGC_581"]
@@ -36,7 +38,7 @@ def collection(sources: pd.DataFrame, root: Path) -> None:
 
 
 def test_a_collection_of_mixed_orders_gives_the_same_bits(
-    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path
+    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path, small_portions: None
 ) -> None:
     collection(toy.sources, tmp_path / "collection")
     mirror = open_mirror(str(tmp_path / "collection"))
@@ -46,8 +48,8 @@ def test_a_collection_of_mixed_orders_gives_the_same_bits(
         spark,
         mirror={"path": str(tmp_path / "collection")},
         output={"path": str(tmp_path / "runs")},
-        spark={"rows_per_unit": 900},
     )
+    assert portions_of(run)["search"] > 3
     assert_same_bits(finished.path, run.path)
 
 
@@ -118,31 +120,34 @@ def _frame(spark: SparkSession, sources: pd.DataFrame, path: Path) -> Any:
     return spark.read.parquet(str(path / "rows.parquet"))
 
 
-LAYOUTS: dict[str, tuple[Write, int]] = {  # how it is written, rows of a unit
-    "fine HATS": (_hats(6), 7_000),
-    "mixed orders in folders": (_mixed_folders, 40_000),
-    "collection of mixed orders": (_collection, 1_000_000),
-    "plain directory": (_plain, 30_000),
-    "table": (_table, 20_000),
+LAYOUTS: dict[str, tuple[Write, int, int]] = {  # how it is written, rows and pairs of a portion
+    "fine HATS": (_hats(6), 7_000, 100),
+    "mixed orders in folders": (_mixed_folders, 40_000, 1000),
+    "collection of mixed orders": (_collection, 1_000_000, 1_000_000),
+    "plain directory": (_plain, 30_000, 300),
+    "table": (_table, 20_000, 1),
 }
 
 
 @pytest.fixture(scope="module")
 def real_run(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Write, int, int | None], str]:
+) -> Callable[[Write, int, int, int | None], str]:
     """Run the job on the real cones as some layout, rows in a given random order."""
     sources = pd.read_parquet(SHARED / "gaia/edr3_cones.parquet").drop(columns="cone")
 
-    def run(write: Write, rows_per_unit: int, seed: int | None) -> str:
+    def run(write: Write, portion_rows: int, portion_pairs: int, seed: int | None) -> str:
         folder = tmp_path_factory.mktemp("real")
         (folder / "mirror").mkdir()
         rows = sources if seed is None else sources.sample(frac=1.0, random_state=seed)
         path = write(spark, rows.reset_index(drop=True), folder / "mirror")
         tree = validation_settings(SHARED, path, str(folder), REAL).model_dump()
         tree["membership"]["n_samples"] = 20
-        tree["spark"]["rows_per_unit"] = rows_per_unit
-        result = run_full_catalogue(make_settings(tree), spark).path
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(portions, "FEWEST_ROWS", portion_rows)
+            patch.setattr(portions, "FEWEST_PAIRS", portion_pairs)
+            patch.setattr(passes, "ROWS_PER_JOB", portion_rows)
+            result = run_full_catalogue(make_settings(tree), spark).path
         shutil.rmtree(folder / "mirror")
         return result
 
@@ -150,16 +155,15 @@ def real_run(
 
 
 @pytest.fixture(scope="module")
-def coarse(real_run: Callable[[Write, int, int | None], str]) -> str:
-    return real_run(_hats(0), 50_000, None)
+def coarse(real_run: Callable[[Write, int, int, int | None], str]) -> str:
+    return real_run(_hats(0), 50_000, 2_000, None)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/gaia and reference_results")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_real_cones_give_the_same_bits_in_every_layout(
-    real_run: Callable[[Write, int, int | None], str], coarse: str, layout: str
+    real_run: Callable[[Write, int, int, int | None], str], coarse: str, layout: str
 ) -> None:
-    write, rows_per_unit = LAYOUTS[layout]
-    other = real_run(write, rows_per_unit, list(LAYOUTS).index(layout))
+    other = real_run(*LAYOUTS[layout], list(LAYOUTS).index(layout))
     assert_same_bits(coarse, other)

@@ -1,13 +1,11 @@
 """A run whose mirror, inputs and output are objects in an S3 store: moto's, over HTTP.
 
-Spark's own S3 client (hadoop-aws) is no part of pyspark, so the small tables that Spark itself
-writes and reads are copied to and from the store here; tasks and driver use it as they would S3.
+Spark's own S3 client (hadoop-aws) is no part of pyspark, and none is needed.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,22 +14,19 @@ import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.request import open_request
-from ocspark.catalogue.stages import Stages
+from ocspark.catalogue.stages import RunStages
 from ocspark.catalogue.unchanged import check_unchanged
-from ocspark.catalogue.write import staged_by_spark
-from ocspark.errors import InputError
+from ocspark.errors import BusyError, InputError
 from ocspark.settings import Settings, make_settings
-from ocspark.store.files import StagedFile
-from ocspark.store.folder import RunDirectory
+from ocspark.store.folder import TASKS, RunFolder, files_of
 from ocspark.store.lock import hold_lock
 from tests.mirror.test_layout import mixed_orders
-from tests.runs.test_units import write_stars
+from tests.store.stars import do, works
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits
 
@@ -114,29 +109,33 @@ def test_an_object_replaced_during_a_run_is_noticed(stored: Settings) -> None:
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut", "flipped"])
-def test_a_unit_lands_and_a_damaged_one_is_done_again(bucket: str, harm: str) -> None:
-    run = RunDirectory(f"{bucket}/run")
-    manifest = run.land("one", write_stars)
-    (name,) = (file["name"] for file in manifest["files"])
-    assert run.land("one", write_stars)["reused"] and not run.lost([manifest])
-    assert not storage.list_files(run.path("_staging"), recursive=True)
-    content = storage.read_bytes(run.path(name))
+def test_what_a_task_wrote_is_there_and_a_damaged_file_is_made_again(
+    bucket: str, harm: str
+) -> None:
+    run = RunFolder(f"{bucket}/run")
+    (file,) = files_of(do(run, works("one")))
+    assert do(run, works("one"))[0]["reused"] and not run.missing_files([file])
+    content = storage.read_bytes(run.path(file.name))
     if harm == "gone":
-        storage.remove_file(run.path(name))
+        storage.remove_file(run.path(file.name))
     else:
-        storage.write_file(run.path(name), content[:-1] + b"?" * (harm == "flipped"))
-    assert run.lost([manifest]) == ([] if harm == "flipped" else [name])
-    assert not run.land("one", write_stars)["reused"]
-    assert storage.read_bytes(run.path(name)) == content
-    run.sweep([], ["stars", "_units"])
-    assert not storage.list_files(run.root, recursive=True)
+        storage.write_file(run.path(file.name), content[:-1] + b"?" * (harm == "flipped"))
+    assert run.missing_files([file]) == ([] if harm == "flipped" else [file.name])
+    (again,) = do(run, works("one"))
+    (made,) = files_of([again])
+    assert not again["reused"] and storage.read_bytes(run.path(made.name)) == content
+    run.delete_unlisted_files([made], ["stars"])
+    assert storage.list_files(run.root, recursive=True) == [
+        run.path(TASKS, "count", "one.json"),
+        run.path(made.name),
+    ]
 
 
 def test_one_of_two_holds_the_lock_and_a_dead_one_is_taken_over(bucket: str, hasty: None) -> None:
     path = f"{bucket}/run/_lock"
     dead = {"host": "elsewhere", "pid": 1, "born": "", "id": "dead"}
     storage.write_file(path, json.dumps(dead))
-    with hold_lock(path), pytest.raises(InputError, match="held by process"):  # noqa: SIM117
+    with hold_lock(path), pytest.raises(BusyError, match="at work"):  # noqa: SIM117
         with hold_lock(path):
             raise AssertionError("both hold it")
     assert not storage.exists(path)
@@ -144,32 +143,11 @@ def test_one_of_two_holds_the_lock_and_a_dead_one_is_taken_over(bucket: str, has
 
 @pytest.fixture
 def spark_with_store(
-    spark: SparkSession,
-    client: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    spark: SparkSession, client: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> SparkSession:
-    """A classic session whose tasks find the store, and which reads and writes by copies."""
+    """A classic session whose tasks find the store."""
     for name, value in client.items():
         monkeypatch.setitem(spark.sparkContext.environment, name, value)
-    written, read = tmp_path / "written", tmp_path / "read"
-
-    def write(frame: DataFrame, folder: str) -> list[StagedFile]:
-        shutil.rmtree(written, ignore_errors=True)
-        files = staged_by_spark(frame, str(written))
-        copy(str(written), folder)
-        return [file._replace(path=f"{folder}/{Path(file.path).name}") for file in files]
-
-    def for_spark(path: str) -> str:
-        if not path.startswith("s3://"):
-            return f"file://{path}"
-        local = read / path.removeprefix("s3://")
-        local.parent.mkdir(parents=True, exist_ok=True)
-        local.write_bytes(storage.read_bytes(path))
-        return f"file://{local}"
-
-    monkeypatch.setattr(passes, "staged_by_spark", write)
-    monkeypatch.setattr(storage, "for_spark", for_spark)
     return spark
 
 
@@ -186,18 +164,23 @@ def test_a_run_on_objects_stops_goes_on_and_is_taken_over_from_with_the_same_bit
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def die(stages: Stages) -> None:
+    def die(stages: RunStages) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stages, "_evaluate", die)
+        patch.setattr(RunStages, "_evaluate", die)
         with pytest.raises(KeyboardInterrupt):
             run_full_catalogue(stored, spark_with_store)
     root = stored.output.path
     assert not storage.exists(f"{root}/latest")
     run = run_full_catalogue(stored, spark_with_store)
-    reused = {unit["unit"]: unit["reused"] for unit in run.record["units"]}
-    assert reused["search-00000"] and reused["models"] and not reused["membership-00000"]
+    reused = {(task["step"], task["reused"]) for task in run.record["portions"]}
+    assert {step for step, again in reused if again} == {"search", "characterise"}
+    assert {step for step, again in reused if not again} == {"membership", "layout"}
+    own = {path.removeprefix(f"{run.path}/") for path in storage.list_files(run.path, True)}
+    folders = {name.split("/")[0] for name in own if "/" in name}
+    tables = {"candidates", "non_members", "training_members", "clusters"}
+    assert folders == tables | {"_search", "_counts", "_cells", "_models"}
     assert storage.read_text(f"{root}/latest").strip() == run.record["run_id"]
     assert_same_bits(finished.path, fetched(run, tmp_path / "first"))
     assert run_full_catalogue(stored, spark_with_store).already_finished

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,15 @@ import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
+from ocspark.catalogue.stages import RunStages
 from ocspark.errors import InputError
-from ocspark.store.lock import hold_lock
 from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, candidates_of, run_toy
-
-SMALL_UNITS = {"rows_per_unit": 800}
+from tests.toyrun import ROOT, assert_same_bits, run_toy
 
 
 def start(settings: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "jobs/full_catalogue.py", "--config", str(settings)],
+        [sys.executable, "tests/small_portions.py", "--config", str(settings)],
         cwd=ROOT,
         env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
@@ -34,44 +33,89 @@ def start(settings: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def test_a_killed_run_reuses_its_units_and_ends_identical(
-    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path
+def manifests_of(run_directory: Path) -> dict[str, str]:
+    """Texts of the manifests, by step and key."""
+    folder = run_directory / "_tasks"
+    return {f"{p.parent.name}/{p.name}": p.read_text() for p in folder.glob("*/*.json")}
+
+
+def test_a_killed_run_redoes_only_what_has_no_manifest_and_ends_identical(
+    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path, small_portions: None
 ) -> None:
     output = {"path": str(tmp_path / "runs"), "run_id": "killed"}
     settings = tmp_path / "settings.yaml"
-    settings.write_text(yaml.safe_dump(toy.settings(output=output, spark=SMALL_UNITS)))
+    settings.write_text(yaml.safe_dump(toy.settings(output=output)))
     process = start(settings)
-    manifests = tmp_path / "runs" / "killed" / "_units"
+    run_directory = tmp_path / "runs" / "killed"
     deadline = time.monotonic() + 300
-    while not (manifests / "membership-00001.json").exists():
+    while sum(name.startswith("membership/") for name in manifests_of(run_directory)) < 2:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    run_directory = manifests.parent
     assert not (run_directory / "run.json").exists() and (run_directory / "_lock").exists()
-    kept = {p.name for p in manifests.iterdir()}
+    kept = {name.removesuffix(".json") for name in manifests_of(run_directory)}
 
-    run = run_toy(toy, spark, output=output, spark=SMALL_UNITS)
-    reused = {f"{u['unit']}.json" for u in run.record["units"] if u["reused"]}
-    assert {"membership-00000.json", "membership-00001.json"} <= reused == kept & reused
-    assert len(reused) < len(run.record["units"])
-    assert not (run_directory / "_lock").exists()
+    run = run_toy(toy, spark, output=output)
+    portions = run.record["portions"]
+    reused = {f"{p['step']}/{p['key']}" for p in portions if p["reused"]}
+    assert kept <= reused  # a worker may have ended its task after the driver was gone
+    assert len(reused) < len(portions)
+    assert not (run_directory / "_lock").exists() and not (run_directory / "_tasks").exists()
+    assert not list(run_directory.glob("_pieces*"))
     assert_same_bits(finished.path, run.path)
 
 
-def test_a_damaged_file_is_done_again(toy: Toy, spark: SparkSession, tmp_path: Path) -> None:
-    output = {"path": str(tmp_path / "runs"), "run_id": "damaged"}
-    run = run_toy(toy, spark, output=output)
-    expected = candidates_of(run.path)
-    victim = next(Path(run.path, "candidates").iterdir())
+@pytest.fixture
+def stopped(
+    toy: Toy, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], RunResult]:
+    """A run that stopped before its last step, and how to go on with it."""
+    output = {"path": str(tmp_path / "runs"), "run_id": "stopped"}
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStages, "_summarise", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_toy(toy, spark, output=output)
+    return lambda: run_toy(toy, spark, output=output)
+
+
+def stop(stages: RunStages) -> None:
+    raise KeyboardInterrupt
+
+
+def redone(run: RunResult) -> set[str]:
+    return {p["step"] for p in run.record["portions"] if not p["reused"]}
+
+
+def test_a_damaged_file_is_done_again(
+    stopped: Callable[[], RunResult], finished: RunResult, tmp_path: Path
+) -> None:
+    victim = next(tmp_path.glob("runs/stopped/candidates/*"))
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
-    Path(run.path, "run.json").unlink()
-    again = run_toy(toy, spark, output=output)
-    redone = [u["unit"] for u in again.record["units"] if not u["reused"]]
-    assert redone == [victim.name.rsplit("-", 1)[0], "clusters"]
-    assert candidates_of(again.path).equals(expected)
+    again = stopped()
+    assert redone(again) == {"layout"}
+    assert_same_bits(finished.path, again.path)
+
+
+@pytest.mark.parametrize("content", ["", '{"key": "000', "[]"])
+def test_an_empty_or_half_written_manifest_does_not_stop_a_resume(
+    stopped: Callable[[], RunResult], finished: RunResult, tmp_path: Path, content: str
+) -> None:
+    next(tmp_path.glob("runs/stopped/_tasks/membership/*.json")).write_text(content)
+    again = stopped()
+    assert redone(again) == {"membership"}
+    assert_same_bits(finished.path, again.path)
+
+
+@pytest.mark.parametrize("name", ["run.json", "_inputs.json"])
+def test_an_empty_or_half_written_note_of_the_run_does_not_stop_a_resume(
+    stopped: Callable[[], RunResult], finished: RunResult, tmp_path: Path, name: str
+) -> None:
+    note = tmp_path / "runs" / "stopped" / name
+    note.write_text('{"run_id": "sto')
+    assert redone(stopped()) == set()
+    assert_same_bits(finished.path, str(note.parent))
 
 
 def test_another_run_is_not_mixed_into_a_directory(
@@ -82,25 +126,3 @@ def test_another_run_is_not_mixed_into_a_directory(
     (tmp_path / "mine" / "_inputs.json").write_text(json.dumps({"settings": "others"}))
     with pytest.raises(InputError, match="other inputs or settings"):
         run_toy(toy, spark, output=output)
-
-
-def test_a_second_run_into_a_held_directory_is_refused(tmp_path: Path) -> None:
-    lock = str(tmp_path / "_lock")
-    with hold_lock(lock), pytest.raises(InputError, match=f"held by process {os.getpid()}"):  # noqa: SIM117
-        with hold_lock(lock):
-            raise AssertionError("both hold it")
-    assert not os.path.exists(lock)
-
-
-def test_a_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    lock = tmp_path / "_lock"
-    with hold_lock(str(lock)):
-        mine = json.loads(lock.read_text())
-    lock.write_text(json.dumps({**mine, "pid": process.pid}))
-    with hold_lock(str(lock)):
-        assert json.loads(lock.read_text())["pid"] == os.getpid()
-    lock.write_text(json.dumps({**mine, "born": "an earlier process with this number"}))
-    with hold_lock(str(lock)):
-        assert json.loads(lock.read_text())["born"] == mine["born"]

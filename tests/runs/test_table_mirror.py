@@ -16,12 +16,13 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
 from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, run_toy
+from tests.toyrun import ROOT, assert_same_bits, portions_of, run_toy
 
 COLUMNS = load_release("dr3").columns
 
@@ -52,33 +53,39 @@ def saved(spark: SparkSession, sources: pd.DataFrame, tmp_path: Path) -> Iterato
 
 
 def test_a_table_with_the_healpix_index_gives_the_same_bits(
-    toy: Toy, spark: SparkSession, saved: str, finished: RunResult, tmp_path: Path
+    toy: Toy,
+    spark: SparkSession,
+    saved: str,
+    finished: RunResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(passes, "ROWS_PER_JOB", 700)
     run = run_toy(
-        toy,
-        spark,
-        mirror={"path": f"table:{saved}"},
-        output={"path": str(tmp_path / "runs")},
-        spark={"rows_per_unit": 700},
+        toy, spark, mirror={"path": f"table:{saved}"}, output={"path": str(tmp_path / "runs")}
     )
-    assert len(run.record["units"]) > 5
-    searched = sum(u["mirror_rows"] for u in run.record["units"] if u["unit"].startswith("search"))
+    assert portions_of(run)["search"] > 2
+    searched = sum(p["rows"] for p in run.record["portions"] if p["step"] == "search")
     assert searched <= len(toy.sources)
     assert_same_bits(finished.path, run.path)
 
 
 def test_a_view_without_the_healpix_index_gives_the_same_bits(
-    toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path
+    toy: Toy,
+    spark: SparkSession,
+    finished: RunResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(passes, "ROWS_PER_JOB", 1000)
     spark.read.parquet(str(toy.folder / "plain")).createOrReplaceTempView("`toy; view`")
     run = run_toy(
         toy,
         spark,
         mirror={"path": "table:`toy; view`"},
         output={"path": str(tmp_path)},
-        spark={"rows_per_unit": 1000},
     )
-    assert len(run.record["units"]) > 5
+    assert portions_of(run)["search"] > 2
     assert_same_bits(finished.path, run.path)
 
 

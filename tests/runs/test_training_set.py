@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from ocspark.deepsets.training_set import load_training_set
 from ocspark.deepsets.training_settings import TrainingSettings
 from ocspark.errors import InputError
+from ocspark.mirror import portions
+from ocspark.runs import training_set, training_tasks
 from ocspark.runs.training_set import make_training_set
 from ocspark.settings import validate_tree
 from tests.toyrun import ROOT
@@ -25,16 +29,15 @@ FEATURES = ["f_r", "f_pm", "f_plx", "f_c", "f_g"]
 
 
 def tree(toy, **instances: Any) -> dict[str, Any]:
-    sections = {k: toy.settings()[k] for k in ("mirror", "clusters", "members", "spark")}
+    sections = {k: toy.settings()[k] for k in ("mirror", "clusters", "members")}
     # the toy has three clusters fit to train, with 32 to 48 certain members
     rules = {"min_listed": 20, "validation_fraction": 0.4, **instances}
     return {**sections, "instances": rules}
 
 
-def settings(toy, members: dict | None = None, spark: dict | None = None, **instances: Any):
+def settings(toy, members: dict | None = None, **instances: Any):
     whole = tree(toy, **instances)
     whole["members"] |= members or {}
-    whole["spark"] |= spark or {}
     return validate_tree(TrainingSettings, whole, "test")
 
 
@@ -133,17 +136,52 @@ def test_members_that_fail_the_conditions_can_leave_a_cluster_below_the_minimum(
     )
 
 
-def test_the_set_is_the_same_in_other_units_and_partitions(toy, spark, folder, card, tmp_path):
-    spark.conf.set("spark.sql.files.maxPartitionBytes", "40000")
-    spark.conf.set("spark.sql.shuffle.partitions", "5")
-    try:
-        other = str(tmp_path / "set")
-        made = make_training_set(settings(toy, spark={"rows_per_unit": 700}), other, spark)
-    finally:
-        spark.conf.unset("spark.sql.files.maxPartitionBytes")
-        spark.conf.set("spark.sql.shuffle.partitions", "2")
+def test_the_set_is_the_same_however_the_work_is_cut(
+    toy, spark, folder, card, tmp_path, monkeypatch
+):
+    for name, value in {"MOST_ROWS": 700, "FEWEST_PAIRS": 5, "MOST_PAIRS": 50}.items():
+        monkeypatch.setattr(portions, name, value)
+    monkeypatch.setattr(training_tasks, "_CLUSTERS_PER_TASK", 1)
+    other = str(tmp_path / "set")
+    made = make_training_set(settings(toy), other, spark)
+    assert len(list(Path(other, "instances").iterdir())) == 3  # a task, and a file, for each
     assert made["standardisation"] == card["standardisation"]
     assert load_training_set(other).sha256 == load_training_set(folder).sha256
+
+
+def test_the_order_of_files_and_rows_says_nothing(folder, tmp_path):
+    other = tmp_path / "set"
+    shutil.copytree(folder, other)
+    for path in sorted((other / "instances").iterdir()):
+        rows = pq.read_table(path)
+        path.unlink()
+        shuffled = rows.take(np.random.default_rng(5).permutation(len(rows)))
+        for name, part in (("b", shuffled[:300]), ("a", shuffled[300:])):
+            pq.write_table(part, path.with_name(f"{name}.parquet"))
+    assert load_training_set(str(other)).sha256 == load_training_set(folder).sha256
+
+
+def test_what_is_done_is_kept_and_nothing_else_is_left_in_the_end(
+    toy, spark, folder, tmp_path, monkeypatch, caplog
+):
+    """A set stopped before its stars were selected, then before its card, then made."""
+    other = tmp_path / "set"
+    for stop in ("draw_works", "table_of"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(
+                training_set, stop, lambda *given: (_ for _ in ()).throw(KeyboardInterrupt)
+            )
+            make_training_set(settings(toy), str(other), spark)
+        (other / "instances").mkdir(exist_ok=True)
+        (other / "instances" / "00000-dead.parquet").write_text("of an attempt that was killed")
+    caplog.clear()
+    with caplog.at_level("INFO", logger="ocspark"):
+        make_training_set(settings(toy), str(other), spark)
+    steps = [record.message for record in caplog.records if "reused)" in record.message]
+    assert len(steps) == 4  # both passes, characterising, drawing
+    names = {path.name for path in other.iterdir()}
+    assert names == {"_inputs.json", "card.json", "clusters", "instances"}
+    assert load_training_set(str(other)).sha256 == load_training_set(folder).sha256
 
 
 def test_the_job_on_one_core_makes_the_same_set(toy, folder, card, tmp_path):

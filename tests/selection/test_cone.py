@@ -1,9 +1,11 @@
-"""Searches through Spark: files of any layout and tables give the same; little is read."""
+"""Searches: files of any layout and tables give the same; little is read; damage is told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +14,25 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark import storage
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.write import in_tasks, staged_by_tasks
-from ocspark.errors import InputError
+from ocspark.catalogue.passes import MirrorPass
+from ocspark.errors import InputError, OutputError
+from ocspark.mirror import portions
 from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
+from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_sources
-from ocspark.mirror.scan import Scan, cut_into_portions
+from ocspark.mirror.scan import Scan
 from ocspark.mirror.write import write_hats
 from ocspark.release import load_release
-from ocspark.selection import cone as module
-from ocspark.selection.cone import ConeSearch
+from ocspark.selection.cone import Cones, ConeSearch, Stretch, find
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
-from ocspark.tables.run import CONE, STAGED_FILES
+from ocspark.store.files import TableWriters
+from ocspark.store.folder import RunFolder, files_of
+from ocspark.tables.run import CONE
+from tests.store.session_here import SessionHere, tasks_here
 from tests.toy import Toy
 
 COLUMNS = load_release("dr3").columns
@@ -84,8 +91,7 @@ def test_files_of_any_layout_and_tables_give_what_brute_force_gives(
     rows = ConeSearch(spark, COLUMNS, plain.cones).in_table(table, unchanged, CONE)
     pd.testing.assert_frame_equal(tidy(rows.toPandas()), found)
 
-    monkeypatch.setattr(module, "ROWS_PER_PORTION", 250)
-    monkeypatch.setattr(module, "ROWS_PER_TASK", 600)
+    monkeypatch.setattr(portions, "MOST_ROWS", 250)
     pd.testing.assert_frame_equal(search(spark, inputs_of(toy, hats)), found)
 
 
@@ -95,23 +101,29 @@ def test_only_row_groups_on_a_cone_are_read(toy: Toy, hats: Path) -> None:
     touched = mirror.touched_by(cover)
     assert 0 < len(touched) < len(mirror.files)
     files = check_files(touched, COLUMNS, mirror.healpix_column)
-    read = sum(portion.rows for portion in cut_into_portions(files, cover, 10**6))
+    read = sum(portion.rows for portion in cut_by_rows(files, names_of(files), cover))
     inside = int(
         (separation_rad(toy.sources["ra"], toy.sources["dec"], 0.02, 20.0) <= np.radians(0.3)).sum()
     )
     assert 50 < inside <= read < sum(f.rows for f in files)
 
 
+def names_of(files: list[CheckedFile]) -> list[str]:
+    return [file.file.path for file in files]
+
+
 def scan_all(files: list[CheckedFile]) -> pd.DataFrame:
     """Every kept source of some files, read by `Scan` in scrambled order."""
     cover = cover_cones(np.array([0.0]), np.array([0.0]), np.array([180.0]))
     parts = []
-    for portion in cut_into_portions(files, cover, 400):
-        scan = Scan(portion, COLUMNS)
-        rows = np.random.default_rng(3).permutation(len(scan.healpix_29))
-        columns, kept = scan.sources(rows)
-        index = pd.Series(scan.healpix_29[rows])
-        parts.append(pd.DataFrame({**columns, "healpix_29": index})[kept])
+    for portion in cut_by_rows(files, names_of(files), cover, 400):
+        assert portion.rows <= 400
+        for piece in portion.pieces:
+            scan = Scan(piece, COLUMNS)
+            rows = np.random.default_rng(3).permutation(len(scan.healpix_29))
+            columns, kept = scan.sources(rows)
+            index = pd.Series(scan.healpix_29[rows])
+            parts.append(pd.DataFrame({**columns, "healpix_29": index})[kept])
     return pd.concat(parts).sort_values("source_id").reset_index(drop=True)
 
 
@@ -134,15 +146,127 @@ def test_scans_and_spark_agree_on_sources_kept_and_their_values(
     )
 
 
-def test_a_file_lost_during_the_search_is_named(
-    toy: Toy, spark: SparkSession, tmp_path: Path
+@dataclass(frozen=True)
+class WriteAll:
+    """A process of a pass that writes every pair."""
+
+    cones: Cones
+
+    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+            writers.add("found", batch)
+        return {}
+
+
+def mirror_pass(inputs: RunInputs) -> MirrorPass:
+    names = inputs.file_names
+    return MirrorPass("search", "search", inputs.files, names, COLUMNS, inputs.cones)
+
+
+def test_a_pass_writes_what_a_search_finds(
+    toy: Toy, spark: SparkSession, hats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(portions, "MOST_ROWS", 700)
+    inputs, folder = inputs_of(toy, hats), RunFolder(str(tmp_path))
+    manifests = mirror_pass(inputs).run(spark, folder, WriteAll(inputs.cones))
+    assert len(manifests) > 3
+    found = tidy(folder.read_arrow("found").to_pandas())
+    pd.testing.assert_frame_equal(found, search(spark, inputs))
+    again = mirror_pass(inputs).run(spark, folder, WriteAll(inputs.cones))
+    assert all(manifest["reused"] for manifest in again) and files_of(again) == files_of(manifests)
+
+
+@pytest.mark.parametrize(("fewest", "most"), [(40, 50_000), (1, 1)])
+def test_portions_cut_by_counts_have_every_pair_once(
+    toy: Toy,
+    spark: SparkSession,
+    tmp_path: Path,
+    fewest: int,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a few rows a chunk, as the counts of pass 1 give them."""
+    rows = 16
+    for name, value in {"CHUNK_ROWS": rows, "FEWEST_PAIRS": fewest, "MOST_PAIRS": most}.items():
+        monkeypatch.setattr(portions, name, value)
+    inputs = inputs_of(toy)
+    cones, files, names = inputs.cones, inputs.files, inputs.file_names
+    expected = search(spark, inputs)[["cluster_key", "source_id"]]
+    counts = []
+    for file, name in zip(files, names, strict=True):
+        ids = pq.read_table(file.file.path, columns=["source_id"])["source_id"].to_pandas()
+        ids = ids[ids.isin(expected["source_id"])]
+        chunk = pd.Series(ids.index // rows).value_counts()
+        counts.append(
+            pd.DataFrame(
+                {"file": name, "row_group": 0, "chunk": chunk.index, "cost": chunk.to_numpy()}
+            )
+        )
+    cut = cut_by_counts(files, names, pd.concat(counts))
+    assert len(cut) > 10
+    mean = np.mean([portion.cost for portion in cut])
+    dearest = max(c["cost"].max() for c in counts) + 1
+    assert max(portion.cost for portion in cut) <= max(2 * mean, dearest)
+    batches = find(
+        (Scan(piece, COLUMNS) for portion in cut for piece in portion.pieces),
+        cones.cuts,
+        cones.cover,
+    )
+    found = tidy(pa.Table.from_batches(batches).to_pandas())
+    pd.testing.assert_frame_equal(found[["cluster_key", "source_id"]], expected)
+
+
+@pytest.fixture
+def own_mirror(toy: Toy, tmp_path: Path) -> Path:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     toy.sources.to_parquet(mirror / "a.parquet")
-    inputs = inputs_of(toy, mirror)
-    (mirror / "a.parquet").write_bytes(b"PAR1 no longer PAR1")
-    process = in_tasks(unchanged, str(tmp_path / "staging"), lambda rows: {"found": rows})
-    found = ConeSearch(spark, COLUMNS, inputs.cones).in_files(inputs.files, process, STAGED_FILES)
-    with pytest.raises(InputError, match=rf"{mirror}/a.parquet: cannot be read"):
-        staged_by_tasks(found, ["found"])
+    return mirror
+
+
+def run_here(inputs: RunInputs, folder: Path, attempts: int = 4) -> None:
+    with tasks_here():
+        mirror_pass(inputs).run(
+            SessionHere(attempts), RunFolder(str(folder)), WriteAll(inputs.cones)
+        )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("harm", ["another", "cut", "a page", "gone"])
+def test_a_file_damaged_during_the_search_is_named(
+    toy: Toy, own_mirror: Path, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "RETRY_PAUSES", (0.0, 0.0))
+    inputs, file = inputs_of(toy, own_mirror), own_mirror / "a.parquet"
+    content = file.read_bytes()
+    harmed = {"another": b"PAR1 no longer PAR1", "cut": content[:-9]}
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(harmed.get(harm, content[:4] + bytes(60) + content[64:]))
+    with pytest.raises(InputError, match=rf"{file}: cannot be read") as caught:
+        run_here(inputs, tmp_path / "run")
+    assert "\n" not in str(caught.value) and not list((tmp_path / "run").rglob("*.parquet"))
+
+
+def test_storage_that_is_away_is_no_damage(
+    toy: Toy, own_mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = inputs_of(toy, own_mirror)
+    opened: list[str] = []
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        opened.append("")
+        raise OSError(5, "Input/output error")
+
+    def no_answer(path: str, length: int = 0) -> Iterator[bytes]:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "RETRY_PAUSES", (0.0, 0.0))
+        patch.setattr(pq, "ParquetFile", away)
+        patch.setattr(storage, "chunks", no_answer)
+        with pytest.raises(OutputError, match=r"storage: .*a\.parquet.*goes on when it is back"):
+            run_here(inputs, tmp_path / "run", attempts=2)
+    assert len(opened) == 6  # three reads in each of two attempts
+    run_here(inputs, tmp_path / "run")
+    assert len(list((tmp_path / "run" / "found").iterdir())) == 1

@@ -1,0 +1,96 @@
+"""The last step over stars: candidates are laid out by cluster, one file for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ocspark.errors import InputError
+from ocspark.store.files import TableWriters
+from ocspark.store.pieces import read_clusters
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.fields import Field
+
+#: Probabilities from which on candidates are counted, by the count's name.
+LEVELS = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
+_FIELDS: dict[str, list[Field]] = {"candidates": CANDIDATES, "non_members": NON_MEMBERS}
+
+
+@dataclass(frozen=True)
+class ClusterPieces:
+    """A cluster, and the files with its pieces by table.
+
+    Attributes
+    ----------
+    key : int
+    cluster : str
+    pieces : mapping
+        ``candidates`` and, if wanted, ``non_members`` to names of files.
+    device : str or None
+        What evaluated the network.
+    """
+
+    key: int
+    cluster: str
+    pieces: Mapping[str, Sequence[str]]
+    device: str | None
+
+
+@dataclass(frozen=True)
+class LayOut:
+    """What a task does with a few clusters.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the run.
+    """
+
+    root: str
+
+    def __call__(self, clusters: Sequence[ClusterPieces], writers: TableWriters) -> dict[str, Any]:
+        """Write each cluster's rows as one file a table, sorted by source_id."""
+        for cluster in clusters:
+            for table, names in cluster.pieces.items():
+                fields = _FIELDS[table]
+                rows = read_clusters(self.root, names, [cluster.key], fields, ["source_id"])
+                if not rows.num_rows:
+                    continue
+                _check_unique(rows, cluster.cluster)
+                counts = _count(rows) if table == "candidates" else {}
+                metadata = {"device": cluster.device} if cluster.device else None
+                rows = rows.replace_schema_metadata(metadata)
+                writers.write(table, file_stem(cluster.cluster), rows, counts)
+        return {}
+
+
+def file_stem(cluster: str) -> str:
+    """Return a name for a cluster's files: its own, with _ for what is no letter, digit, + or -."""
+    return re.sub(r"[^A-Za-z0-9+.-]", "_", cluster).strip(".")[:80] or "_"
+
+
+def _check_unique(rows: pa.Table, cluster: str) -> None:
+    ids = rows["source_id"].combine_chunks()
+    twice = pc.equal(ids.slice(1), ids.slice(0, max(len(ids) - 1, 0)))
+    if pc.any(twice).as_py():
+        first = ids[pc.index(twice, True).as_py()].as_py()
+        raise InputError(
+            f"mirror.path: source_id {first} is there more than once (seen in the cone of "
+            f"{cluster}); expected every source once: no copy of a file, no margin catalogue, no "
+            "overlapping partitions (jobs/verify_mirror.py finds them)"
+        )
+
+
+def _count(rows: pa.Table) -> dict[str, int]:
+    probability = rows["probability"]
+    counts = {
+        name: int(pc.sum(pc.greater_equal(probability, level)).as_py() or 0)
+        for name, level in LEVELS.items()
+    }
+    counts["n_errors_mended"] = int(pc.sum(rows["errors_mended"]).as_py() or 0)
+    return counts

@@ -1,0 +1,106 @@
+"""Pass 1: listed members in the cones, and counts by chunk of the mirror and cell of the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import hpgeom
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ocspark.selection.arrow import split_by_key, to_batch
+from ocspark.selection.cone import Cones, Stretch, find_pairs
+from ocspark.selection.listed_members import Listed
+from ocspark.sky.cover import cover_order, pixel_ranges
+from ocspark.store.files import TableWriters
+from ocspark.tables.run import CELLS, CONE, COUNTS, SEARCH
+
+#: Pieces that pass 1 leaves: listed members found, counts by cell.
+FOUND_PIECES, CELL_PIECES = "_pieces_search", "_pieces_cells"
+#: Counts by chunk.
+COUNT_TABLE = "_counts"
+#: Cells along a cone's radius, at least.
+CELLS_PER_RADIUS = 32
+
+
+@dataclass(frozen=True)
+class FindListed:
+    """What pass 1 does with the sources that a task reads.
+
+    Attributes
+    ----------
+    cones : Cones
+    listed : Listed
+        Members of the list, by cluster and source.
+    """
+
+    cones: Cones
+    listed: Listed
+    _cells: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+
+    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+        """Write listed members and counts; return how many sources are in cones."""
+        n_pairs = 0
+        cuts, cover = self.cones.cuts, self.cones.cover
+        for stretch in stretches:
+            if len(stretch.healpix_29):
+                writers.add(CELL_PIECES, self._count_cells(stretch.healpix_29))
+            columns, rows = find_pairs(stretch, cuts, cover)
+            if not len(rows):
+                continue
+            n_pairs += len(rows)
+            writers.add(COUNT_TABLE, _count_chunks(columns["cluster_key"], stretch, rows))
+            for key, stars in split_by_key(to_batch(columns, CONE)):
+                probability = self.listed.probability(key, stars["source_id"])
+                named = ~np.isnan(probability)
+                if named.any():
+                    found = {name: column[named] for name, column in stars.items()}
+                    found["list_probability"] = probability[named]
+                    writers.add(FOUND_PIECES, to_batch(found, SEARCH))
+        return {"pairs": n_pairs}
+
+    def _count_cells(self, healpix_29: NDArray[np.int64]) -> pa.RecordBatch:
+        """Count all sources in the small cells of each cone that the stretch overlaps: `CELLS`."""
+        cover, table = self.cones.cover, self.cones.table
+        overlaps = (cover.start <= healpix_29[-1]) & (cover.end > healpix_29[0])
+        parts: list[tuple[NDArray[np.int64], ...]] = []
+        for cone in np.unique(cover.cone[overlaps]):
+            radius = float(table["radius_deg"].iloc[cone])
+            order = cover_order(radius, CELLS_PER_RADIUS)
+            cells = self._cells_of(int(cone), order)
+            low, high = pixel_ranges(order, cells)
+            n = np.searchsorted(healpix_29, high) - np.searchsorted(healpix_29, low)
+            some = n > 0
+            key = table["cluster_key"].iloc[cone]
+            length = int(some.sum())
+            parts.append((np.full(length, key), np.full(length, order), cells[some], n[some]))
+        names = [f.name for f in CELLS]
+        empty = tuple(np.empty(0, np.int64) for _ in names)
+        columns = [np.concatenate(column) for column in zip(*(parts or [empty]), strict=True)]
+        return to_batch(dict(zip(names, columns, strict=True)), CELLS)
+
+    def _cells_of(self, cone: int, order: int) -> NDArray[np.int64]:
+        if cone not in self._cells:
+            row = self.cones.table.iloc[cone]
+            self._cells[cone] = np.sort(
+                hpgeom.query_circle(1 << order, row["ra"], row["dec"], row["radius_deg"])
+            )
+        return self._cells[cone]
+
+
+def _count_chunks(
+    cluster_key: NDArray[np.int64], stretch: Stretch, rows: NDArray[np.int64]
+) -> pa.RecordBatch:
+    """Count the pairs of each cluster by chunk of the file: `COUNTS`."""
+    group, chunk = stretch.chunks(rows)
+    place, n = np.unique(np.stack((cluster_key, group, chunk)), axis=1, return_counts=True)
+    columns = {
+        "cluster_key": place[0],
+        "file": np.full(len(n), stretch.name, dtype=object),
+        "row_group": place[1],
+        "chunk": place[2],
+        "n_cone": n,
+    }
+    return to_batch(columns, COUNTS)
