@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ocspark.build.build_mirror import build_mirror
+from ocspark.build.build_output import BuildOptions
 from ocspark.cli import Parser, run_job
-from ocspark.runs.build_mirror import build_mirror
-from ocspark.runs.build_output import BuildOptions
 
 
 def main() -> int:

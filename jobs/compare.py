@@ -9,9 +9,9 @@ from ocspark.analysis.differences import find_differences
 from ocspark.analysis.literature import compare
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.products.differences_figure import draw_differences
-from ocspark.products.lines import comparison_lines, difference_lines
-from ocspark.products.venn import draw_venns
+from ocspark.report.differences_figure import draw_differences
+from ocspark.report.lines import comparison_lines, difference_lines
+from ocspark.report.venn import draw_venns
 from ocspark.session import get_session
 
 _APPLICATION = "ocspark: compare"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
-from ocspark.runs.judge_model import judge_model
 from ocspark.session import get_session
+from ocspark.training.judge_model import judge_model
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from ocspark.analysis.differences import open_differences
 from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import open_comparison
 from ocspark.cli import Parser, run_job
-from ocspark.products.site import make_report
+from ocspark.report.site import make_report
 from ocspark.session import get_session
 
 

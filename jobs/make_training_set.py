@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
-from ocspark.deepsets.training_settings import load_training_settings
-from ocspark.runs.training_set import make_training_set
+from ocspark.training.make_training_set import make_training_set
+from ocspark.training.training_settings import load_training_settings
 
 
 def main() -> int:

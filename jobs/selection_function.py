@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
-from ocspark.injection.run import measure_selection_function
+from ocspark.selection_function.run import measure_selection_function
 from ocspark.settings import load_settings
 
 

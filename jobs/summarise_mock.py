@@ -9,10 +9,10 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.injection.count import count_planted
-from ocspark.injection.figures import recovery_figure
-from ocspark.injection.tabulate import recovery
 from ocspark.mock.score import LEVELS, Score, score_run
+from ocspark.selection_function.count import count_planted
+from ocspark.selection_function.figures import recovery_figure
+from ocspark.selection_function.tabulate import recovery
 from ocspark.session import get_session
 
 _MOST_CLUSTERS = 40

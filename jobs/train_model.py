@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ocspark import storage
 from ocspark.cli import Parser, run_job
-from ocspark.deepsets.training_settings import load_training_settings
-from ocspark.runs.train_model import train_model
+from ocspark.training.train_model import train_model
+from ocspark.training.training_settings import load_training_settings
 
 
 def main() -> int:

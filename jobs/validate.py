@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
-from ocspark.runs.validate import report_lines, validate, write_report
+from ocspark.validation.validate import report_lines, validate, write_report
 
 
 def main() -> int:

@@ -6,10 +6,10 @@ Exit code 0: every check passed; 2: a check failed, or there is no mirror to che
 from __future__ import annotations
 
 from ocspark import storage
+from ocspark.build.verify_mirror import verify_mirror
+from ocspark.build.verify_report import report_lines
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.mirror.verify_report import report_lines
-from ocspark.runs.verify_mirror import verify_mirror
 
 
 def prepare(path: str) -> None:

@@ -29,20 +29,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ocspark.api.looking import Picture as Picture
+    from ocspark.api.looking import compare as compare
+    from ocspark.api.looking import differences as differences
+    from ocspark.api.looking import plot as plot
+    from ocspark.api.looking import report as report
+    from ocspark.api.mock import make_mock as make_mock
+    from ocspark.api.own import find_members as find_members
+    from ocspark.api.running import Run as Run
+    from ocspark.api.running import members_of as members_of
+    from ocspark.api.running import open_run as open_run
+    from ocspark.api.running import plan as plan
+    from ocspark.api.running import run as run
+    from ocspark.api.search import search as search
     from ocspark.errors import InputError as InputError
-    from ocspark.library.looking import Picture as Picture
-    from ocspark.library.looking import compare as compare
-    from ocspark.library.looking import differences as differences
-    from ocspark.library.looking import plot as plot
-    from ocspark.library.looking import report as report
-    from ocspark.library.mock import make_mock as make_mock
-    from ocspark.library.own import find_members as find_members
-    from ocspark.library.running import Run as Run
-    from ocspark.library.running import members_of as members_of
-    from ocspark.library.running import open_run as open_run
-    from ocspark.library.running import plan as plan
-    from ocspark.library.running import run as run
-    from ocspark.library.search import search as search
     from ocspark.settings import Settings as Settings
 
 __version__ = "0.1.0"

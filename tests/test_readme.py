@@ -15,8 +15,8 @@ import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.cli import Parser
-from ocspark.deepsets.training_settings import load_training_settings
 from ocspark.settings import make_settings, settings_tree
+from ocspark.training.training_settings import load_training_settings
 from tests.toy import Toy
 
 ROOT = Path(__file__).parents[1]

@@ -18,7 +18,6 @@ from ocspark.inputs.clusters import read_clusters
 from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
 from ocspark.mirror.read import read_sources
 from ocspark.release import Release
-from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
 from ocspark.selection.candidates import (
     describe_stars,
@@ -32,6 +31,7 @@ from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
 from ocspark.tables.analysis import LISTED_STARS
+from ocspark.tables.arrow import split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
 
 #: Order of the HEALPix cell that a Gaia source_id holds, and its shift.

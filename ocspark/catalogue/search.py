@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ocspark.selection.arrow import split_by_key, to_batch
 from ocspark.selection.cone import Cones, Stretch, find_pairs
 from ocspark.selection.listed_members import Listed
 from ocspark.sky.cover import cover_order, pixel_ranges
 from ocspark.store.files import TableWriters
+from ocspark.tables.arrow import split_by_key, to_batch
 from ocspark.tables.run import CELLS, CONE, COUNTS, SEARCH
 
 #: Pieces that pass 1 leaves: listed members found, counts by cell.

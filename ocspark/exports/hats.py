@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from ocspark import storage
+from ocspark.build.partition import COUNT_ORDER, adaptive_pixels
+from ocspark.build.parts import write_catalogue_metadata, write_partition
 from ocspark.errors import InputError
 from ocspark.exports.scatter import BUCKET_ROWS, Buckets
 from ocspark.exports.source import Source, watch_files
 from ocspark.mirror.hats import UNFINISHED
 from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, index_29
-from ocspark.mirror.partition import COUNT_ORDER, adaptive_pixels
-from ocspark.mirror.parts import write_catalogue_metadata, write_partition
 
 
 def write_hats(source: Source, output: str) -> int:

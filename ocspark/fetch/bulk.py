@@ -9,10 +9,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ocspark import storage
+from ocspark.build.bulk import MD5_LIST
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
 from ocspark.fetch.folder import Folder, Wanted
-from ocspark.mirror.bulk import MD5_LIST
 
 SERVER = "https://cdn.gea.esac.esa.int/Gaia/gdr3/gaia_source"
 _LINE = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?(\S+)")

@@ -17,10 +17,10 @@ from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.membership.engine import Engine, Sampling
-from ocspark.selection.arrow import split_by_cluster, to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.model import ClusterModel
+from ocspark.tables.arrow import split_by_cluster, to_batch
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.build.parts import Partition, write_catalogue_metadata
 from ocspark.errors import InputError
-from ocspark.mirror.parts import Partition, write_catalogue_metadata
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.clusters import Cluster, listed_cluster, plant_clusters
 from ocspark.mock.dust import Dust

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.mirror.parts import ROW_GROUP_ROWS, Partition, parquet_options, partition_path
+from ocspark.build.parts import ROW_GROUP_ROWS, Partition, parquet_options, partition_path
 
 
 def write_cells(tables: Iterable[pa.Table], root: str, order: int, pixel: int) -> list[Partition]:

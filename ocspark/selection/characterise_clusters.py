@@ -13,12 +13,12 @@ import pyarrow as pa
 from ocspark.physics.isochrone import apparent_isochrone
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import ExtinctionSource
-from ocspark.selection.arrow import to_batch
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
 from ocspark.selection.listed_levels import TOLERANCE
 from ocspark.selection.model import ClusterModel
+from ocspark.tables.arrow import to_batch
 from ocspark.tables.characterised import TRAINING_MEMBERS
 
 

@@ -23,11 +23,11 @@ from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import HEALPIX, read_sources
 from ocspark.mirror.scan import Scan
 from ocspark.mirror.table import TableRange
-from ocspark.selection.arrow import to_batch
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.session import ship
 from ocspark.settings import SearchSettings
 from ocspark.sky.cover import Cover, cover_cones
+from ocspark.tables.arrow import to_batch
 from ocspark.tables.fields import Field, struct
 from ocspark.tables.run import CONE, CONE_COLUMNS
 

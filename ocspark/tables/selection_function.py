@@ -7,7 +7,7 @@ from ocspark.tables.fields import CLUSTER_KEY, DOUBLE, INT, LONG, STRING, Field
 #: Kept sources in the cones of the offset search (internal).
 CONE_COUNTS = [CLUSTER_KEY, Field("n_cone", LONG, "", "Kept sources")]
 
-#: Stars of the selection function, counted (see `ocspark.injection.count` for the bins).
+#: Stars of the selection function, counted (see `ocspark.selection_function.count` for the bins).
 SELECTION_COUNTS = [
     Field("cluster", STRING, "", "The twin"),
     Field("kind", STRING, "", "planted; field: found in its cone; offset: by the real cuts"),

@@ -25,10 +25,10 @@ from ocspark.analysis.landed import open_run
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
-from ocspark.products.site import make_report
 from ocspark.release import load_release
-from ocspark.runs.validate import validation_settings
+from ocspark.report.site import make_report
 from ocspark.settings import make_settings
+from ocspark.validation.validate import validation_settings
 from tests.toyrun import ROOT, candidates_of
 
 SHARED = ROOT / "../shared/data"

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS
 from ocspark.analysis.literature import compare
+from ocspark.build.write import write_hats
 from ocspark.catalogue.full_catalogue import run_full_catalogue
-from ocspark.mirror.write import write_hats
-from ocspark.runs.validate import validation_settings
+from ocspark.validation.validate import validation_settings
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 T22 = SHARED / "members/t22_edr3.parquet"

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as T
 
-from ocspark.selection.arrow import to_batch
+from ocspark.tables.arrow import to_batch
 from ocspark.tables.fields import Field
 from tests.benchmarks.measure import Comparison, compare
 from tests.benchmarks.sky import DuckSearch, Sky, mock_sky

@@ -32,16 +32,16 @@ import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ocspark.deepsets.train import Trainer
-from ocspark.deepsets.training_set import LoadedSet, TrainingSet, load_training_set
-from ocspark.deepsets.training_settings import (
+from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.settings import validate_tree
+from ocspark.training.make_training_set import make_training_set
+from ocspark.training.train import Trainer
+from ocspark.training.training_set import LoadedSet, TrainingSet, load_training_set
+from ocspark.training.training_settings import (
     LoopSettings,
     TrainingSettings,
     load_training_settings,
 )
-from ocspark.mock.generate import MockParameters, make_mock
-from ocspark.runs.training_set import make_training_set
-from ocspark.settings import validate_tree
 from tests.benchmarks.measure import RUNS, WARM_UPS, Comparison, spark_session
 
 _PARAMETERS = MockParameters(sources=300_000, clusters=40, seed=7)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
+from ocspark.build.bulk import list_bulk
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.fetch.bulk import fetch_bulk
@@ -27,7 +28,6 @@ from ocspark.fetch.isochrones import wanted_isochrones
 from ocspark.fetch.vizier import wanted_table
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.isochrones import read_isochrones
-from ocspark.mirror.bulk import list_bulk
 from tests.exports.made import make_run
 from tests.fetch.server import Form, Server
 from tests.toyrun import ROOT

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.build.test_build_mirror import content, make, spoil_checksum
 from tests.bulk import make_sources, write_bulk
-from tests.runs.test_build_mirror import content, make, spoil_checksum
 from tests.toyrun import ROOT
 
 

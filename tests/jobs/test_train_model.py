@@ -13,12 +13,12 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from ocspark.deepsets.training_settings import load_training_settings
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
-from ocspark.runs.train_model import train_model
-from tests.deepsets.training import write_training_set
+from ocspark.training.train_model import train_model
+from ocspark.training.training_settings import load_training_settings
 from tests.toyrun import ROOT
+from tests.training.training import write_training_set
 
 SMALL = ["width=16", "batch_size=100", "learning_rate=0.01", "max_epochs=3", "device=cpu"]
 
@@ -97,7 +97,7 @@ def test_settings_out_of_range_are_refused_by_name(overrides, words):
 
 
 def test_conf_training_holds_the_defaults_of_the_code():
-    from ocspark.deepsets.training_settings import TrainingSettings
+    from ocspark.training.training_settings import TrainingSettings
 
     assert load_training_settings() == TrainingSettings()
 

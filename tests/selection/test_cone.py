@@ -15,6 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.build.write import write_hats
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
@@ -23,7 +24,6 @@ from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
 from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_sources
 from ocspark.mirror.scan import Scan
-from ocspark.mirror.write import write_hats
 from ocspark.release import load_release
 from ocspark.selection.cone import Cones, ConeSearch, Stretch, find
 from ocspark.settings import make_settings

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import ocspark
+from ocspark.api import running
 from ocspark.cli import run_job
 from ocspark.errors import InputError
-from ocspark.library import running
 from ocspark.store.progress import Progress, messages_shown
 
 ROOT = Path(__file__).parents[2]

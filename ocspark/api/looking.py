@@ -1,0 +1,269 @@
+"""Look at a run: pictures of a cluster, comparison with a member list, report."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from ocspark import storage
+from ocspark.analysis.differences import Differences, find_differences
+from ocspark.analysis.landed import LandedRun
+from ocspark.analysis.literature import Comparison
+from ocspark.analysis.literature import compare as compare_with_list
+from ocspark.analysis.structure import measure_structure
+from ocspark.api.running import APPLICATION, find_cluster, open_run, read_stars
+from ocspark.errors import InputError
+from ocspark.report import figures
+from ocspark.report.differences_figure import draw_differences
+from ocspark.report.site import MAX_OTHERS, make_report
+from ocspark.report.structure_figure import structure_png
+from ocspark.report.venn import draw_venns
+from ocspark.report.view import ClusterView
+from ocspark.session import get_session
+from ocspark.store.progress import messages_shown
+
+_KINDS = {
+    "members": figures.panels_png,
+    "selection": figures.selection_png,
+    "structure": structure_png,
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Picture:
+    """A PNG that notebooks show; `save` writes it."""
+
+    png: bytes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file."""
+        storage.write_file(os.fspath(path), self.png)
+
+    def _repr_png_(self) -> bytes:
+        """Return it with few colours, so that a notebook stays small."""
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(self.png)) as picture:
+            few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        few.save(buffer, "png")
+        return buffer.getvalue()
+
+    def __repr__(self) -> str:
+        return f"Picture({len(self.png)} bytes of PNG; save(path) writes it)"
+
+
+def plot(run: LandedRun | str | os.PathLike[str], cluster: str, kind: str = "members") -> Picture:
+    """Draw one cluster of a run. Needs no Spark session.
+
+    Parameters
+    ----------
+    run : Run or str
+    cluster : str
+    kind : {"members", "selection", "structure"}
+        Sky, parallax, proper motion and colour–magnitude diagram of the members by probability;
+        of training members, candidates and (if non_members landed) the rest of the cone, as the
+        paper's Fig. 1; or density profile and mass segregation.
+
+    Raises
+    ------
+    InputError
+        For a cluster that the run does not have or skipped, or an unknown kind.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> picture = ocspark.plot("runs/two", "NGC 2423")  # shown, if it is a cell's last line
+    >>> picture.save("ngc2423.png")
+    """
+    if kind not in _KINDS:
+        raise InputError(f"kind: {kind!r} is none of {', '.join(_KINDS)}")
+    return Picture(_KINDS[kind](view_of(_opened(run), cluster)))
+
+
+def view_of(run: LandedRun, cluster: str) -> ClusterView:
+    """Return what the pictures of a cluster are made from."""
+    row = find_cluster(run, cluster)
+    stars = _columns(run, "candidates", row["cluster"])
+    others: dict[str, NDArray] = {}
+    if run.has("non_members"):
+        others = _columns(run, "non_members", row["cluster"])
+        step = max(1, len(others["ra"]) // MAX_OTHERS)  # more would only hide each other
+        others = {name: column[::step] for name, column in others.items()}
+    key = int(row["cluster_key"])
+    structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], key)
+    return ClusterView(row, stars, others, run.models[key].curve, structure, [])
+
+
+def _columns(run: LandedRun, table: str, cluster: str) -> dict[str, NDArray]:
+    stars = read_stars(run, table, cluster)
+    return {name: np.asarray(stars[name].to_numpy()) for name in stars.column_names}
+
+
+@messages_shown()
+def compare(
+    run: LandedRun | str | os.PathLike[str],
+    members: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    spark: SparkSession | None = None,
+) -> Comparison:
+    """Compare a run with a member list, star by star, and draw the Venn diagrams.
+
+    Parameters
+    ----------
+    run : Run or str
+    members : str
+        The list, a file of any kind that runs read: cluster, source_id, probability.
+    output : str
+        Folder for the tables and diagrams: new, empty, or with an earlier comparison.
+    name : str, optional
+        What the list is called; by default its file name.
+    columns : mapping, optional
+        Canonical name to the list's column.
+    spark : SparkSession, optional
+
+    Returns
+    -------
+    Comparison
+        ``record`` has the totals; ``table("clusters")`` a row per cluster and cut: listed, ours,
+        both, and why listed stars are missed; ``stars(spark)`` every listed star.
+
+    Raises
+    ------
+    InputError
+        For a bad list, or no cluster in common.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> comparison = ocspark.compare("runs/two", "members.csv", "runs/compared", name="mine")
+    >>> comparison.record["combined"]["all"]["n_listed"]
+    100
+    """
+    folder = os.fspath(output)
+    listed = os.fspath(members)
+    called = name or listed.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    path = _opened(run).path  # before Spark starts
+    session = spark or get_session(APPLICATION)
+    comparison = compare_with_list(
+        session, path, listed, folder, name=called, columns=dict(columns or {})
+    )
+    draw_venns(comparison)
+    return comparison
+
+
+def _opened(run: LandedRun | str | os.PathLike[str]) -> LandedRun:
+    return run if isinstance(run, LandedRun) else open_run(run)
+
+
+@messages_shown()
+def differences(
+    run: LandedRun | str | os.PathLike[str],
+    later: LandedRun | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    level: float = 0.5,
+    neighbourhood: str | None = None,
+    same_ids: bool = False,
+    spark: SparkSession | None = None,
+) -> Differences:
+    """Compare two runs star by star: members gained, lost and changed beyond noise.
+
+    Parameters
+    ----------
+    run, later : Run or str
+        Before and after.
+    output : str
+        Folder for tables and pictures: new, empty, or with earlier differences.
+    level : float
+        Members have at least this probability.
+    neighbourhood : str, optional
+        Table of old and new ids, for runs on two releases.
+    same_ids : bool
+        Say that two releases share their ids.
+    spark : SparkSession, optional
+
+    Returns
+    -------
+    Differences
+        ``record`` has the totals, ``table("clusters")`` a row per cluster, and ``path`` the
+        pictures ``members.png`` and ``probabilities.png``.
+
+    Raises
+    ------
+    InputError
+        For runs that are not finished, have no cluster in common, or need a table of ids.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> settings = ocspark.open_run("runs/two").settings
+    >>> again = ocspark.run(settings, membership={"seed": 7}, output="runs/seven")
+    >>> changed = ocspark.differences("runs/two", again, "runs/changed")
+    >>> changed.record["clusters"]["done_in_both"]
+    2
+    """
+    earlier, newer = _opened(run).path, _opened(later).path  # before Spark starts
+    session = spark or get_session(APPLICATION)
+    found = find_differences(
+        session,
+        earlier,
+        newer,
+        os.fspath(output),
+        level=level,
+        neighbourhood=neighbourhood,
+        same_ids=same_ids,
+    )
+    draw_differences(found)
+    return found
+
+
+@messages_shown()
+def report(
+    run: LandedRun | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    comparisons: Sequence[Comparison] = (),
+    changes: Sequence[Differences] = (),
+    *,
+    spark: SparkSession | None = None,
+) -> str:
+    """Write a web site of a run: all clusters to sort and search, a page for each.
+
+    Parameters
+    ----------
+    run : Run or str
+    output : str
+        Folder: new, empty, or with an earlier report.
+    comparisons : sequence of Comparison
+        From `compare`, to be shown.
+    changes : sequence of Differences
+        From `differences`, to be shown.
+    spark : SparkSession, optional
+
+    Returns
+    -------
+    str
+        Path of its index.html, which opens from disk, without a server or a network.
+
+    Raises
+    ------
+    InputError
+        For a run that is not finished, or a folder with other things in it.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> ocspark.report("runs/two", "report", [comparison])
+    'report/index.html'
+    """
+    opened = _opened(run)
+    session = spark or get_session(APPLICATION)
+    return make_report(session, opened, os.fspath(output), comparisons, changes)

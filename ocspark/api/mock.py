@@ -1,0 +1,73 @@
+"""A mock Galaxy to try things on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from ocspark import storage
+from ocspark.api.running import APPLICATION
+from ocspark.mock.generate import MockParameters, finished_mock
+from ocspark.mock.generate import make_mock as generate
+from ocspark.session import get_session
+from ocspark.store.progress import messages_shown
+
+
+@messages_shown()
+def make_mock(
+    output: str | os.PathLike[str],
+    sources: int = 100_000,
+    clusters: int = 12,
+    seed: int = 42,
+    *,
+    release: str = "dr3",
+    spark: SparkSession | None = None,
+) -> dict[str, Any]:
+    """Make a mock Galaxy with planted clusters, if it is not there yet.
+
+    Parameters
+    ----------
+    output : str
+        Folder: new, empty, or an earlier mock. Beside what the settings name it holds
+        ``truth.parquet``, the stars that each cluster really has.
+    sources : int
+        Field stars. Gaia has 18,000 times as many as the default.
+    clusters : int
+        Their names are Mock_0001, Mock_0002, ….
+    seed : int
+    release : str
+        Whose errors, gaps and columns it has.
+    spark : SparkSession, optional
+
+    Returns
+    -------
+    dict
+        Settings of a run on it: mirror, cluster table, member list, isochrones.
+
+    Raises
+    ------
+    InputError
+        For a folder that holds something else, or a number out of range.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> settings = ocspark.make_mock("mock", sources=5_000, clusters=2)
+    >>> settings["mirror"]
+    {'path': 'mock/mirror'}
+    >>> run = ocspark.run(settings, output="runs/mock", membership={"n_samples": 10})
+    """
+    folder = os.fspath(output)
+    parameters = MockParameters(sources, clusters, seed, release=release)
+    if finished_mock(folder, parameters) is None:
+        generate(spark or get_session(APPLICATION), folder, parameters)
+    names = {
+        "mirror": "mirror",
+        "clusters": "clusters.parquet",
+        "members": "members.parquet",
+        "isochrones": "isochrones",
+    }
+    places = {section: {"path": storage.join(folder, name)} for section, name in names.items()}
+    return {"release": release, **places}

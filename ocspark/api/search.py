@@ -1,0 +1,158 @@
+"""Cone searches around any table of positions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from ocspark.api.running import APPLICATION
+from ocspark.errors import InputError
+from ocspark.inputs.files import numeric_column, read_table
+from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
+from ocspark.mirror.table import open_table
+from ocspark.names import cluster_key
+from ocspark.release import Release, load_release
+from ocspark.selection.cone import Cones, ConeSearch
+from ocspark.session import get_session
+from ocspark.sky.cover import Cover, cover_cones
+from ocspark.storage import is_table
+from ocspark.tables.arrow import columns_of, to_batch
+from ocspark.tables.run import FOUND
+
+#: A motion cut's centre and half-width, all or none of each group.
+_CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}
+_COLUMNS = ("ra", "dec", "radius_deg", *_CUTS["parallax"], *_CUTS["motion"])
+
+
+def search(
+    mirror: str | os.PathLike[str],
+    positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str,
+    *,
+    radius_deg: float | None = None,
+    release: str = "dr3",
+    spark: SparkSession | None = None,
+) -> DataFrame:
+    """Find the sources in cones around positions: one distributed join, however many cones.
+
+    Parameters
+    ----------
+    mirror : str
+        As the setting ``mirror.path``: a HATS catalogue, a Parquet directory, or ``table:NAME``.
+    positions : DataFrame, mapping of columns, or path of a table
+        A row per cone: ra, dec [deg], radius_deg if they differ, and optionally cluster (a name;
+        by default the row's number), parallax and parallax_limit [mas], pmra, pmdec and pm_limit
+        [mas/yr]: only sources that differ by no more than the limits are found.
+    radius_deg : float, optional
+        Radius of every cone, where `positions` has none.
+    release : str
+        Whose columns the mirror has.
+    spark : SparkSession, optional
+
+    Returns
+    -------
+    DataFrame
+        cluster and the source's columns, raw as in the mirror; a source is there once for every
+        cone it is in. Only sources with all that the method needs (astrometry, three bands) are.
+        Nothing is read before the DataFrame is used.
+
+    Raises
+    ------
+    InputError
+        For a mirror that cannot be read, a column missing, or a value out of range.
+
+    Examples
+    --------
+    >>> import ocspark
+    >>> cones = {"cluster": ["A", "B"], "ra": [0.02, 120.0], "dec": [20.0, 89.7]}
+    >>> found = ocspark.search("gaia_dr3", cones, radius_deg=0.5)
+    >>> found.select("cluster", "source_id", "ra", "dec", "parallax").count() > 100
+    True
+    >>> moving = {**cones, "pmra": [2.0, 2.0], "pmdec": [-3.0, -3.0], "pm_limit": [0.5, 0.5]}
+    >>> ocspark.search("gaia_dr3", moving, radius_deg=0.5).groupBy("cluster").count().show()
+    +-------+-----+
+    |cluster|count|
+    +-------+-----+
+    ...
+    """
+    cones, names = _cones(_table(positions), radius_deg)
+    session = spark or get_session(APPLICATION)
+    known = load_release(release)
+    files = _files(session, os.fspath(mirror), known, cones.cover)
+
+    def named(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            columns = columns_of(batch, batch.schema.names)
+            columns["cluster"] = np.array([names[k] for k in columns["cluster_key"]], dtype=object)
+            yield to_batch(columns, FOUND)
+
+    return ConeSearch(session, known.columns, cones).run(files, named, FOUND)
+
+
+def _files(spark: SparkSession, path: str, release: Release, cover: Cover) -> list[CheckedFile]:
+    """Return the mirror's files or ranges that the cones touch; one in any case, to be checked."""
+    if is_table(path):
+        mirror, checked = open_table(spark, path, release.columns, release.foreign)
+        return [checked[piece] for piece in mirror.touched_by(cover) or mirror.files[:1]]
+    mirror = open_mirror(path)
+    touched = mirror.touched_by(cover) or mirror.files[:1]
+    return check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+
+
+def _table(positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str) -> pd.DataFrame:
+    if isinstance(positions, str):
+        return read_table(positions, "positions")
+    return pd.DataFrame(positions)
+
+
+def _cones(table: pd.DataFrame, radius_deg: float | None) -> tuple[Cones, dict[int, str]]:
+    """Return the cones, and the name of each key."""
+    if table.empty:
+        raise InputError("positions: the table has no rows")
+    table = table.reset_index(drop=True)
+    if radius_deg is not None:
+        table = table.assign(radius_deg=radius_deg)
+    values = {name: _column(table, name) for name in _COLUMNS}
+    labels = table["cluster"] if "cluster" in table else pd.Series(range(len(table)))
+    names = {cluster_key(str(label)): str(label) for label in labels}
+    if len(names) < len(table):
+        raise InputError("positions: column cluster: a name is there twice; expected each once")
+    radius = values["radius_deg"]
+    cones = pd.DataFrame(
+        {
+            **values,
+            "cluster_key": np.array(list(names), dtype=np.int64),
+            "ra": np.mod(values["ra"], 360.0),
+            "radius_rad": np.radians(radius),
+            "radius_bounded": False,
+        }
+    )
+    return Cones(cones, cover_cones(cones["ra"].to_numpy(), values["dec"], radius)), names
+
+
+def _column(table: pd.DataFrame, name: str) -> np.ndarray:
+    group = next((group for group in _CUTS.values() if name in group), (name,))
+    if not set(group) & set(table.columns):
+        if group == (name,):
+            hint = ", or the argument radius_deg" if name == "radius_deg" else ""
+            raise InputError(f"positions: column {name} is missing; expected it{hint}")
+        return np.full(len(table), np.inf if name.endswith("_limit") else 0.0)
+    if name not in table:
+        raise InputError(f"positions: column {name} is missing; {', '.join(group)} go together")
+    values = numeric_column(table, name, "positions", "search").to_numpy()
+    low, high = {"dec": (-90.0, 90.0), "ra": (-360.0, 720.0), "radius_deg": (0.0, 90.0)}.get(
+        name, (0.0 if name.endswith("_limit") else -np.inf, np.inf)
+    )
+    bad = ~((values >= low) & (values <= high))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"positions: column {name}, row {row + 1}: got {values[row]:g}; "
+            f"expected {low:g} to {high:g}"
+        )
+    return values

@@ -1,0 +1,1 @@
+"""Building a mirror from files or tables of sources, and verifying one."""

@@ -1,0 +1,173 @@
+"""The second step of a build: each pixel's rows, from the staged files, become its file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ocspark import storage
+from ocspark.build.ingest import Ingest, staged_path, unpack
+from ocspark.build.partition import Pixels, adaptive_pixels
+from ocspark.build.parts import partition_path, write_partition
+from ocspark.mirror.healpix import HEALPIX_COLUMN
+
+
+@dataclass(frozen=True)
+class PixelWork:
+    """One pixel and where its rows are.
+
+    Attributes
+    ----------
+    order, pixel, rows : int
+    first, end : int
+        Its range of order-29 indices.
+    pieces : sequence of (name, first, end)
+        Staged files, in order of input, and the range of their row groups that holds the rows.
+    """
+
+    order: int
+    pixel: int
+    rows: int
+    first: int
+    end: int
+    pieces: Sequence[tuple[str, int, int]]
+
+    @property
+    def key(self) -> str:
+        """A name of this pixel that is safe as a file name."""
+        return f"{self.order}-{self.pixel}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made of all staged files.
+
+    Attributes
+    ----------
+    pixels : list of PixelWork
+        In sky order.
+    schema : pa.Schema
+        Of every partition file.
+    fingerprint : str
+        Of everything staged: a pixel's file made under another plan does not count.
+    read_rows : int
+        Rows that the pixels' tasks will read, of whole row groups; near the number of rows if the
+        input is in some order on the sky, many times that if it is not.
+    """
+
+    pixels: list[PixelWork]
+    schema: pa.Schema
+    fingerprint: str
+    read_rows: int
+
+
+def plan_pixels(manifests: Sequence[Mapping[str, Any]], max_rows: int) -> Plan:
+    """Divide the sky by the rows counted, and find each pixel's rows in the staged files.
+
+    Raises
+    ------
+    ValueError
+        If files have columns of types that cannot become one.
+    """
+    schema = pa.unify_schemas(
+        [_schema(manifest) for manifest in manifests if manifest["schema"]],
+        promote_options="permissive",
+    )
+    pixels = adaptive_pixels(
+        np.concatenate([unpack(manifest["cells"]) for manifest in manifests]),
+        np.concatenate([unpack(manifest["counts"]) for manifest in manifests]),
+        max_rows,
+    )
+    pieces: list[list[tuple[str, int, int]]] = [[] for _ in pixels.rows]
+    read_rows = 0
+    for part in (part for manifest in manifests for part in manifest["parts"]):
+        read_rows += _place(part, pixels, pieces)
+    columns = (pixels.order, pixels.pixel, pixels.rows, pixels.first, pixels.end)
+    work = [
+        PixelWork(order, pixel, rows, first, end, where)
+        for order, pixel, rows, first, end, where in zip(
+            *(column.tolist() for column in columns), pieces, strict=True
+        )
+    ]
+    staged = [[manifest["identity"], manifest["rows"]] for manifest in manifests]
+    fingerprint = hashlib.sha256(json.dumps([staged, max_rows]).encode()).hexdigest()
+    return Plan(work, schema, fingerprint, read_rows)
+
+
+def _schema(manifest: Mapping[str, Any]) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(manifest["schema"])))
+
+
+def _place(
+    part: Mapping[str, Any], pixels: Pixels, pieces: list[list[tuple[str, int, int]]]
+) -> int:
+    """Add a staged file to the pieces of the pixels it has rows for; return rows to be read."""
+    group_first = np.array(part["group_first"], dtype=np.int64)
+    group_last = np.array(part["group_last"], dtype=np.int64)
+    ends = np.minimum((np.arange(len(group_first)) + 1) * part["group_rows"], part["rows"])
+    edges = np.concatenate(([0], ends))
+    start = int(np.searchsorted(pixels.end, group_first[0], side="right"))
+    stop = int(np.searchsorted(pixels.first, group_last[-1], side="right"))
+    firsts = np.searchsorted(group_last, pixels.first[start:stop], side="left")
+    lasts = np.searchsorted(group_first, pixels.end[start:stop], side="left")
+    for number, first, last in zip(range(start, stop), firsts, lasts, strict=True):
+        if last > first:
+            pieces[number].append((part["name"], int(first), int(last)))
+    return int(np.sum(np.where(lasts > firsts, edges[lasts] - edges[firsts], 0)))
+
+
+def pixel_manifest(work: str, key: str) -> str:
+    """Return the path of a pixel's manifest."""
+    return storage.join(work, "pixels", f"{key}.json")
+
+
+def write_pixel(ingest: Ingest, root: str, schema: pa.Schema, plan: str, work: PixelWork) -> str:
+    """Gather a pixel's rows and write its partition file and manifest.
+
+    Returns
+    -------
+    str
+        "": whatever goes wrong here is no fault of the input, and raised.
+    """
+    started = time.monotonic()
+    table = pa.concat_tables(
+        _to_schema(_rows_of(staged_path(ingest.work, name), first, end, work), schema)
+        for name, first, end in work.pieces
+    )
+    if table.num_rows != work.rows:
+        raise RuntimeError(f"pixel {work.key}: {table.num_rows} rows, {work.rows} were counted")
+    done = write_partition(table, root, work.order, work.pixel, id_column=ingest.source_id)
+    facts = {
+        **asdict(done),
+        "plan": plan,
+        "sha256": storage.checksum(partition_path(root, work.order, work.pixel), "sha256"),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    storage.write_file(pixel_manifest(ingest.work, work.key), json.dumps(facts))
+    return ""
+
+
+def _rows_of(path: str, first: int, end: int, work: PixelWork) -> pa.Table:
+    filesystem, inner = storage.resolve(path)
+    with filesystem.open_input_file(inner) as stream:
+        staged = pq.ParquetFile(stream, page_checksum_verification=True)
+        table = staged.read_row_groups(list(range(first, end)))
+    begin, stop = np.searchsorted(table[HEALPIX_COLUMN].to_numpy(), [work.first, work.end])
+    return table.slice(begin, stop - begin)
+
+
+def _to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the table with the columns of all files, in their common types."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)

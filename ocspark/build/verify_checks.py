@@ -1,0 +1,294 @@
+"""The checks of a mirror, made of its small files, its footers and what was found in its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ocspark import storage
+from ocspark.build.verify_file import FileFindings, FileToCheck
+from ocspark.build.verify_report import Check, ColumnReport, make_check
+from ocspark.mirror.columns import INTEGERS
+from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
+from ocspark.mirror.layout import open_mirror
+from ocspark.release import Release
+
+#: Largest difference between a whole release's share of missing values and its published one.
+NULL_MARGIN = 0.001
+#: Largest relative difference from the number of rows that was announced of a draft release.
+DRAFT_MARGIN = 0.1
+_ALWAYS_THERE = ("source_id", "ra", "dec", "solution", "ecl_lat")
+_WHOLE = "int8 int16 int32 int64 uint8 uint16 uint32".split()
+_ROW_CHECKS = {
+    "keys": "source_id, ra and dec are there and possible",
+    "pixel": "every row lies in the pixel of its file",
+    "healpix_index": "the HEALPix index is that of ra and dec",
+    "sorted": "rows are in the order of the HEALPix index",
+    "source_id_position": "source_id and position agree within the margin",
+    "solution": "parallax and proper motion are there where the solution's code says so",
+}
+_OF_HATS = ("pixel", "healpix_index", "sorted")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a mirror says it has, and what there is.
+
+    Attributes
+    ----------
+    path : str
+    hats : HatsCatalogue or None
+        None for a plain directory.
+    files : list of FileToCheck
+        Listed and on disk.
+    missing, unlisted : sequence of str
+        Files or folders listed and not there; data files there and not listed.
+    """
+
+    path: str
+    hats: HatsCatalogue | None
+    files: list[FileToCheck]
+    missing: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
+
+
+def list_mirror(path: str, columns: Mapping[str, str]) -> Listing:
+    """Compare what a mirror lists with what is on disk.
+
+    Raises
+    ------
+    InputError
+        If there is no mirror at `path`, or its list cannot be read.
+    """
+    hats = find_hats(path) if storage.is_directory(path) else None
+    if hats is None:
+        plain = open_mirror(path).files  # or an error that says what is wrong with the path
+        return Listing(path, None, [FileToCheck(f.path, None, None, columns, None) for f in plain])
+    there = storage.list_files(storage.join(hats.path, "dataset"), recursive=True)
+    known = {_inner(f) for f in there}
+    files: list[FileToCheck] = []
+    missing: list[str] = []
+    for pixel in {(p.order, p.index): p for p in hats.pixels}.values():
+        listed = hats.files_of(pixel) or [hats.location(pixel)]
+        for file in listed:
+            if _inner(file) in known:
+                files.append(
+                    FileToCheck(file, pixel.order, pixel.index, columns, hats.healpix_column)
+                )
+            else:
+                missing.append(file)
+    reached = {_inner(f.path) for f in files}
+    unlisted = [f for f in there if is_data(f) and _inner(f) not in reached]
+    return Listing(hats.path, hats, files, missing, unlisted)
+
+
+def _inner(path: str) -> str:
+    return storage.resolve(path)[1]
+
+
+def check_listing(listing: Listing) -> Iterator[Check]:
+    """Check the list of pixels against the disk and against itself."""
+    hats = listing.hats
+    applies = hats is not None
+    yield make_check("files_listed", "every data file is listed", listing.unlisted, applies=applies)
+    yield make_check(
+        "files_present", "every listed file is there", listing.missing, applies=applies
+    )
+    overlaps = []
+    widest = None
+    for pixel in hats.pixels if hats else []:  # in sky order, a parent before its children
+        if widest is not None and pixel.start < widest.end:
+            overlaps.append(
+                f"Norder={pixel.order}, Npix={pixel.index} lies in Norder={widest.order}, "
+                f"Npix={widest.index}"
+            )
+        else:
+            widest = pixel
+    yield make_check("pixels_disjoint", "no listed pixels overlap", overlaps, applies=applies)
+
+
+def check_reading(found: Sequence[FileFindings]) -> Check:
+    """Check that all files could be read to their end."""
+    errors = [f"{f.path}: {f.error}" for f in found if f.error is not None]
+    return make_check("files_readable", "every file can be read to its end", errors)
+
+
+def check_counts(
+    listing: Listing,
+    found: Sequence[FileFindings],
+    footers: Mapping[str, int],
+    expected: int | None,
+    announced: bool = False,
+) -> Iterator[Check]:
+    """Check the number of rows: the release's, and all that the catalogue records.
+
+    One that is only `announced`, of a draft release, is met within `DRAFT_MARGIN`.
+    """
+    rows = sum(f.rows for f in found)
+    margin, about = (DRAFT_MARGIN, "about ") if announced else (0.0, "")
+    met = expected is None or abs(rows - expected) <= margin * expected
+    wrong = [] if met else [f"{rows} rows; expected {about}{expected}"]
+    counts = {"rows": rows} if expected is None else {"rows": rows, "expected": expected}
+    yield make_check("row_count", "there are as many rows as expected", wrong, counts=counts)
+
+    wrong = [
+        f"{f.path}: {f.rows} rows read; its footer says {footers[f.path]}"
+        for f in found
+        if f.path in footers and footers[f.path] != f.rows
+    ]
+    if listing.hats is not None:
+        wrong += _recorded_counts(listing, listing.hats, found, rows)
+    yield make_check(
+        "row_count_recorded", "hats_nrows, partition_info.csv and footers say the same", wrong
+    )
+
+
+def _recorded_counts(
+    listing: Listing, hats: HatsCatalogue, found: Sequence[FileFindings], rows: int
+) -> Iterator[str]:
+    recorded = hats.properties.get("hats_nrows", "nothing")
+    if recorded != str(rows):
+        yield f"{rows} rows; hats_nrows says {recorded}"
+    read = {f.path: f.rows for f in found}
+    by_pixel: dict[tuple[int | None, int | None], int] = {}
+    for file in listing.files:
+        key = (file.order, file.pixel)
+        by_pixel[key] = by_pixel.get(key, 0) + read[file.path]
+    for pixel in hats.pixels:
+        n = by_pixel.get((pixel.order, pixel.index), 0)
+        if pixel.rows is not None and pixel.rows != n:
+            yield (
+                f"Norder={pixel.order}, Npix={pixel.index}: {n} rows; partition_info.csv says "
+                f"{pixel.rows}"
+            )
+
+
+def check_schema(
+    listing: Listing, found: Sequence[FileFindings], release: Release
+) -> Iterator[Check]:
+    """Check columns and types against the release, and files against each other."""
+    wrong: dict[str, int] = {}  # a fault, and the number of files that have it
+    for file in found:
+        for name, column in release.columns.items():
+            fault = _column_fault(name, column, file.types) if file.types else None
+            if fault is not None:
+                wrong[fault] = wrong.get(fault, 0) + 1
+        for column in release.foreign.keys() & file.types.keys():
+            fault = f"column {column} is {release.foreign[column]}'s; expected none of it"
+            wrong[fault] = wrong.get(fault, 0) + 1
+        index = listing.hats and listing.hats.healpix_column
+        if index and file.types and file.types.get(index, "int64") != "int64":
+            fault = f"column {index} is {file.types[index]}; expected int64"
+            wrong[fault] = wrong.get(fault, 0) + 1
+    yield make_check(
+        "columns",
+        "every column of the release is there, with its type",
+        [f"{fault} (in {n} files)" for fault, n in wrong.items()],
+    )
+    common = _common_types(listing) if listing.hats else None
+    unlike = []
+    if listing.hats and common is None:
+        unlike = [f"{listing.path}/dataset/_common_metadata: missing or damaged; expected a schema"]
+    typed = [f for f in found if f.types]
+    reference = common or (typed[0].types if typed else {})
+    for file in typed:
+        for column in sorted(set(file.types) | set(reference)):
+            here, there = file.types.get(column), reference.get(column)
+            if here != there:
+                unlike.append(f"{file.path}: column {column} is {here}; elsewhere {there}")
+    yield make_check("columns_alike", "all files have the same columns and types", unlike)
+
+
+def _column_fault(name: str, column: str, types: Mapping[str, str]) -> str | None:
+    if column not in types:
+        return f"column {column} is missing"
+    kind = types[column]
+    expected: tuple[str, ...]
+    if name == "source_id":
+        expected = ("int64",)
+    elif name in ("ra", "dec"):
+        expected = ("double",)  # single precision moves a star by arcseconds
+    elif name in INTEGERS:
+        expected = (
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "uint8",
+            "uint16",
+            "uint32",
+            "double",
+            "float",
+        )
+    else:
+        expected = ("float", "double")
+    return None if kind in expected else f"column {column} is {kind}; expected {expected[-1]}"
+
+
+def _common_types(listing: Listing) -> dict[str, str] | None:
+    filesystem, inner = storage.resolve(storage.join(listing.path, "dataset", "_common_metadata"))
+    try:
+        schema = pq.read_schema(inner, filesystem=filesystem)
+    except (pa.ArrowException, OSError):
+        return None
+    return {f.name: str(f.type) for f in schema}
+
+
+def check_rows(listing: Listing, found: Sequence[FileFindings]) -> Iterator[Check]:
+    """Check keys, places, order and identifiers, as found row by row."""
+    for name, description in _ROW_CHECKS.items():
+        examples = [text for f in found for text in f.examples.get(name, [])]
+        faults = sum(f.faults.get(name, 0) for f in found)
+        applies = listing.hats is not None or name not in _OF_HATS
+        yield make_check(name, description, examples, faults, applies)
+
+
+def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) -> Check:
+    """Check the shares of missing values.
+
+    Columns that no source lacks must be full, none may be empty, and a whole release must have the
+    published shares.
+    """
+    wrong = []
+    columns = {c.name: c for c in column_reports(found, release)}
+    for name, column in release.columns.items():
+        if column not in columns:
+            continue
+        fraction = columns[column].null_fraction
+        if name in _ALWAYS_THERE and fraction > 0:
+            wrong.append(f"column {column}: {fraction:.4%} missing; expected none")
+        elif fraction == 1:
+            wrong.append(f"column {column}: all values are missing")
+        published = release.null_fractions.get(name)
+        if whole and published is not None and abs(fraction - published) > NULL_MARGIN:
+            wrong.append(
+                f"column {column}: {fraction:.4%} missing; the release has {published:.4%}"
+            )
+    return make_check("null_fractions", "values are missing as in the release", wrong)
+
+
+def column_reports(found: Sequence[FileFindings], release: Release) -> list[ColumnReport]:
+    """Return types and shares of missing values: the release's columns, then all others."""
+    needed = list(release.columns.values())
+    types: dict[str, str] = {}
+    nulls: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    for file in found:
+        for name, kind in file.types.items():
+            types.setdefault(name, kind)
+            nulls[name] = nulls.get(name, 0) + file.nulls.get(name, 0)
+            rows[name] = rows.get(name, 0) + file.rows
+    others = sorted(set(types) - set(needed))
+    return [
+        ColumnReport(
+            name=name,
+            type=types[name],
+            null_fraction=nulls[name] / rows[name] if rows[name] else 0.0,
+            needed=name in needed,
+        )
+        for name in [*needed, *others]
+        if name in types
+    ]

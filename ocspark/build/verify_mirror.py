@@ -1,0 +1,197 @@
+"""Verify a mirror: every file read in Spark tasks, identifiers counted over the whole of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+
+import pyarrow as pa
+from pyspark.sql import Observation, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.build.verify_checks import (
+    check_counts,
+    check_listing,
+    check_nulls,
+    check_reading,
+    check_rows,
+    check_schema,
+    column_reports,
+    list_mirror,
+)
+from ocspark.build.verify_file import MAX_EXAMPLES, FileFindings, FileToCheck, check_file
+from ocspark.build.verify_report import Check, Report, make_check
+from ocspark.errors import InputError
+from ocspark.release import load_release
+from ocspark.session import get_session
+from ocspark.storage import is_table
+from ocspark.store.progress import Progress
+from ocspark.tables.fields import struct
+from ocspark.tables.mirror import VERIFIED_FILES
+
+ANY = "any"
+#: Files of one Spark job, a task each, and jobs at a time: what a cluster of 512 cores can take.
+_FILES_PER_JOB, _JOBS = 64, 8
+
+
+def verify_mirror(
+    path: str, release_name: str, expected: str | None = None, spark: SparkSession | None = None
+) -> Report:
+    """Check a mirror against its own list, its release and itself.
+
+    Rows never reach the driver: a task reads a file and tells what it found; only identifiers
+    are shuffled, to find repeated ones.
+
+    Parameters
+    ----------
+    path : str
+        HATS catalogue or collection, or a plain Parquet directory (whose checks are fewer).
+    release_name : str
+    expected : str, optional
+        Number of rows of a partial mirror, or ``any``; by default the release's (of a draft one,
+        about). Only a mirror held against the release's own number must have its published shares
+        of missing values.
+    spark : SparkSession, optional
+
+    Raises
+    ------
+    InputError
+        If there is no mirror to verify. Faults are in the report.
+    """
+    started = time.monotonic()
+    if is_table(path):
+        raise InputError(f"--mirror: {path}: expected a HATS catalogue or a Parquet directory")
+    release = load_release(release_name)
+    n_expected = _expected_rows(expected, release.expected_rows)
+    listing = list_mirror(path, release.columns)
+    footers = _footers(listing.files)
+    session = spark or get_session("ocspark: verify mirror")
+    found = _check_files(session, listing.files, footers)
+    checks = [
+        *check_listing(listing),
+        check_reading(found),
+        *check_counts(listing, found, footers, n_expected, release.draft and expected is None),
+        *check_schema(listing, found, release),
+        *check_rows(listing, found),
+        _check_unique(session, found, release.columns["source_id"]),
+        check_nulls(found, release, whole=expected is None),
+    ]
+    return Report(
+        mirror=path,
+        release=release.name,
+        expected_rows=n_expected,
+        rows=sum(f.rows for f in found),
+        files=len(listing.files),
+        passed=all(check.status != "failed" for check in checks),
+        checks=checks,
+        columns=column_reports(found, release),
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _expected_rows(given: str | None, of_release: int) -> int | None:
+    if given is None:
+        return of_release
+    if given == ANY:
+        return None
+    if not given.isdecimal():
+        raise InputError(f"--expected-rows: {given!r}: expected a number of rows, or {ANY}")
+    return int(given)
+
+
+def _footers(files: Sequence[FileToCheck]) -> dict[str, int]:
+    """Return the rows that footers tell; unreadable ones are left out, and found later."""
+
+    def rows(file: FileToCheck) -> int | None:
+        try:
+            return storage.parquet_rows(file.path)
+        except (pa.ArrowException, OSError):
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        told = pool.map(rows, files)
+        return {f.path: n for f, n in zip(files, told, strict=True) if n is not None}
+
+
+def _check_files(
+    spark: SparkSession, files: Sequence[FileToCheck], footers: Mapping[str, int]
+) -> list[FileFindings]:
+    """Return the findings of all files, in their order."""
+    jobs = [files[i : i + _FILES_PER_JOB] for i in range(0, len(files), _FILES_PER_JOB)]
+    progress = Progress("verify", len(jobs), sum(footers.values()))
+    found: dict[str, FileFindings] = {}
+    with ThreadPoolExecutor(_JOBS) as pool:
+        running = [pool.submit(_check_some, spark, job) for job in jobs]
+        for job in as_completed(running):
+            some = job.result()
+            found |= {f.path: f for f in some}
+            progress.done(sum(footers.get(f.path, 0) for f in some), False)
+    return [found[f.path] for f in files]
+
+
+def _check_some(spark: SparkSession, files: Sequence[FileToCheck]) -> list[FileFindings]:
+    numbers = spark.range(0, len(files), 1, len(files))  # one file a task
+    rows = numbers.mapInArrow(_checker(files), struct(VERIFIED_FILES)).collect()
+    return [FileFindings(**row.asDict()) for row in rows]
+
+
+def _checker(
+    files: Sequence[FileToCheck],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    schema = to_arrow_schema(struct(VERIFIED_FILES))
+
+    def check(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                findings = asdict(check_file(files[number]))
+                row = {
+                    k: list(v.items()) if isinstance(v, dict) else v for k, v in findings.items()
+                }
+                yield pa.RecordBatch.from_pylist([row], schema=schema)
+
+    return check
+
+
+def _check_unique(spark: SparkSession, found: Sequence[FileFindings], column: str) -> Check:
+    """Find repeated identifiers over all readable files: an exact, spilling shuffle of the ids."""
+    name, description = "source_id_unique", "no source_id appears twice"
+    paths = [
+        storage.for_spark(f.path)
+        for f in found
+        if f.error is None and f.rows and f.types.get(column) == "int64"
+    ]
+    if not paths:
+        return make_check(name, description, [], counts={"repeated_ids": 0})
+    ids = spark.read.schema(T.StructType([T.StructField(column, T.LongType())])).parquet(*paths)
+    key = F.col(f"`{column}`")
+    seen = Observation()
+    repeated = (
+        ids.where(key.isNotNull())
+        .groupBy(key.alias("id"))
+        .agg(F.count("*").alias("n"))
+        .where("n > 1")
+        .observe(seen, F.count("*").alias("ids"), F.sum(F.col("n") - 1).alias("surplus"))
+        .orderBy("id")
+        .limit(MAX_EXAMPLES)
+        .collect()
+    )
+    if not repeated:
+        return make_check(name, description, [], counts={"repeated_ids": 0})
+    places = (
+        ids.select(key.alias("id"), F.col("_metadata.file_path").alias("path"))
+        .where(F.col("id").isin([row["id"] for row in repeated]))
+        .groupBy("id")
+        .agg(F.sort_array(F.collect_list("path")).alias("paths"))
+        .orderBy("id")
+        .collect()
+    )
+    examples = [f"source_id {row['id']} in {', '.join(row['paths'])}" for row in places]
+    totals = seen.get
+    return make_check(
+        name, description, examples, totals["surplus"], counts={"repeated_ids": totals["ids"]}
+    )

@@ -1,0 +1,268 @@
+"""The report of a finished run: a static site, its pages made in parallel by Spark."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.analysis.differences import Differences
+from ocspark.analysis.distributed import (
+    by_cluster,
+    count_multiply_claimed,
+    measure_clusters,
+    shared_stars,
+)
+from ocspark.analysis.landed import LandedRun, records
+from ocspark.analysis.literature import Comparison
+from ocspark.errors import InputError
+from ocspark.report.assets import write_assets
+from ocspark.report.front import write_front
+from ocspark.report.names import page_folders
+from ocspark.report.page import PageFacts, page_files
+from ocspark.report.view import ClusterView, ListedStars
+from ocspark.session import ship
+from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.fields import Field, struct
+
+log = logging.getLogger("ocspark")
+
+#: Other stars of a cone drawn on a page, about; more would only hide each other.
+MAX_OTHERS = 8000
+_MARKER = "report.json"
+_PAGES_PER_STEP = 400
+_ROLE = Field("role", T.StringType(), "", "candidate, other, a list's number, or cluster")
+_LISTED = Field("list_probability", T.DoubleType(), "", "Probability in the member list")
+_STARS = [*CANDIDATES, _LISTED, _ROLE]
+_DONE = T.StructType(
+    [T.StructField("cluster", T.StringType()), T.StructField("bytes", T.LongType())]
+)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """All that a worker needs for a page beside the stars."""
+
+    folder: str
+    row: dict[str, Any]
+    curve: np.ndarray
+    structure: dict[str, Any]
+    comparisons: list[list[dict[str, Any]]]
+    facts: PageFacts
+
+
+def make_report(
+    spark: SparkSession,
+    run: LandedRun,
+    output: str,
+    comparisons: Sequence[Comparison] = (),
+    differences: Sequence[Differences] = (),
+) -> str:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    run : LandedRun
+    output : str
+        Directory for the site: new, empty, or with an earlier report, which is replaced. A
+        shared or object-store path if the workers are other machines.
+    comparisons : sequence of Comparison
+        Of this run, as `ocspark.analysis.literature.compare` wrote them.
+    differences : sequence of Differences
+        Of this run to others, as `ocspark.analysis.differences.find_differences` wrote them.
+
+    Returns
+    -------
+    str
+        The path of its index.html, which is written last.
+    """
+    _check(run, output, comparisons, differences)
+    started = time.monotonic()
+    _clear(output)
+    write_assets(output)
+    structure = measure_clusters(spark, run).toPandas()
+    structure = structure.sort_values("cluster", ignore_index=True)
+    shared = shared_stars(spark, run).toPandas()
+    log.info("report: structure of %d clusters measured", len(structure))
+    folders = page_folders(run.clusters["cluster"])
+    pages = _pages(run, folders, structure, shared, comparisons)
+    _write_pages(spark, run, pages, output, comparisons)
+    claimed = count_multiply_claimed(spark, run)
+    index = write_front(run, output, folders, structure, comparisons, claimed, differences)
+    log.info("report: done in %.0f s", time.monotonic() - started)
+    return index
+
+
+def _check(
+    run: LandedRun,
+    output: str,
+    comparisons: Sequence[Comparison],
+    differences: Sequence[Differences],
+) -> None:
+    earlier = storage.exists(storage.join(output, _MARKER))
+    if not earlier and storage.exists(output) and not storage.is_empty(output):
+        raise InputError(f"--output: {output}: is not empty and holds no report")
+    for comparison in comparisons:
+        if comparison.record["run"] != run.record["run_id"]:
+            raise InputError(
+                f"--comparison: {comparison.path}: is of run {comparison.record['run']}; "
+                f"expected one of {run.record['run_id']}"
+            )
+    for differing in differences:
+        runs = [differing.record[side]["run_id"] for side in ("run", "with_run")]
+        if run.record["run_id"] not in runs:
+            raise InputError(
+                f"--differences: {differing.path}: is of runs {' and '.join(runs)}; expected "
+                f"{run.record['run_id']} among them"
+            )
+
+
+def _clear(output: str) -> None:
+    storage.make_directory(output)
+    storage.remove_file(storage.join(output, "index.html"))
+    # the mark of a report, so that one that was interrupted can be made again
+    storage.write_file(storage.join(output, _MARKER), json.dumps({"finished": False}))
+    for folder in ("clusters", "differences"):
+        storage.remove_directory(storage.join(output, folder))
+
+
+def _pages(
+    run: LandedRun,
+    folders: dict[str, str],
+    structure: pd.DataFrame,
+    shared: pd.DataFrame,
+    comparisons: Sequence[Comparison],
+) -> dict[str, _Page]:
+    measured = {row["cluster"]: row for row in records(structure)}
+    neighbours: dict[str, list[dict[str, Any]]] = {}
+    ranked = shared.sort_values(["n_p10", "other"], ascending=[False, True])
+    for row in records(ranked):
+        page = f"clusters/{folders[row['other']]}/index.html"
+        neighbour = {"name": row["other"], "page": page, "n_p10": row["n_p10"]}
+        neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
+    compared = [_rows_by_cluster(comparison) for comparison in comparisons]
+    pages = {}
+    for row in records(run.clusters):
+        name, model = row["cluster"], run.models.get(row["cluster_key"])
+        pages[name] = _Page(
+            folder=folders[name],
+            row=row,
+            curve=model.curve if model is not None else np.empty((0, 2)),
+            structure=measured.get(name, {}),
+            comparisons=[rows.get(name, []) for rows in compared],
+            facts=PageFacts(run.record["run_id"], neighbours.get(name, [])),
+        )
+    return pages
+
+
+def _rows_by_cluster(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
+    described = {cut["name"]: cut["description"] for cut in comparison.record["cuts"]}
+    order = {name: place for place, name in enumerate(described)}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in records(comparison.table("clusters")):
+        rows.setdefault(row["cluster"], []).append({**row, "description": described[row["cut"]]})
+    return {name: sorted(of, key=lambda row: order[row["cut"]]) for name, of in rows.items()}
+
+
+def _write_pages(
+    spark: SparkSession,
+    run: LandedRun,
+    pages: dict[str, _Page],
+    output: str,
+    comparisons: Sequence[Comparison],
+) -> None:
+    shipped = ship(spark, pages)
+    stars = _page_stars(spark, run, comparisons)
+    names = list(pages)
+    started = time.monotonic()
+    for first in range(0, len(names), _PAGES_PER_STEP):
+        step = names[first : first + _PAGES_PER_STEP]
+        some = stars.where(F.col("cluster").isin(step))
+        write = _writer(shipped, output, [c.record["name"] for c in comparisons])
+        written = by_cluster(some, len(step)).groupBy("cluster").applyInArrow(write, _DONE)
+        row = written.agg(F.count("*").alias("n"), F.sum("bytes").alias("bytes")).collect()[0]
+        if row["n"] != len(step):
+            raise RuntimeError(f"report: {row['n']} pages written, expected {len(step)}")
+        done = first + len(step)
+        seconds = time.monotonic() - started
+        log.info(
+            "report: %d/%d pages, %.0f kB each, %.0f s left",
+            done,
+            len(names),
+            row["bytes"] / row["n"] / 1000,
+            seconds / done * (len(names) - done),
+        )
+
+
+def _page_stars(
+    spark: SparkSession, run: LandedRun, comparisons: Sequence[Comparison]
+) -> DataFrame:
+    """Return all stars that pages draw, and a row without a star for every cluster."""
+    schema = struct(_STARS)
+    names = [f.name for f in _STARS]
+    every = [{"cluster": cluster, "role": "cluster"} for cluster in run.clusters["cluster"]]
+    rows = pa.Table.from_pylist(every, schema=to_arrow_schema(schema))
+    parts = [spark.createDataFrame(rows, schema)]  # first: it has all columns
+    parts.append(run.read(spark, "candidates").withColumn("role", F.lit("candidate")))
+    if run.has("non_members"):
+        counts = run.clusters[["cluster", "n_cone"]].dropna()
+        cones = F.broadcast(
+            spark.createDataFrame(pa.Table.from_pandas(counts, preserve_index=False))
+        )
+        others = run.read(spark, "non_members").join(cones, "cluster")
+        # a sample that depends on the star alone, so it is the same however the data lie
+        place = F.pmod(F.xxhash64("source_id"), F.lit(1_000_003)) / 1_000_003
+        others = others.where(place * F.col("n_cone") < MAX_OTHERS).drop("n_cone")
+        parts.append(others.withColumn("role", F.lit("other")))
+    for number, comparison in enumerate(comparisons):
+        parts.append(comparison.stars(spark).withColumn("role", F.lit(str(number))))
+    stars = parts[0]
+    for part in parts[1:]:
+        wanted = [c for c in part.columns if c in names]
+        stars = stars.unionByName(part.select(wanted), allowMissingColumns=True)
+    return stars.select(names)
+
+
+def _writer(
+    shipped: Callable[[], Any], output: str, lists: Sequence[str]
+) -> Callable[[pa.Table], pa.Table]:
+    def write(group: pa.Table) -> pa.Table:
+        name = group["cluster"][0].as_py()
+        page: _Page = shipped()[name]
+        files = page_files(_view(group, page, lists), page.facts)
+        folder = storage.join(output, "clusters", page.folder)
+        storage.make_directory(folder)
+        for file, content in files.items():
+            storage.write_file(storage.join(folder, file), content)
+        row = {"cluster": name, "bytes": sum(map(len, files.values()))}
+        return pa.Table.from_pylist([row], to_arrow_schema(_DONE))
+
+    return write
+
+
+def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
+    def of(role: str) -> dict[str, np.ndarray]:
+        # before pandas sees it: the row without a star would make floats of all ids
+        part = group.filter(pc.equal(group["role"], role)).sort_by("source_id")
+        return {name: part[name].to_numpy() for name in part.column_names}
+
+    listed = [
+        ListedStars(name, of(str(number)), page.comparisons[number])
+        for number, name in enumerate(lists)
+        if page.comparisons[number]
+    ]
+    return ClusterView(page.row, of("candidate"), of("other"), page.curve, page.structure, listed)

@@ -1,1 +1,0 @@
-"""Units of work, their manifests, resume, publication, and the main job."""

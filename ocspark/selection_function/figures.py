@@ -1,0 +1,222 @@
+"""Pictures of the selection function."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from ocspark.selection_function.count import FIELD, OFFSET
+from ocspark.selection_function.rates import per_cone
+
+_COLOURS = {0.1: "#7fb3d5", 0.5: "#1f4e79", 0.9: "#0b1f33"}
+_WARM = {0.1: "#f5b183", 0.5: "#d95f02", 0.9: "#7f3300"}
+_DISTANCES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8b500")
+#: Axis in the table → its label, and whether it is logarithmic.
+_AXES = {
+    "g_mag": ("G [mag]", False),
+    "distance": ("distance [pc]", True),
+    "richness": ("stars with G < 18", True),
+    "field_density": ("sources that pass the cone's cuts [deg⁻²]", True),
+    "radius": ("projected radius [pc]", False),
+}
+#: Bins of G of the figure by threshold.
+_SOME_G = ((14, 15), (17, 18), (18, 19), (19, 20))
+_OF = 0.5  # the probability of figures that show one
+
+
+def selection_figure(curves: pd.DataFrame) -> bytes:
+    """Return a PNG: completeness and contamination along every axis.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        `SELECTION_FUNCTION`.
+    """
+    figure = Figure(figsize=(13, 7.5), layout="constrained")
+    panels = figure.subplots(2, 3).ravel()
+    whole = curves[curves["distance_low"].isna()]
+    for axes, (axis, (label, logarithmic)) in zip(
+        [panels[0], *panels[2:]], _AXES.items(), strict=True
+    ):
+        for level in _COLOURS:
+            for quantity, colours, style in _QUANTITIES:
+                rows = _rows(whole, quantity, axis, level)
+                _curve(axes, rows, colours[level], style, f"{quantity}, p ≥ {level:g}")
+        axes.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="share")
+        if logarithmic and (whole.loc[whole["axis"] == axis, "bin_low"] > 0).all():
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    _threshold_panel(panels[1], whole)
+    panels[0].legend(fontsize=7, frameon=False)
+    figure.suptitle(_title(curves))
+    return _png(figure)
+
+
+_QUANTITIES = (("completeness", _COLOURS, "-"), ("contamination", _WARM, "--"))
+
+
+def _threshold_panel(axes: Axes, curves: pd.DataFrame) -> None:
+    for (low, high), shade in zip(_SOME_G, _DISTANCES[1:], strict=True):
+        inside = curves[(curves["axis"] == "g_mag") & (curves["bin_low"] == low)]
+        for quantity, _, style in _QUANTITIES:
+            rows = inside[inside["quantity"] == quantity].sort_values("probability")
+            axes.plot(
+                rows["probability"],
+                rows["value"],
+                style,
+                color=shade,
+                lw=1.4,
+                label=f"{low} < G < {high}" if style == "-" else None,
+            )
+    axes.set(xlabel="p threshold (dashed: contamination)", ylim=(-0.02, 1.02), ylabel="share")
+    axes.legend(fontsize=7, loc=(0.02, 0.5), frameon=False)
+
+
+def distance_figure(curves: pd.DataFrame) -> bytes:
+    """Return a PNG: completeness and contamination by G, for each range of distances."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2)
+    apart = curves[curves["distance_low"].notna() & (curves["axis"] == "g_mag")]
+    for axes, quantity in zip(panels, ("completeness", "contamination"), strict=True):
+        ranges = sorted(set(zip(apart["distance_low"], apart["distance_high"], strict=True)))
+        for (low, high), colour in zip(ranges, _DISTANCES, strict=False):
+            rows = _rows(apart[apart["distance_low"] == low], quantity, "g_mag", _OF)
+            _curve(axes, rows, colour, "-", f"{low:,.0f} – {high:,.0f} pc")
+        axes.set(xlabel="G [mag]", ylabel=f"{quantity}, p ≥ {_OF:g}", ylim=(-0.02, 1.02))
+    panels[0].legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame) -> bytes:
+    """Return a PNG: contaminants found with twins against those at offset positions.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    twins : DataFrame
+        cluster and twin_of of those that are done.
+    curves : DataFrame
+        `SELECTION_FUNCTION`.
+    """
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    by_cluster, by_g = figure.subplots(1, 2)
+    likely = counts[counts["p_bin"] >= round(10 * _OF)]
+    points = []
+    for _, group in twins.groupby("twin_of"):
+        names = group["cluster"].tolist()
+        points.append([per_cone(_per_twin(likely, kind, names)) for kind in (OFFSET, FIELD)])
+    middle = np.array([[rate.value for rate in point] for point in points])
+    ends = np.array([[(r.value - r.low, r.high - r.value) for r in point] for point in points])
+    by_cluster.errorbar(
+        middle[:, 0],
+        middle[:, 1],
+        xerr=ends[:, 0].T,
+        yerr=ends[:, 1].T,
+        fmt="o",
+        ms=4,
+        lw=0.7,
+        color=_COLOURS[0.5],
+    )
+    top = max(1.0, float(np.nanmax(middle)) * 1.3)
+    by_cluster.plot([0, top], [0, top], "k:", lw=1)
+    by_cluster.set(
+        xlim=(-0.05 * top, top),
+        ylim=(-0.05 * top, top),
+        xlabel="members by chance at offset positions, per cone",
+        ylabel="members of twins that were not planted, per cone",
+        title=f"real clusters, p ≥ {_OF:g}",
+    )
+    whole = curves[curves["distance_low"].isna()]
+    for quantity, colour, label in (
+        ("contaminants", _WARM[0.5], "with twins"),
+        ("offset_contaminants", _COLOURS[0.5], "offset positions"),
+    ):
+        _curve(by_g, _rows(whole, quantity, "g_mag", _OF), colour, "-", label)
+    by_g.set(xlabel="G [mag]", ylabel="contaminants per cone", title=f"by G, p ≥ {_OF:g}")
+    by_g.legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def recovery_figure(rows: pd.DataFrame) -> bytes:
+    """Return a PNG: completeness and purity by G, and one against the other as p changes.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `ocspark.selection_function.tabulate.recovery`.
+    """
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    by_g, curve = figure.subplots(1, 2)
+    # what is not contamination
+    pure = rows["quantity"] == "contamination"
+    mirrored = {"value": "value", "low": "high", "high": "low"}
+    purity = rows[pure].assign(quantity="purity", **{a: 1.0 - rows[b] for a, b in mirrored.items()})
+    both = pd.concat([rows, purity], ignore_index=True)
+    for level in _COLOURS:
+        for quantity, colours, style in (("completeness", _COLOURS, "-"), ("purity", _WARM, "--")):
+            some = _rows(both, quantity, "g_mag", level)
+            _curve(by_g, some, colours[level], style, f"{quantity}, p ≥ {level:g}")
+    by_g.set(xlabel="G [mag]", ylabel="share", ylim=(-0.02, 1.02))
+    by_g.legend(fontsize=7, frameon=False, loc="lower left")
+    for axis, colour, label in (("all", _WARM[0.5], "all"), ("bright", _COLOURS[0.5], "G < 18")):
+        x, y = (
+            both[(both["axis"] == axis) & (both["quantity"] == quantity)].sort_values("probability")
+            for quantity in ("completeness", "purity")
+        )
+        curve.plot(x["value"], y["value"], "o-", ms=3, color=colour, label=label)
+        for p, at, high in zip(x["probability"], x["value"], y["value"], strict=True):
+            if p in _COLOURS:
+                curve.annotate(f"{p:g}", (at, high), (3, -10), textcoords="offset points", size=7)
+    curve.set(xlabel="completeness", ylabel="purity", xlim=(-0.02, 1.02))
+    curve.set_title("as the p threshold changes", fontsize=9)
+    curve.legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def _per_twin(counts: pd.DataFrame, kind: str, names: list[str]) -> pd.Series:
+    some = counts[(counts["kind"] == kind) & counts["cluster"].isin(names)]
+    return some.groupby("cluster")["n"].sum().reindex(names, fill_value=0)
+
+
+def _rows(curves: pd.DataFrame, quantity: str, axis: str, level: float) -> pd.DataFrame:
+    wanted = (curves["quantity"] == quantity) & (curves["axis"] == axis)
+    return curves[wanted & (curves["probability"] == level)].sort_values("bin_low")
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, colour: str, style: str, label: str) -> None:
+    """Draw values at the middle of their bins, with their intervals shaded."""
+    known = rows.dropna(subset=["value"])
+    at = (known["bin_low"].to_numpy(float) + known["bin_high"].to_numpy(float)) / 2.0
+    low, high = known["low"].to_numpy(float), known["high"].to_numpy(float)
+    axes.plot(
+        at,
+        known["value"].to_numpy(float),
+        style,
+        color=colour,
+        lw=1.5,
+        ms=3,
+        marker="o",
+        label=label,
+    )
+    axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
+
+
+def _title(curves: pd.DataFrame) -> str:
+    every = curves[(curves["axis"] == "all") & (curves["probability"] == _OF)]
+    planted = every[every["quantity"] == "completeness"].iloc[0]
+    cones = every[every["quantity"] == "contaminants"].iloc[0]
+    return f"{int(planted['n']):,} stars planted in {int(cones['n']):,} twins (95 % intervals)"
+
+
+def _png(figure: Figure) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100, metadata={"Software": None})
+    return picture.getvalue()

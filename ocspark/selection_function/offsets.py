@@ -1,0 +1,154 @@
+"""The independent check: each real cluster's own search where neither it nor a twin is (Spark).
+
+What its cuts and its network let through at offset positions of the mirror as it is, is there by
+chance, whatever a mock assumes of clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+from pyspark.sql import SparkSession
+
+from ocspark.catalogue.characterise import MODEL_TABLE
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.catalogue.passes import MirrorPass
+from ocspark.inputs.clusters import CLUSTER_COLUMNS
+from ocspark.membership.engine import Sampling
+from ocspark.membership.evaluate import Evaluation, evaluate_candidates, expected_device
+from ocspark.mirror.layout import check_files
+from ocspark.names import cluster_key
+from ocspark.selection.cone import Cones, Stretch, find, make_cones
+from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection_function.twins import Twin
+from ocspark.settings import SearchSettings
+from ocspark.store.files import TableWriters
+from ocspark.store.folder import RunFolder, files_of
+from ocspark.tables.arrow import to_batch
+from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.selection_function import CONE_COUNTS
+
+#: Tables of the offset search.
+OFFSETS, OFFSET_CONES = "offsets", "offset_cones"
+#: Stars less probable are no members at any level, and not kept.
+LEAST_PROBABILITY = 0.1
+
+
+@dataclass(frozen=True)
+class EvaluateOffsets:
+    """What a task does with the sources that it reads at offset positions.
+
+    Attributes
+    ----------
+    cones : Cones
+    evaluation : Evaluation
+    """
+
+    cones: Cones
+    evaluation: Evaluation
+
+    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+        """Write the probable candidates, and how many sources are in each cone."""
+        counts: dict[int, int] = {}
+        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+            keys = batch.column("cluster_key").to_numpy()
+            for key, n in zip(*np.unique(keys, return_counts=True), strict=True):
+                counts[int(key)] = counts.get(int(key), 0) + int(n)
+            for rows in evaluate_candidates(batch, self.evaluation, non_members=False):
+                probable = pc.greater_equal(rows["probability"], LEAST_PROBABILITY)
+                writers.add(OFFSETS, rows.filter(probable))
+        tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
+        columns = {name: np.array(values, dtype=np.int64) for name, values in tally.items()}
+        writers.add(OFFSET_CONES, to_batch(columns, CONE_COUNTS))
+        return {}
+
+
+def search_offsets(
+    spark: SparkSession,
+    inputs: RunInputs,
+    real_run: RunFolder,
+    twins: Sequence[Twin],
+    folder: RunFolder,
+    depends_on: str,
+) -> None:
+    """Run the real clusters' own search where their twins are, in the mirror without twins.
+
+    Tables `OFFSETS` (`CANDIDATES` with p >= 0.1, under the twins' names) and `OFFSET_CONES`
+    (`CONE_COUNTS`) are written in `folder`; what is there already is kept.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    inputs : RunInputs
+        Of the real run.
+    real_run : RunFolder
+    twins : sequence of Twin
+    folder : RunFolder
+    depends_on : str
+        Stands for what the twins and the real run follow from.
+    """
+    cones = offset_cones(twins, inputs.settings.search)
+    models = offset_models(twins, _models_of(real_run, inputs))
+    membership = inputs.settings.membership
+    sampling = Sampling(**membership.model_dump(exclude={"device"}))
+    evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
+    release, mirror = inputs.release, inputs.mirror
+    touched = mirror.touched_by(cones.cover)
+    files = check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+    search = MirrorPass(
+        "offsets",
+        "offset search",
+        files,
+        [file.file.name_inside([inputs.settings.mirror.path]) for file in files],
+        release.columns,
+        cones,
+        [depends_on, expected_device(membership.device, spark)],
+    )
+    manifests = search.run(spark, folder, EvaluateOffsets(cones, evaluation))
+    folder.finish_tables(files_of(manifests), {OFFSETS: CANDIDATES, OFFSET_CONES: CONE_COUNTS})
+
+
+def _models_of(run: RunFolder, inputs: RunInputs) -> dict[str, ClusterModel]:
+    rows, names = run.read_arrow(MODEL_TABLE).to_pylist(), inputs.cluster_names
+    done = {names[row["cluster_key"]]: row for row in rows if row["reason"] is None}
+    return {name: model_from_row(row, name) for name, row in done.items()}
+
+
+def count_offset_cones(folder: RunFolder) -> dict[int, int]:
+    """Return the sources in each offset cone, by the twin's key."""
+    counts = folder.read_arrow(OFFSET_CONES).to_pandas()
+    return {int(key): int(n) for key, n in counts.groupby("cluster_key")["n_cone"].sum().items()}
+
+
+def offset_cones(twins: Sequence[Twin], search: SearchSettings) -> Cones:
+    """Return the real clusters' cones at the positions of their twins, under the twins' names."""
+    rows = pd.DataFrame([{name: twin.row[name] for name in CLUSTER_COLUMNS} for twin in twins])
+    rows["cluster_key"] = np.array([cluster_key(name) for name in rows["cluster"]], dtype=np.int64)
+    return make_cones(rows, search)
+
+
+def offset_models(
+    twins: Sequence[Twin], models: Mapping[str, ClusterModel]
+) -> dict[int, ClusterModel]:
+    """Return the real clusters' models at the positions of their twins, by the twins' keys.
+
+    Everything is the real cluster's but the position, and the proper motion by the little that
+    the Galaxy's rotation differs there.
+    """
+    return {
+        cluster_key(twin.cluster.name): replace(
+            models[twin.twin_of],
+            cluster_key=cluster_key(twin.cluster.name),
+            cluster=twin.cluster.name,
+            ra=twin.row["ra"],
+            dec=twin.row["dec"],
+            pmra=models[twin.twin_of].pmra + twin.shift[0],
+            pmdec=models[twin.twin_of].pmdec + twin.shift[1],
+            training_id=np.empty(0, dtype=np.int64),  # nobody there is a training member
+        )
+        for twin in twins
+    }

@@ -1,0 +1,87 @@
+"""The planted stars as files beside a mirror, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from ocspark.mirror.healpix import HEALPIX_COLUMN
+from ocspark.mock.planted import PlantedCluster
+from ocspark.mock.tables import cluster_tables
+from ocspark.selection_function.twins import Planter
+from ocspark.store.files import TableWriters
+from ocspark.store.folder import RunFolder, Work, digest, files_of
+
+#: Tables: the overlay; cluster table, member list and truth of the twins.
+OVERLAY = "overlay"
+TWIN_CLUSTERS, TWIN_MEMBERS, TWIN_TRUTH = "twin_clusters", "twin_members", "twin_truth"
+_TWINS_PER_TASK = 50
+
+
+@dataclass(frozen=True)
+class PlantTwins:
+    """What a task does with the numbers of a few twins.
+
+    Attributes
+    ----------
+    planter : Planter
+    types : mapping
+        The columns that the mirror's files have (`ocspark.mirror.layout.CheckedFile`), so that
+        files of both can be searched together.
+    healpix_column : str or None
+        Which of them is the order-29 index.
+    """
+
+    planter: Planter
+    types: Mapping[str, pa.DataType]
+    healpix_column: str | None
+
+    def __call__(self, twins: Sequence[int], writers: TableWriters) -> dict[str, int]:
+        """Write one file of each table; return how many stars are planted."""
+        planted = [self.planter.planted(number) for number in twins]
+        stars = self._native_rows(planted)
+        name = f"{twins[0]:08d}"
+        writers.write(OVERLAY, name, stars)
+        for table, rows in cluster_tables(planted).items():
+            writers.write(f"twin_{table}", name, rows)
+        return {"stars": stars.num_rows}
+
+    def _native_rows(self, planted: Sequence[PlantedCluster]) -> pa.Table:
+        """Return the stars of some twins in the mirror's columns and types, along the sky."""
+        natives = [self.planter.observatory.native(cluster.sources) for cluster in planted]
+        columns = {name: np.concatenate([n[name] for n in natives]) for name in natives[0]}
+        index = columns.pop(HEALPIX_COLUMN)
+        if self.healpix_column is not None:
+            columns[self.healpix_column] = index
+        order = np.argsort(index, kind="stable")
+        schema = pa.schema(list(self.types.items()))
+        arrays = [
+            pa.array(columns[field.name][order], from_pandas=True).cast(field.type)
+            for field in schema
+        ]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def plant_twins(spark: SparkSession, folder: RunFolder, plant: PlantTwins, depends_on: str) -> None:
+    """Write the tables of all twins.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    folder : RunFolder
+    plant : PlantTwins
+    depends_on : str
+        Stands for what the twins follow from.
+    """
+    n_twins = len(plant.planter.twins)
+    works = []
+    for first in range(0, n_twins, _TWINS_PER_TASK):
+        some = list(range(first, min(first + _TWINS_PER_TASK, n_twins)))
+        works.append(Work(f"{first:08d}", digest([depends_on, some]), len(some), some))
+    manifests = folder.run_step(spark, "plant", "planting", plant, works, "tasks", "twins")
+    tables = (OVERLAY, TWIN_CLUSTERS, TWIN_MEMBERS, TWIN_TRUTH)
+    folder.delete_unlisted_files(files_of(manifests), tables)

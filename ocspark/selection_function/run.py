@@ -1,0 +1,278 @@
+"""The selection function: real run, twins, their run, offset search, tables, pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ocspark import storage
+from ocspark.catalogue.fingerprint import fingerprint_inputs
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
+from ocspark.catalogue.inputs import RunInputs, read_inputs
+from ocspark.catalogue.summary import table_of
+from ocspark.errors import InputError
+from ocspark.mock.clusters import LIST_LIMIT
+from ocspark.mock.dust import ExtinctionGrid
+from ocspark.mock.observe import Observatory
+from ocspark.selection_function.count import count_offsets, count_planted
+from ocspark.selection_function.figures import check_figure, distance_figure, selection_figure
+from ocspark.selection_function.offsets import OFFSETS, count_offset_cones, search_offsets
+from ocspark.selection_function.overlay import (
+    OVERLAY,
+    TWIN_CLUSTERS,
+    TWIN_MEMBERS,
+    TWIN_TRUTH,
+    PlantTwins,
+    plant_twins,
+)
+from ocspark.selection_function.tabulate import (
+    describe_twins,
+    expected_clusters,
+    selection_function,
+)
+from ocspark.selection_function.twins import Planter, Twin, plan_twins
+from ocspark.session import get_session
+from ocspark.settings import Settings
+from ocspark.storage import is_table
+from ocspark.store.folder import RunFolder, digest
+from ocspark.store.lock import hold_lock
+from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.fields import Field
+from ocspark.tables.mirror import MOCK_TRUTH
+from ocspark.tables.selection_function import (
+    SELECTION_CLUSTERS,
+    SELECTION_COUNTS,
+    SELECTION_FUNCTION,
+    SELECTION_TWINS,
+)
+
+log = logging.getLogger("ocspark")
+
+#: Written last, in the output folder; and what its content depends on, written first.
+SUMMARY, INPUTS = "selection_function.json", "_inputs.json"
+#: Rises whenever the same inputs give another result.
+_FORMAT = 1
+_LEVELS = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """A finished selection function: folder, content of the summary, whether finished before."""
+
+    path: str
+    summary: dict[str, Any]
+    already_finished: bool
+
+
+def measure_selection_function(
+    settings: Settings, output: str, copies: int, seed: int, spark: SparkSession | None = None
+) -> SelectionResult:
+    """Plant twins of a run's clusters into its mirror, find them, and tell what is missed.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the main job. Its run is made first, or taken up where it is finished already.
+    output : str
+        Folder, new or empty or of an earlier call with the same inputs, which it takes up.
+    copies : int
+        Twins of each cluster.
+    seed : int
+        Of all that is drawn for them.
+    spark : SparkSession, optional
+        Classic or Connect; by default the active one, or a new one.
+
+    Raises
+    ------
+    InputError
+        For anything wrong with settings, inputs or the folder.
+    """
+    if not 1 <= copies <= 1000:
+        raise InputError(f"--copies {copies}: expected 1 to 1000")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed {seed}: expected 0 to 2^63 - 1")
+    if is_table(settings.mirror.path) or settings.mirror.overlay is not None:
+        raise InputError("mirror: expected a mirror of files, without an overlay, to plant into")
+    inputs = read_inputs(settings, spark)
+    depends = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
+    fingerprint = {"run": depends, "copies": copies, "seed": seed, "format": _FORMAT}
+    folder = RunFolder(output)
+    if _is_ours(folder, fingerprint) and storage.exists(folder.path(SUMMARY)):
+        summary = json.loads(storage.read_text(folder.path(SUMMARY)))
+        return SelectionResult(output, summary, True)
+    storage.make_directory(output)
+    with hold_lock(folder.path("_lock")):
+        storage.write_file(folder.path(INPUTS), json.dumps(fingerprint, indent=1))
+        session = spark or get_session("ocspark: selection function", settings.spark.config)
+        real = run_full_catalogue(settings, session)
+        summary = _Measurement(inputs, real, folder, session).execute(copies, seed)
+    return SelectionResult(output, summary, False)
+
+
+def _is_ours(folder: RunFolder, fingerprint: Mapping[str, Any]) -> bool:
+    """Whether the folder was begun with the same inputs; refuse one with anything else in it."""
+    if storage.exists(folder.path(INPUTS)):
+        if json.loads(storage.read_text(folder.path(INPUTS))) == json.loads(
+            json.dumps(fingerprint)
+        ):
+            return True
+        raise InputError(
+            f"--output {folder.root}: holds a selection function of other inputs or settings; "
+            "expected a new or empty folder"
+        )
+    if storage.is_file(folder.root) or not storage.is_empty(folder.root):
+        raise InputError(f"--output {folder.root}: expected a new or empty folder")
+    return False
+
+
+class _Measurement:
+    """One execution: the steps share inputs, real run, folder and session."""
+
+    def __init__(
+        self, inputs: RunInputs, real: RunResult, folder: RunFolder, spark: SparkSession
+    ) -> None:
+        self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
+        self._real_run = RunFolder(real.path)
+        self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
+        inputs_of_twins = json.loads(storage.read_text(folder.path(INPUTS)))
+        self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
+
+    def execute(self, copies: int, seed: int) -> dict[str, Any]:
+        twins = self._plan(copies, seed)
+        self._plant(twins, seed)
+        found = run_full_catalogue(self._settings_with_twins(), self._spark)
+        search_offsets(
+            self._spark, self._inputs, self._real_run, twins, self._folder, self._depends_on
+        )
+        table = self._describe(twins, found)
+        done = table[table["status"] == "done"].reset_index(drop=True)
+        if done.empty:
+            raise InputError(
+                f"clusters: none of {len(table)} twins could be processed; the first one's "
+                f"reason: {table['reason'].iloc[0]}"
+            )
+        counts = self._count(found, done["cluster"].tolist())
+        curves = selection_function(counts, done)
+        clusters = expected_clusters(counts, done, self._real_clusters)
+        thin = (clusters["n_twins"] > 0) & clusters["contamination_p10"].isna()
+        if thin.any():
+            log.warning(
+                "about %d of %d clusters' twins the mirror has hardly any of the sources that are "
+                "about the clusters themselves (a part of the sky?): nothing is said of those "
+                "clusters' contamination, and contamination by bin is too low",
+                int(thin.sum()),
+                int((clusters["n_twins"] > 0).sum()),
+            )
+        self._write("twins", table, SELECTION_TWINS)
+        self._write("selection_function", curves, SELECTION_FUNCTION)
+        self._write("clusters", clusters, SELECTION_CLUSTERS)
+        pictures = {
+            "selection_function": selection_figure(curves),
+            "completeness_by_distance": distance_figure(curves),
+            "contamination_check": check_figure(counts, done, curves),
+        }
+        storage.make_directory(self._folder.path("figures"))
+        for name, picture in pictures.items():
+            storage.write_file(self._folder.path("figures", f"{name}.png"), picture)
+        summary = {
+            "run_id": self._real.record["run_id"],
+            "run": self._real.path,
+            "run_with_twins": found.path,
+            "copies": copies,
+            "seed": seed,
+            "clusters": int((self._real_clusters["status"] == "done").sum()),
+            "twins": len(table),
+            "twins_done": len(done),
+            "planted": int(done["n_planted"].sum()),
+            "overall": _overall(curves),
+        }
+        storage.write_file(self._folder.path(SUMMARY), json.dumps(summary, indent=1) + "\n")
+        return summary
+
+    def _plan(self, copies: int, seed: int) -> list[Twin]:
+        names = ["cluster", "radius_deg", "n_training_members", "training_probability"]
+        done = self._real_clusters.loc[self._real_clusters["status"] == "done", names]
+        if done.empty:
+            raise InputError(
+                f"clusters: {self._real.path}: no cluster is done, so none has a twin; the first "
+                f"one's reason: {self._real_clusters['reason'].iloc[0]}"
+            )
+        rows = self._inputs.clusters.table.merge(done, on="cluster", validate="1:1")
+        twins = plan_twins(rows, self._inputs.isochrones.ages(), copies, seed)
+        log.info("%d twins of %d clusters", len(twins), len(rows))
+        return twins
+
+    def _plant(self, twins: Sequence[Twin], seed: int) -> None:
+        """Write the overlay and the twins' own inputs."""
+        ages = {twin.cluster.log_age for twin in twins}
+        planter = Planter(
+            twins=twins,
+            isochrones={age: self._inputs.isochrones.at(age).points for age in ages},
+            extinction=ExtinctionGrid.build(),
+            observatory=Observatory.of(self._inputs.release),
+            seed=seed,
+        )
+        mirror = self._inputs.files[0]
+        plant = PlantTwins(planter, mirror.types, mirror.healpix_column)
+        plant_twins(self._spark, self._folder, plant, self._depends_on)
+
+    def _settings_with_twins(self) -> Settings:
+        """Return the run's settings with the twins as its clusters and their stars laid over."""
+        tree = self._inputs.settings.model_dump()
+        tree["mirror"]["overlay"] = self._folder.path(OVERLAY)
+        tree["clusters"] = {"path": self._folder.path(TWIN_CLUSTERS)}
+        tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
+        tree["members"]["neighbourhood"] = None
+        tree["output"] |= {"path": self._folder.path("runs"), "run_id": None}
+        tree["output"] |= {"work": None, "base": None}
+        return Settings.model_validate(tree)
+
+    def _describe(self, twins: Sequence[Twin], found: RunResult) -> pd.DataFrame:
+        """Return the `SELECTION_TWINS` table."""
+        stars = self._read(TWIN_TRUTH, MOCK_TRUTH).groupBy("cluster")
+        bright = F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT)
+        planted = stars.agg(F.count("*").alias("n_planted"), bright.alias("richness"))
+        run = RunFolder(found.path).read_arrow("clusters").to_pandas()
+        in_cone = count_offset_cones(self._folder)
+        return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
+
+    def _count(self, found: RunResult, done: Sequence[str]) -> pd.DataFrame:
+        """Count the stars of twins that are done; only the counts come to the driver."""
+        names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
+        candidates = RunFolder(found.path).read(self._spark, "candidates", CANDIDATES)
+        counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
+        counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
+        cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]
+        table = counts.toPandas().sort_values(cells, ignore_index=True)
+        self._write("counts", table, SELECTION_COUNTS)
+        return table
+
+    def _read(self, table: str, fields: list[Field]) -> DataFrame:
+        return self._folder.read(self._spark, table, fields)
+
+    def _write(self, table: str, rows: pd.DataFrame, fields: list[Field]) -> None:
+        """Write a small table in place of what an earlier attempt left of it."""
+        file = self._folder.write_table(table, table_of(rows, fields))
+        self._folder.delete_unlisted_files([file], [table])
+
+
+def _overall(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | None]]]:
+    """Return the estimates over all stars of all twins, by probability and quantity."""
+    every = curves[curves["axis"] == "all"]
+    return {
+        f"{level:g}": {
+            row["quantity"]: {
+                name: None if pd.isna(row[name]) else row[name]
+                for name in ("n", "k", "value", "low", "high")
+            }
+            for row in every[every["probability"] == level].to_dict("records")
+        }
+        for level in _LEVELS
+    }

@@ -1,0 +1,249 @@
+"""From counts of stars to completeness and contamination, by bin and by real cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ocspark.names import cluster_key
+from ocspark.selection_function.count import FIELD, G_EDGES, OFFSET, PLANTED, RADIUS_EDGES
+from ocspark.selection_function.rates import Rate, per_cone, share
+from ocspark.selection_function.twins import Twin
+from ocspark.tables.selection_function import (
+    SELECTION_CLUSTERS,
+    SELECTION_FUNCTION,
+    SELECTION_TWINS,
+)
+
+#: Tenths of the probability that members have at least, and those of the clusters table.
+TENTHS = range(1, 11)
+CLUSTER_TENTHS = {"p10": 1, "p50": 5, "p90": 9}
+#: Axes along which twins, not stars, differ, in bins of about as many twins each.
+TWIN_AXES, TWIN_BINS = ("distance", "richness", "field_density"), 5
+_KINDS = (PLANTED, FIELD, OFFSET)
+_G18 = G_EDGES.index(18.0)
+#: Density of sources about the twins over that about their cluster below which there is no field.
+THIN = 0.2
+#: Stars by bin, twin, kind, and tenths of the probability reached (0: candidate or not).
+Tally = NDArray[np.int64]
+
+
+def tally(counts: pd.DataFrame, clusters: Sequence[str], column: str, n_bins: int) -> Tally:
+    """Return how many stars of each bin, cluster and kind reach a probability.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    clusters : sequence of str
+        Those to count, in this order.
+    column : str
+        ``g_bin`` or ``radius_bin``.
+    n_bins : int
+
+    Returns
+    -------
+    array of int64, shape (n_bins, n_clusters, 3, 11)
+        The last axis: all stars (0, candidates or not), then those with p >= 0.1, 0.2, …, 1.
+    """
+    place = pd.Index(clusters).get_indexer(pd.Index(counts["cluster"]))
+    known = counts[place >= 0]
+    cells = np.zeros((n_bins, len(clusters), len(_KINDS), len(TENTHS) + 1), dtype=np.int64)
+    at = (
+        known[column].to_numpy(),
+        place[place >= 0],
+        pd.Index(_KINDS).get_indexer(pd.Index(known["kind"])),
+        known["p_bin"].clip(lower=0).to_numpy(),
+    )
+    np.add.at(cells, at, known["n"].to_numpy())
+    return np.asarray(cells[..., ::-1].cumsum(axis=-1)[..., ::-1])
+
+
+def estimates(stars: Tally, tenths: int) -> Iterator[tuple[str, Rate]]:
+    """Yield completeness, contamination and contaminants per cone, at a probability.
+
+    Parameters
+    ----------
+    stars : array, shape (n_clusters, 3, 11)
+    tenths : int
+    """
+    planted, field, offset = (stars[:, kind, tenths] for kind in range(len(_KINDS)))
+    yield "completeness", share(planted, stars[:, 0, 0])
+    yield "contamination", share(field, planted + field)
+    yield "contaminants", per_cone(field)
+    yield "offset_contaminants", per_cone(offset)
+
+
+def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
+    """Return the `SELECTION_FUNCTION` table.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    twins : DataFrame
+        cluster and `TWIN_AXES` of the twins that are done.
+    """
+    names = twins["cluster"].tolist()
+    by_g = tally(counts, names, "g_bin", len(G_EDGES) - 1)
+    by_radius = tally(counts, names, "radius_bin", len(RADIUS_EDGES) - 1)
+    rows = _rows("all", [None, None], by_g.sum(axis=0)[None])
+    rows += _rows("g_mag", G_EDGES, by_g)
+    rows += _rows("radius", RADIUS_EDGES, by_radius)
+    for axis in TWIN_AXES:
+        edges, twin_bin = even_bins(twins[axis].to_numpy(dtype=float))
+        for b, (low, high) in enumerate(pairwise(edges)):
+            inside = by_g[:, twin_bin == b]
+            rows += _rows(axis, [low, high], inside.sum(axis=0)[None])
+            if axis == "distance":
+                within = {"distance_low": low, "distance_high": high}
+                rows += [row | within for row in _rows("g_mag", G_EDGES, inside)]
+    return pd.DataFrame(rows, columns=[field.name for field in SELECTION_FUNCTION])
+
+
+def recovery(counts: pd.DataFrame, clusters: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of `SELECTION_FUNCTION` by G, over all stars, and over those with G < 18.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    clusters : sequence of str
+        Those to count.
+    """
+    by_g = tally(counts, clusters, "g_bin", len(G_EDGES) - 1)
+    rows = _rows("all", [None, None], by_g.sum(axis=0)[None])
+    rows += _rows("bright", [None, None], by_g[:_G18].sum(axis=0)[None])
+    rows += _rows("g_mag", G_EDGES, by_g)
+    return pd.DataFrame(rows)
+
+
+def _rows(axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[str, Any]]:
+    """Return the rows of an axis; `stars` has a bin between each two edges."""
+    return [
+        {
+            "quantity": quantity,
+            "axis": axis,
+            "bin_low": low,
+            "bin_high": high,
+            "probability": tenths / 10.0,
+            **rate._asdict(),
+        }
+        for low, high, inside in zip(edges[:-1], edges[1:], stars, strict=True)
+        for tenths in TENTHS
+        for quantity, rate in estimates(inside, tenths)
+    ]
+
+
+def even_bins(values: NDArray[np.float64]) -> tuple[list[float], NDArray[np.int64]]:
+    """Return edges between which about equally many values lie, and the bin of each value."""
+    edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, TWIN_BINS + 1)))
+    if len(edges) == 1:
+        edges = np.repeat(edges, 2)
+    bins = np.searchsorted(edges[1:-1], values, side="right")
+    return edges.tolist(), np.asarray(bins, dtype=np.int64)
+
+
+def describe_twins(
+    twins: Sequence[Twin], run: pd.DataFrame, planted: pd.DataFrame, in_cone: Mapping[int, int]
+) -> pd.DataFrame:
+    """Return the `SELECTION_TWINS` table.
+
+    Parameters
+    ----------
+    twins : sequence of Twin
+    run : DataFrame
+        `CLUSTERS` of the run with them.
+    planted : DataFrame
+        cluster, n_planted, richness.
+    in_cone : mapping
+        The twin's key to n_cone_offset.
+    """
+    found = run.set_index("cluster").to_dict("index")
+    stars = planted.set_index("cluster").to_dict("index")
+    none = {"n_planted": 0, "richness": 0}
+    rows: list[dict[str, Any]] = []
+    for twin in twins:
+        name = twin.cluster.name
+        n_cone = in_cone.get(cluster_key(name), 0)
+        rows.append(
+            {
+                "cluster": name,
+                "twin_of": twin.twin_of,
+                "ra": twin.row["ra"],
+                "dec": twin.row["dec"],
+                "distance": twin.cluster.distance_pc,
+                **{c: found[name][c] for c in ("status", "reason", "n_training_members")},
+                **{c: stars.get(name, none)[c] for c in none},
+                "n_cone_offset": n_cone,
+                "field_density": n_cone / cone_area_deg2(twin.row["radius_deg"]),
+            }
+        )
+    return pd.DataFrame(rows, columns=[field.name for field in SELECTION_TWINS])
+
+
+def expected_clusters(
+    counts: pd.DataFrame, twins: pd.DataFrame, clusters: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the `SELECTION_CLUSTERS` table.
+
+    Nothing is said of contamination where the twins' field is `THIN`: the mirror has no such part.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `SELECTION_COUNTS`.
+    twins : DataFrame
+        `SELECTION_TWINS` of the twins that are done.
+    clusters : DataFrame
+        `CLUSTERS` of the real run.
+    """
+    by_g = tally(counts, twins["cluster"].tolist(), "g_bin", len(G_EDGES) - 1)
+    rows = []
+    for cluster in clusters.to_dict("records"):
+        own = (twins["twin_of"] == cluster["cluster"]).to_numpy()
+        row: dict[str, Any] = {name: cluster[name] for name in ("cluster", "status", "reason")}
+        row |= {"n_training_members": cluster["n_training_members"], "n_twins": int(own.sum())}
+        if own.any():
+            row["twin_training_members"] = twins.loc[own, "n_training_members"].mean()
+            row["field_density"] = twins.loc[own, "field_density"].mean()
+            area = cone_area_deg2(cluster["radius_deg"])
+            row["cone_density"] = cluster["n_cone"] / area
+            for level, tenths in CLUSTER_TENTHS.items():
+                row |= _expected(by_g[:, own], tenths, level, int(cluster[f"n_{level}"]))
+            # without its own members the cone should look like the twins' field
+            if row["field_density"] < THIN * (cluster["n_cone"] - cluster["n_p10"]) / area:
+                row = {c: v for c, v in row.items() if "contamina" not in c}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[field.name for field in SELECTION_CLUSTERS])
+
+
+def _expected(stars: Tally, tenths: int, level: str, n_members: int) -> dict[str, float]:
+    every = dict(estimates(stars.sum(axis=0), tenths))
+    bright = dict(estimates(stars[:_G18].sum(axis=0), tenths))
+    chance = every["offset_contaminants"]
+    of_members = [
+        min(float(value) / n_members, 1.0) if n_members else np.nan for value in chance[2:]
+    ]
+    rates = {
+        "completeness": every["completeness"][2:],
+        "completeness_g18": bright["completeness"][2:],
+        "contamination": every["contamination"][2:],
+        "contaminants": chance[2:],
+        "offset_contamination": of_members,
+    }
+    return {
+        f"{name}_{level}{end}": value
+        for name, values in rates.items()
+        for end, value in zip(("", "_low", "_high"), values, strict=True)
+    }
+
+
+def cone_area_deg2(radius_deg: float) -> float:
+    """Return the area [deg²] of a cone on the sphere."""
+    return float(2.0 * np.pi * (1.0 - np.cos(np.radians(radius_deg))) * np.degrees(1.0) ** 2)

@@ -1,0 +1,1 @@
+"""Training sets, the trainer, and judging a model on stars whose membership is known."""

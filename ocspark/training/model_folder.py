@@ -1,0 +1,72 @@
+"""A model's folder: weights and a JSON card that says what they are and how to feed them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ocspark import storage
+from ocspark.deepsets.weights import CARD_FORMAT, CLUSTER_FEATURES, FOLDER_CARD, SOURCE_FEATURES
+from ocspark.training.training_set import Standardisation
+
+WEIGHTS = "weights.pt"
+
+
+def write_model(
+    path: str,
+    name: str,
+    state: Mapping[str, Tensor],
+    constants: Standardisation,
+    release: str,
+    details: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write a model that `ocspark.deepsets.weights.load_model` reads; the card comes last.
+
+    Parameters
+    ----------
+    path : str
+        Folder.
+    name : str
+    state : mapping of Tensor
+        The network's parameters.
+    constants : Standardisation
+    release : str
+        Gaia release it was trained on.
+    details : mapping
+        More for the card: training data, settings, metrics.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    buffer = io.BytesIO()
+    torch.save({key: value.detach().cpu() for key, value in state.items()}, buffer)
+    payload = buffer.getvalue()
+    card = {
+        "format": CARD_FORMAT,
+        "name": name,
+        "weights": WEIGHTS,
+        "weights_sha256": hashlib.sha256(payload).hexdigest(),
+        "release": release,
+        "hidden_size": int(state["phi.0.Gamma.weight"].shape[0]),
+        "source_features": list(SOURCE_FEATURES),
+        "cluster_features": list(CLUSTER_FEATURES),
+        # the paper's: star − isochrone, and f_R = d θ
+        "conventions": {"isochrone_sign": 1, "radius": "angle"},
+        "source_feature_means": constants.source_mean.tolist(),
+        "source_feature_stds": constants.source_std.tolist(),
+        "cluster_feature_means": constants.cluster_mean.tolist(),
+        "cluster_feature_stds": constants.cluster_std.tolist(),
+        **details,
+    }
+    storage.make_directory(path)
+    storage.write_file(storage.join(path, WEIGHTS), payload)
+    storage.write_file(storage.join(path, FOLDER_CARD), json.dumps(card, indent=1))
+    return card

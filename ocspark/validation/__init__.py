@@ -1,0 +1,1 @@
+"""Parity with the results of the published code."""

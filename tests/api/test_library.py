@@ -1,0 +1,189 @@
+"""The verbs of `import ocspark`: what they return, and the one line when something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.coordinates import SkyCoord
+from pyspark.sql import SparkSession
+
+import ocspark
+from ocspark.api.running import settings_of
+from ocspark.catalogue.full_catalogue import RunResult
+from tests.toy import Toy
+
+CONES = {"cluster": ["A", "B"], "ra": [0.02, 359.6], "dec": [20.0, 20.3]}
+
+
+def test_importing_costs_nothing_heavy() -> None:
+    code = "import sys, ocspark; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(ocspark.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "ocspark" in loaded
+    assert not loaded & {"pyspark", "torch", "pandas", "numpy", "pyarrow", "matplotlib"}
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"ocspark.*no attribute 'fly'"):
+        ocspark.fly  # noqa: B018
+    assert set(ocspark.__all__) <= set(dir(ocspark))
+
+
+def test_search_finds_what_astropy_finds(toy: Toy, spark: SparkSession) -> None:
+    found = ocspark.search(
+        toy.folder / "plain", pd.DataFrame(CONES), radius_deg=0.6, spark=spark
+    ).toPandas()
+    stars = SkyCoord(toy.sources["ra"], toy.sources["dec"], unit="deg")
+    for name, ra, dec in zip(*CONES.values(), strict=True):
+        inside = stars.separation(SkyCoord(ra, dec, unit="deg")) <= 0.6 * u.deg
+        expected = set(toy.sources["source_id"][np.asarray(inside)])
+        assert set(found.loc[found["cluster"] == name, "source_id"]) == expected
+        assert len(expected) > 50
+    assert found["source_id"].duplicated().any()  # the cones overlap
+
+
+def test_search_cuts_in_motion_and_parallax(toy: Toy, spark: SparkSession) -> None:
+    cuts = {"parallax": 0.667, "parallax_limit": 0.1, "pmra": 2.0, "pmdec": -3.0, "pm_limit": 0.4}
+    columns = {**CONES, "radius_deg": 0.6, **cuts}
+    found = ocspark.search(toy.folder / "plain", pd.DataFrame(columns), spark=spark).toPandas()
+    assert len(found) > 20
+    assert (np.hypot(found["pmra"] - 2.0, found["pmdec"] + 3.0) <= 0.4).all()
+    assert (np.abs(found["parallax"] - 0.667) <= 0.1).all()
+    whole = ocspark.search(toy.folder / "plain", CONES, radius_deg=0.6, spark=spark).toPandas()
+    passes = np.hypot(whole["pmra"] - 2.0, whole["pmdec"] + 3.0) <= 0.4
+    passes &= np.abs(whole["parallax"] - 0.667) <= 0.1
+    assert len(found) == passes.sum()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dec": None}, "positions: column dec is missing"),
+        ({"dec": [20.0, 91.0]}, "positions: column dec, row 2: got 91; expected -90 to 90"),
+        ({"dec": [20.0, "north"]}, "column dec, row 2: expected a number, got 'north'"),
+        ({"cluster": ["A", "A"]}, "column cluster: a name is there twice"),
+        ({"parallax": [1.0, 1.0]}, "column parallax_limit is missing; parallax, parallax_limit"),
+        ({"radius_deg": None}, "column radius_deg is missing; expected it, or the argument"),
+    ],
+)
+def test_wrong_positions_are_named(
+    toy: Toy, spark: SparkSession, change: dict[str, object], words: str
+) -> None:
+    columns = {"radius_deg": [0.5, 0.5], **CONES, **change}
+    columns = {name: column for name, column in columns.items() if column is not None}
+    with pytest.raises(ocspark.InputError, match=words):
+        ocspark.search(toy.folder / "plain", columns, spark=spark)
+
+
+def test_members_are_the_candidates_above_the_level(finished: RunResult) -> None:
+    table = pd.read_parquet(f"{finished.path}/candidates")
+    expected = table[(table["cluster"] == "Wrap_2") & (table["probability"] >= 0.5)]
+    members = ocspark.members_of(finished.path, "Wrap 2")
+    assert sorted(members["source_id"]) == sorted(expected["source_id"])
+    assert members["source_id"].dtype == np.int64
+    assert members["probability"].is_monotonic_decreasing
+    assert (members["p_low"] <= members["probability"]).all()
+
+
+def test_a_run_says_what_it_is(finished: RunResult, spark: SparkSession) -> None:
+    run = ocspark.open_run(finished.path)
+    assert repr(run).startswith("Run(3 clusters done, 4 skipped, ")
+    table = run.table("non_members", spark)
+    assert table.count() > 100
+    with pytest.raises(ocspark.InputError, match=r"'stars' is none of candidates, "):
+        run.table("stars", spark)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Warp 1", "'Warp 1' is not in the run .*; did you mean Wrap 1 or Wrap_2"),
+        ("NGC 2423", "'NGC 2423' is not in the run .*[0-9a-f]$"),
+        ("Poor_1", "'Poor_1' was skipped in .*: . training members in the cone, of . listed"),
+    ],
+)
+def test_a_wrong_cluster_is_named_with_near_ones(
+    finished: RunResult, name: str, words: str
+) -> None:
+    for look in (ocspark.members_of, ocspark.plot):
+        with pytest.raises(ocspark.InputError, match=words):
+            look(finished.path, name)
+
+
+def test_a_wrong_name_in_the_settings_is_named_too(toy: Toy) -> None:
+    with pytest.raises(ocspark.InputError, match=r"clusters.names: 'Pole 2' .*did you mean Pole_1"):
+        ocspark.run(toy.settings(), clusters={"names": ["Pole 2"]})
+
+
+def test_a_run_that_is_not_there_or_not_finished(toy: Toy, tmp_path: Path) -> None:
+    with pytest.raises(ocspark.InputError, match=r"run: .*nowhere/run.json: no such file"):
+        ocspark.open_run(tmp_path / "nowhere")
+    (tmp_path / "_inputs.json").write_text("{}")
+    with pytest.raises(ocspark.InputError, match=r"run: .*the run there has not finished"):
+        ocspark.open_run(tmp_path)
+
+
+def test_pictures_are_drawn(finished: RunResult, tmp_path: Path) -> None:
+    for kind in ("members", "selection", "structure"):
+        picture = ocspark.plot(finished.path, "Wrap 1", kind)
+        picture.save(tmp_path / f"{kind}.png")
+        assert (tmp_path / f"{kind}.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ocspark.InputError, match=r"kind: 'pie' is none of members, "):
+        ocspark.plot(finished.path, "Wrap 1", "pie")
+
+
+def test_settings_are_laid_over_each_other(toy: Toy) -> None:
+    tree = toy.settings()
+    settings = settings_of(tree, {"mirror": "elsewhere", "membership": {"seed": 7}})
+    assert settings.mirror.path == "elsewhere"
+    assert settings.membership.seed == 7
+    assert settings.membership.n_samples == tree["membership"]["n_samples"]
+    assert settings_of(settings, {}) == settings
+    with pytest.raises(ocspark.InputError, match=r"membership.n_sample: unknown setting"):
+        settings_of(tree, {"membership": {"n_sample": 7}})
+    with pytest.raises(ocspark.InputError, match=r"mirror.path"):
+        settings_of(None, {})
+
+
+def test_own_cluster_is_the_one_that_was_planted(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    listed = toy.members[(toy.members["cluster"] == "Pole_1") & (toy.members["probability"] == 1)]
+    values = {"ra": 120.0, "dec": 89.7, "parallax": 0.83, "pmra": 2.1, "pmdec": -2.9}
+    own = ocspark.find_members(
+        toy.folder / "plain",
+        "../Mine",  # a name is no path
+        tmp_path / "own",
+        **values,
+        log_age=8.4,
+        membership={"n_samples": 20},
+        spark=spark,
+    )
+    members = ocspark.members_of(own, "../Mine")
+    assert len(set(members["source_id"]) & set(listed["source_id"])) > 0.9 * len(listed)
+    every = toy.members.loc[toy.members["cluster"] == "Pole_1", "source_id"]
+    assert members["source_id"].isin(every).mean() > 0.9
+    assert {path.name for path in tmp_path.iterdir()} == {"own"}
+    assert len(list((tmp_path / "own/inputs").iterdir())) == 2
+    with pytest.raises(ocspark.InputError, match=r"first_members: 'Nobody': . stars stand out"):
+        ocspark.find_members(
+            toy.folder / "plain",
+            "Nobody",
+            tmp_path / "nobody",
+            **{**values, "ra": 200.0, "dec": -60.0},
+            log_age=8.4,
+            spark=spark,
+        )
+    with pytest.raises(ocspark.InputError, match=r"log_age: expected a value"):
+        ocspark.find_members(toy.folder / "plain", "Mine", tmp_path / "own", **values, spark=spark)

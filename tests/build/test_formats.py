@@ -1,0 +1,106 @@
+"""What readers of single files promise beyond what a build shows."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ocspark.build import bulk, ingest
+from ocspark.build.bulk import list_bulk
+from ocspark.build.formats import Fault, Wanted, read_tables
+from ocspark.errors import InputError
+
+NEEDED = Wanted({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
+ALL = Wanted(NEEDED.columns, True)
+
+
+def read(path: Path, wanted: Wanted) -> pa.Table:
+    return pa.concat_tables(
+        t for file in list_bulk(str(path)).files for t in read_tables(file, wanted)
+    )
+
+
+def test_plain_csv_types_are_told_by_all_its_rows(tmp_path: Path):
+    lines = [f"{i},{i / 7},1.5,{'' if i < 90_000 else 2.5},null" for i in range(100_000)]
+    text = "source_id,ra,dec,late,never\n" + "\n".join(lines)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode(), 1))
+    table = read(tmp_path / "t.csv.gz", ALL)
+    assert [str(field.type) for field in table.schema] == [
+        *("int64", "double", "double", "double", "null")
+    ]
+    assert table["late"].null_count == 90_000 and table.num_rows == 100_000
+    assert read(tmp_path / "t.csv.gz", NEEDED).column_names == ["source_id", "ra", "dec"]
+
+
+def test_strings_that_say_null_in_quotes_are_strings(tmp_path: Path):
+    (tmp_path / "t.csv").write_text('source_id,ra,dec,name\n1,2,3,"null"\n2,3,4,null\n')
+    assert read(tmp_path / "t.csv", ALL)["name"].to_pylist() == ["null", None]
+
+
+def test_needed_columns_are_found_in_other_letter_case(tmp_path: Path):
+    pd.DataFrame({"SOURCE_ID": [1], "ra": [2.0], "DEC": [3.0], "X": [4]}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    assert read(tmp_path / "t.csv", ALL).column_names == ["source_id", "ra", "dec", "X"]
+    with pytest.raises(Fault, match="column parallax is missing"):
+        read(tmp_path / "t.csv", Wanted({"parallax": pa.float64()}, False))
+
+
+def test_an_ecsv_column_of_an_unknown_type_is_a_fault(tmp_path: Path):
+    head = (
+        "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: ra, datatype: complex64}\n"
+    )
+    (tmp_path / "t.csv").write_text(head + "ra\n1\n")
+    with pytest.raises(Fault):
+        read(tmp_path / "t.csv", Wanted({"ra": pa.float64()}, False))
+
+
+@pytest.mark.parametrize("keep", [0, 5, -10])
+def test_a_cut_parquet_file_is_a_fault(tmp_path: Path, keep: int):
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"source_id": [1], "ra": [2.0], "dec": [3.0]}), file)
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(Fault):
+        read(file, NEEDED)
+
+
+def test_large_parquet_files_are_shared_by_row_groups(tmp_path: Path, monkeypatch):
+    table = pa.table({"source_id": range(1000), "ra": [1.0] * 1000, "dec": [2.0] * 1000})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=100)
+    monkeypatch.setattr(bulk, "SPLIT_BYTES", 2500)
+    pieces = list_bulk(str(tmp_path)).files
+    ranges = [piece.row_groups for piece in pieces]
+    assert len(ranges) > 2 and ranges[0][0] == 0 and ranges[-1][1] == 10
+    assert all(a[1] == b[0] for a, b in pairwise(ranges))
+    assert len({piece.key for piece in pieces}) == len(pieces)
+    assert read(tmp_path, NEEDED).equals(table)
+
+
+def test_files_not_in_the_md5_list_are_named(tmp_path: Path):
+    for name in ("a.csv", "b.csv", "sub/c.csv", "_hidden.csv", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("ra\n1\n")
+    (tmp_path / "_MD5SUM.txt").write_text(f"{'0' * 32}  a.csv\n{'1' * 32} *gone.csv\n")
+    found = list_bulk(str(tmp_path))
+    assert [(file.name, file.md5) for file in found.files] == [
+        *(("a.csv", "0" * 32), ("b.csv", None), ("sub/c.csv", None))
+    ]
+    assert (found.absent, found.unlisted) == (["gone.csv"], ["b.csv", "sub/c.csv"])
+    (tmp_path / "_MD5SUM.txt").write_text("what is this\n")
+    with pytest.raises(InputError, match=r"_MD5SUM.txt: line 1"):
+        list_bulk(str(tmp_path))
+
+
+def test_staged_tables_are_cut_at_their_limit(monkeypatch):
+    monkeypatch.setattr(ingest, "STAGED_ROWS", 10)
+    numbers = pa.table({"n": range(37)})
+    pieces = [numbers.slice(0, 3), numbers.slice(3, 25), numbers.slice(28, 0), numbers.slice(28)]
+    cut = list(ingest._chunks(iter(pieces)))
+    assert [table.num_rows for table in cut] == [10, 10, 10, 7]
+    assert pa.concat_tables(cut).equals(numbers)
