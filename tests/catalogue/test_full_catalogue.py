@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 from zero_point import zpt
 
 from ocspark.catalogue.full_catalogue import RunResult
+from ocspark.errors import InputError
+from ocspark.session import is_connect
 from tests.toy import CLUSTERS, Toy
-from tests.toyrun import candidates_of, run_toy
+from tests.toyrun import candidates_of, portions_of, run_toy
 
 CONTRACT = {
     "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error "
@@ -185,3 +189,35 @@ def test_a_run_that_finds_nothing_ends_with_whole_but_empty_tables(
     for table in ("candidates", "training_members"):
         empty = pd.read_parquet(f"{run.path}/{table}")
         assert empty.empty and set(CONTRACT[table].split()) <= set(empty.columns)
+
+
+def test_a_run_is_five_spark_jobs_however_many_portions_it_has(
+    toy: Toy, spark: SparkSession, tmp_path: Path, small_portions: None
+) -> None:
+    output = {"path": str(tmp_path / "runs")}
+    first = run_toy(toy, spark, clusters={"names": ["Wrap 1", "Pole_1"]}, output=output)
+    assert portions_of(first)["search"] > 3
+    if is_connect(spark):
+        return  # a server tells nothing of its jobs
+    spark.sparkContext.setJobGroup("second", "takes over and does again")
+    second = run_toy(toy, spark, output=output)
+    spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
+    steps = {portion["step"] for portion in second.record["portions"]}
+    assert steps == {"kept", "search", "characterise", "membership", "layout"}
+    assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("second")) == len(steps)
+
+
+def test_a_mirror_with_a_source_twice_is_refused(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    shutil.copytree(toy.folder / "plain", tmp_path / "plain")
+    part = pd.read_parquet(tmp_path / "plain" / "part-1.parquet")
+    part.iloc[::50].to_parquet(tmp_path / "plain" / "part-9.parquet", index=False)
+    with pytest.raises(InputError, match=r"mirror.path: source_id \d+ is there more than once"):
+        run_toy(
+            toy,
+            spark,
+            mirror={"path": str(tmp_path / "plain")},
+            output={"path": str(tmp_path / "runs")},
+        )
+    assert not list(tmp_path.rglob("run.json"))
