@@ -252,13 +252,8 @@ class RunStages:
         n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
         rows = cluster_rows(self._inputs, n_cone, self._characterised, self._models(keys), counts)
         self.files.append(self._folder.write_table("clusters", table_of(rows, CLUSTERS)))
-        written = {file.table for file in self.files}
-        for table in self._tables:
-            if table not in written:
-                self.files.append(
-                    self._folder.write_table(table, empty_table(TABLE_FIELDS[table]), "empty")
-                )
-        self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters"])
+        fields = {table: TABLE_FIELDS[table] for table in self._tables}
+        self.files = self._folder.finish_tables(self.files, {**fields, "clusters": CLUSTERS})
         return rows
 
     def _read(self, table: str) -> pa.Table:
