@@ -136,7 +136,7 @@ def test_a_zip_of_the_package_has_the_same_keys(tmp_path: Path) -> None:
 
 
 def test_packages_that_a_stage_imports_are_known_to_calculate_or_not() -> None:
-    others = {"pydantic", "pyspark", "yaml"}  # settings, and what moves rows
+    others = {"py4j", "pydantic", "pyspark", "yaml"}  # settings, and what moves rows
     for stage, roots in STAGE_MODULES.items():
         files = [ROOT / name.replace(".", "/") for name in modules_used_by(roots)]
         files = [f / "__init__.py" if f.is_dir() else f.with_suffix(".py") for f in files]
