@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,7 @@ from ocspark.selection.characterise_clusters import (
     describe_training_members,
 )
 from ocspark.selection.model import ClusterModel, model_from_row
-from ocspark.store.files import TableFile, TableWriters
-from ocspark.store.folder import Work, digest
+from ocspark.store.files import TableWriters
 from ocspark.store.pieces import read_clusters
 from ocspark.tables.characterised import MODELS
 from ocspark.tables.fields import struct
@@ -26,8 +25,6 @@ from ocspark.tables.run import CELLS, SEARCH
 #: Tables by cluster that pass 1's pieces become.
 SEARCH_TABLE, CELL_TABLE = "_search", "_cells"
 MODEL_TABLE, TRAINING_TABLE = "_models", "training_members"
-#: Clusters that one task characterises.
-_CLUSTERS_PER_TASK = 8
 _MODEL_SCHEMA = to_arrow_schema(struct(MODELS))
 
 
@@ -88,49 +85,6 @@ class Characterise:
                     describe_training_members(by_key[key], model, self.rules.calibration),
                 )
         return {}
-
-
-def characterise_works(
-    keys: Sequence[int],
-    fresh: Collection[int],
-    found: Mapping[int, list[TableFile]],
-    kept: Mapping[int, list[TableFile]],
-    cells: Mapping[int, list[TableFile]],
-) -> list[Work]:
-    """Return the work of characterising some clusters, a few a task.
-
-    Parameters
-    ----------
-    keys : sequence of int
-        The clusters, by key.
-    fresh : collection of int
-        Those of them whose search is new.
-    found, cells : mapping
-        Files with the pieces of a new search, by cluster.
-    kept : mapping
-        Files with the listed members of an earlier search, by cluster.
-    """
-    works = []
-    for first in range(0, len(keys), _CLUSTERS_PER_TASK):
-        some = list(keys[first : first + _CLUSTERS_PER_TASK])
-        new = [key for key in some if key in fresh]
-        stars = _union([(found if key in fresh else kept).get(key, []) for key in some])
-        counts = _union([cells.get(key, []) for key in new])
-        group = ClusterGroup(
-            tuple(new),
-            frozenset(some),
-            tuple(file.name for file in stars),
-            tuple(file.name for file in counts),
-        )
-        work = digest([some, new, [f.sha256 for f in stars], [f.sha256 for f in counts]])
-        works.append(Work(f"{first // _CLUSTERS_PER_TASK:05d}", work, len(some), group))
-    return works
-
-
-def _union(lists: Iterable[list[TableFile]]) -> list[TableFile]:
-    """Return files by name, each once."""
-    named = {file.name: file for files in lists for file in files}
-    return [named[name] for name in sorted(named)]
 
 
 def _only(found: pa.Table, keys: frozenset[int]) -> pa.Table:

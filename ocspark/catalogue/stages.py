@@ -20,23 +20,23 @@ from ocspark.catalogue.characterise import (
     SEARCH_TABLE,
     TRAINING_TABLE,
     Characterise,
-    characterise_works,
 )
 from ocspark.catalogue.dependence import STAGES
 from ocspark.catalogue.inputs import RunInputs
-from ocspark.catalogue.layout import ClusterPieces, LayOut
+from ocspark.catalogue.layout import LayOut
 from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.catalogue.reuse import CopyUnchanged, Reuse, plan_copies
 from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
 from ocspark.catalogue.summary import cluster_rows, table_of
+from ocspark.catalogue.works import characterise_works, layout_works
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
 from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.store.files import TableFile
-from ocspark.store.folder import RunFolder, Work, digest, empty_table, files_of
+from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
@@ -58,8 +58,6 @@ TABLE_FIELDS = {
 }
 #: Folders that only serve the steps, and go when the run is finished.
 TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
-#: Candidates that one task lays out, if they are of several clusters.
-_CANDIDATES_PER_TASK = 20_000
 
 
 def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
@@ -235,32 +233,10 @@ class RunStages:
 
     def _lay_out(self) -> None:
         """Lay the new candidates out by cluster."""
-        pieces = {table: files_by_cluster(self._pieces, PIECES[table]) for table in PIECES}
-        rows = {
-            key: sum((file.clusters or {})[key] for file in files)
-            for key, files in pieces["candidates"].items()
-        }
-        keys = sorted(set().union(*pieces.values()), key=lambda key: (rows.get(key, 0), key))
-        groups: list[list[int]] = []
-        total = 0
-        for key in keys:  # small ones come first, so that they are together
-            if not groups or total + rows.get(key, 0) > _CANDIDATES_PER_TASK:
-                groups.append([])
-                total = 0
-            groups[-1].append(key)
-            total += rows.get(key, 0)
-        works = []
-        for number, group in enumerate(groups):
-            item, hashes = [], []
-            for key in group:
-                mine = {table: files.get(key, []) for table, files in pieces.items()}
-                devices = sorted({f.device for f in mine["candidates"] if f.device})
-                names = {table: [f.name for f in files] for table, files in mine.items() if files}
-                name = self._inputs.cluster_names[key]
-                item.append(ClusterPieces(key, name, names, " and ".join(devices) or None))
-                hashes.append([[f.sha256 for f in files] for files in mine.values()])
-            n = sum(rows.get(key, 0) for key in group)
-            works.append(Work(f"{number:05d}", digest([group, hashes]), n, item, float(n)))
+        works = layout_works(
+            {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()},
+            self._inputs.cluster_names,
+        )
         do = LayOut(self._folder.root)
         self._take("layout", self._run_step("layout", "by cluster", do, works, "tasks", "stars"))
 

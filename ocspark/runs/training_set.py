@@ -12,17 +12,13 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.characterise import (
-    MODEL_TABLE,
-    TRAINING_TABLE,
-    Characterise,
-    characterise_works,
-)
+from ocspark.catalogue.characterise import MODEL_TABLE, TRAINING_TABLE, Characterise
 from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass, Process
 from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
 from ocspark.catalogue.summary import table_of
+from ocspark.catalogue.works import characterise_works
 from ocspark.deepsets.training_set import CARD, CLUSTERS, INSTANCES, standardisation
 from ocspark.deepsets.training_settings import InstanceSettings, TrainingSettings
 from ocspark.errors import InputError

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 
 def search(given: dict[str, Any], folder: Path) -> None:
-    from ocspark.catalogue.search import CELL_PIECES, FOUND_PIECES, FindListed
+    from ocspark.catalogue.search import FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
     from ocspark.mirror.layout import check_files, open_mirror
@@ -37,47 +36,43 @@ def search(given: dict[str, Any], folder: Path) -> None:
     files = check_files(mirror.files, given["columns"], mirror.healpix_column, {})
     levels = probability_levels(1.0, False)
     listed = Listed(possible_members(members.table, levels[-1], table["cluster_key"]))
-    writers = TableWriters(str(folder), "one")
-    found = FindListed(cones, listed)(_scans(files, given["columns"], cones), writers)
-    assert found["pairs"] > 100
-    written = writers.close()
-    for table_name in (FOUND_PIECES, CELL_PIECES):
-        _keep(folder, table_name, [file for file in written if file.table == table_name])
+    writers = TableWriters(str(folder), "pass-1")
+    FindListed(cones, listed)(_scans(files, given["columns"], cones), writers)
+    written = {file.table: file for file in writers.close()}
+    assert written[FOUND_PIECES].rows > 100
+    _keep(folder, "found", written[FOUND_PIECES])
     _keep(folder, "clusters", table)
     _keep(folder, "n_listed", count_listed(members.table, levels, table["cluster_key"]))
     _keep(folder, "cones", (files, cones))
 
 
 def characterise(given: dict[str, Any], folder: Path) -> None:
-    from ocspark.catalogue.characterise import MODEL_TABLE, Characterise, characterise_works
+    from ocspark.catalogue.characterise import MODEL_TABLE, Characterise, ClusterGroup
     from ocspark.inputs.isochrones import read_grid
     from ocspark.release import Release
     from ocspark.selection.calibrate import release_calibration
     from ocspark.selection.characterise_clusters import training_rules
     from ocspark.store.files import TableWriters
-    from ocspark.store.pieces import files_by_cluster
 
     release = Release.model_validate(given["release"])
-    clusters, n_listed = (_kept(folder, name) for name in ("clusters", "n_listed"))
+    clusters, n_listed, found = (_kept(folder, name) for name in ("clusters", "n_listed", "found"))
     grid = read_grid(None, None, False, own=False, default=True)
     rules = training_rules(
         clusters, n_listed, 15, release_calibration(release), grid, release.extinction
     )
-    found, cells = (
-        files_by_cluster(_kept(folder, name), name) for name in ("_pieces_search", "_pieces_cells")
+    keys = tuple(found.clusters)
+    writers = TableWriters(str(folder), "barrier")
+    Characterise(str(folder), rules)(
+        ClusterGroup(keys, frozenset(keys), (found.name,), ()), writers
     )
-    keys = sorted(rules.clusters)
-    do, writers = Characterise(str(folder), rules), TableWriters(str(folder), "one")
-    for work in characterise_works(keys, keys, found, {}, cells):
-        do(work.item, writers)
-    writers.close()
-    rows = pq.read_table(folder / MODEL_TABLE).to_pylist()
+    names = {file.table: file.name for file in writers.close()}
+    rows = pd.read_parquet(folder / names[MODEL_TABLE]).to_dict("records")
     _keep(folder, "rows", {row["cluster_key"]: row for row in rows})
 
 
 def membership(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.layout import ClusterPieces, LayOut
-    from ocspark.catalogue.membership import EvaluateCandidates, count_costs
+    from ocspark.catalogue.membership import PIECES, EvaluateCandidates
     from ocspark.deepsets.weights import load_model
     from ocspark.membership.engine import Sampling
     from ocspark.membership.evaluate import Evaluation
@@ -86,20 +81,25 @@ def membership(given: dict[str, Any], folder: Path) -> None:
     from ocspark.selection.model import model_from_row
     from ocspark.store.files import TableWriters
 
-    rows = _kept(folder, "rows")
-    models = {k: model_from_row(row, str(k)) for k, row in rows.items() if row["reason"] is None}
+    rows, table = _kept(folder, "rows"), _kept(folder, "clusters")
+    names = dict(zip(table["cluster_key"], table["cluster"], strict=True))
+    models = {k: model_from_row(row, names[k]) for k, row in rows.items() if row["reason"] is None}
     calibration = release_calibration(Release.model_validate(given["release"]))
     sampling = Sampling(n_samples=2, support_size=10, seed=42, leave_one_out=True)
     evaluation = Evaluation(models, load_model("DS10_v02"), sampling, calibration)
     files, cones = _kept(folder, "cones")
     cones = cones.only(models)
-    assert len(count_costs(pd.read_parquet(folder / "_counts"), models, cones))
-    writers = TableWriters(str(folder), "one")
+    writers = TableWriters(str(folder), "pass-2")
     process = EvaluateCandidates(cones, evaluation, False)
-    assert process(_scans(files, given["columns"], cones), writers)["candidates"] > 100
-    names = [file.name for file in writers.close()]
-    pieces = [ClusterPieces(key, str(key), {"candidates": names}, "cpu") for key in models]
-    LayOut(str(folder))(pieces, writers)
+    process(_scans(files, given["columns"], cones), writers)
+    (pieces,) = (file for file in writers.close() if file.table == PIECES["candidates"])
+    assert pieces.rows > 100
+    writers = TableWriters(str(folder), "layout")
+    clusters = [
+        ClusterPieces(key, names[key], {"candidates": [pieces.name]}, None) for key in models
+    ]
+    LayOut(str(folder))(clusters, writers)
+    assert sum(file.rows for file in writers.close()) == pieces.rows
     _keep(folder, "models", models)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue import full_catalogue
 from ocspark.errors import InputError
 from ocspark.store.catalogue_tables import CatalogueTables
 from tests.toy import Toy
@@ -46,7 +47,11 @@ def schema(spark: SparkSession, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_run_replaces_its_own_rows_and_no_others(
-    toy: Toy, spark: SparkSession, schema: str, tmp_path: Path
+    toy: Toy,
+    spark: SparkSession,
+    schema: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = {"path": f"table:{schema}.oc", "work": str(tmp_path / "work")}
     chosen: dict[str, Any] = {"clusters": {"names": ["Pole_1", "Poor_1"]}}
@@ -55,10 +60,12 @@ def test_a_run_replaces_its_own_rows_and_no_others(
         return spark.table(f"{schema}.oc_{name}").toPandas()
 
     first = run_toy(toy, spark, output=output, **chosen)
-    second = run_toy(toy, spark, output=output, membership={"seed": 7}, **chosen)
+    with monkeypatch.context() as patch:  # as if it had been killed just before run.json
+        patch.setattr(full_catalogue, "_remove_temporary", lambda run: None)
+        second = run_toy(toy, spark, output=output, membership={"seed": 7}, **chosen)
     ids = {first.record["run_id"], second.record["run_id"]}
     assert len(ids) == 2
-    Path(second.path, "run.json").unlink()  # as if it had been killed just before
+    Path(second.path, "run.json").unlink()
     again = run_toy(toy, spark, output=output, membership={"seed": 7}, **chosen)
     assert not again.already_finished and all(p["reused"] for p in again.record["portions"])
     runs, candidates, clusters = (table(name) for name in ("runs", "candidates", "clusters"))

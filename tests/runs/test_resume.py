@@ -60,7 +60,8 @@ def test_a_killed_run_redoes_only_what_has_no_manifest_and_ends_identical(
     run = run_toy(toy, spark, output=output)
     portions = run.record["portions"]
     reused = {f"{p['step']}/{p['key']}" for p in portions if p["reused"]}
-    assert reused == kept and len(reused) < len(portions)
+    assert kept <= reused  # a worker may have ended its task after the driver was gone
+    assert len(reused) < len(portions)
     assert not (run_directory / "_lock").exists() and not (run_directory / "_tasks").exists()
     assert not list(run_directory.glob("_pieces*"))
     assert_same_bits(finished.path, run.path)
