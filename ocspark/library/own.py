@@ -23,6 +23,7 @@ from ocspark.library.search import search
 from ocspark.products.names import page_folders
 from ocspark.session import get_session
 from ocspark.settings import Settings
+from ocspark.store.progress import messages_shown
 
 log = logging.getLogger("ocspark")
 
@@ -41,6 +42,7 @@ _KMS, _DEPTH_PC, _PM_ERROR, _PARALLAX_ERROR = 1.0, 10.0, 0.1, 0.05
 _KMS_PER_AU_YEAR = 4.740470464
 
 
+@messages_shown()
 def find_members(
     mirror: str | os.PathLike[str],
     name: str,

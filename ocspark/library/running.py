@@ -22,6 +22,7 @@ from ocspark.inputs.closest import did_you_mean
 from ocspark.names import cluster_key
 from ocspark.session import get_session
 from ocspark.settings import Settings, lay_over, make_settings, settings_tree
+from ocspark.store.progress import messages_shown
 
 #: What Spark calls the library.
 APPLICATION = "ocspark"
@@ -61,6 +62,7 @@ class Run(LandedRun):
         )
 
 
+@messages_shown()
 def run(
     settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
 ) -> Run:
@@ -109,6 +111,7 @@ def run(
     return Run(result.path, result.record)
 
 
+@messages_shown()
 def plan(
     settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
 ) -> RunPlan:

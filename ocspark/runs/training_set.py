@@ -169,7 +169,7 @@ class _Maker:
 
     def _characterise(self, found: Sequence[TableFile]) -> list[TableFile]:
         """Return the files of the models."""
-        keys = sorted(int(key) for key in self._inputs.cones.table["cluster_key"])
+        keys = self._inputs.along_sky(self._inputs.cones.table["cluster_key"].tolist())
         pieces = files_by_cluster(found, FOUND_PIECES)
         works = characterise_works(keys, (), {}, pieces, {})
         do = Characterise(self._run.root, self._inputs.training_rules())

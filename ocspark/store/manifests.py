@@ -63,7 +63,8 @@ class TaskManifests:
         self.manifests.update(found)
         if found:
             rows = sum(manifest["rows"] for manifest in found.values())
-            self._progress.done(rows, reused, units=len(found))
+            candidates = sum(manifest.get("candidates", 0) for manifest in found.values())
+            self._progress.done(rows, reused, units=len(found), candidates=candidates)
 
 
 def _parse(text: str) -> Manifest | None:
