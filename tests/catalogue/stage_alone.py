@@ -8,6 +8,7 @@ given.json (paths, columns and release) and gets what a stage hands to the next.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 from collections.abc import Iterator
@@ -132,4 +133,6 @@ def _kept(folder: Path, name: str) -> Any:
 if __name__ == "__main__":
     stage, place = sys.argv[1], Path(sys.argv[2])
     globals()[stage](json.loads((place / "given.json").read_text()), place)
-    print(json.dumps(sorted(name for name in sys.modules if name.startswith("ocspark"))))
+    loaded = sorted(name for name in sys.modules if name.startswith("ocspark"))
+    print(json.dumps(loaded), flush=True)
+    os._exit(0)  # threads of Arrow may be killed the hard way at an interpreter's end

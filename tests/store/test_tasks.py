@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.errors import InputError, OutputError
 from ocspark.store.files import DamagedFile
-from ocspark.store.progress import Progress
 from ocspark.store.tasks import DamagedFiles, attempt, attempt_number, max_attempts, run_tasks
 from tests.store.session_here import SessionHere, tasks_here
 
@@ -159,20 +157,3 @@ def test_workers_that_die_and_storage_that_refuses_are_one_line(words: str, told
     with tasks_here(), pytest.raises(OutputError, match=told) as caught:
         run_tasks(Dies(), double, [1], lambda: None)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
-
-
-def test_progress_of_a_resumed_run_counts_only_what_it_did_itself(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    now = iter([0.0, 100.0, 110.0, 120.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    progress = Progress("pass 1", 4, 4000)
-    with caplog.at_level(logging.INFO, logger="ocspark"):
-        progress.done(1000, reused=True)  # 100 s of looking at checksums
-        progress.done(1000, reused=False)
-        progress.done(1000, reused=False)
-    assert [record.message for record in caplog.records] == [
-        "pass 1: 1/4 units (unit reused)",
-        "pass 1: 2/4 units, 100 sources/s, 0:00:20 left",
-        "pass 1: 3/4 units, 100 sources/s, 0:00:10 left",
-    ]
