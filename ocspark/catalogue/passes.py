@@ -88,7 +88,9 @@ class MirrorPass:
     def works(self) -> list[Work]:
         """Cut the mirror: return the work of each task."""
         shared = digest([self.also, sorted(self.cones.table["cluster_key"].tolist())])
-        parts = self._ranges() if self._is_table else self._portions()
+        parts: Iterator[tuple[list[Any], Any]] = (
+            self._ranges() if self._is_table else self._portions()
+        )
         return [
             Work(f"{number:05d}", digest([shared, *facts]), item.rows, item, item.cost)
             for number, (facts, item) in enumerate(parts)
