@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.names import cluster_key
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.plan import Plan
 from ocspark.mock.rng import keyed_generator
+from ocspark.names import cluster_key
 from ocspark.selection.cone import make_cones
 from ocspark.settings import SearchSettings
 from ocspark.sky.cover import pixel_ranges
