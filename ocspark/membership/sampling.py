@@ -14,10 +14,11 @@ SAMPLED = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
 #: Up to so many samples of a star a search tree finds their isochrone points faster.
 _FEW_SAMPLES = 30
 _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
+_ERRORS = tuple(f"{name}_error" for name in SAMPLED)
 
 
 def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return stars whose errors and correlations can be drawn from.
+    """Return what sampling needs of stars, with errors and correlations that can be drawn from.
 
     An error that is missing or not positive becomes 0, so that the star is drawn as measured; a
     missing correlation becomes 0. Correlations that no covariance has are left to `draw`, which
@@ -35,7 +36,8 @@ def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[n
     usable : array of bool, shape (n,)
         Whether place, parallax, motion and photometry are numbers.
     """
-    good = dict(stars)
+    needed = ("source_id", "ra", "dec", *SAMPLED, *_ERRORS, *_CORRELATIONS)
+    good = {name: stars[name] for name in needed}
     mended = np.zeros(len(stars["source_id"]), dtype=bool)
     for name in SAMPLED:
         error = stars[f"{name}_error"]
