@@ -18,10 +18,10 @@ from ocspark.names import cluster_key
 from ocspark.release import Release, release_of_run
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import Settings, make_settings
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, carried_fields
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS
-from ocspark.tables.fields import struct
+from ocspark.tables.fields import Field, struct
 
 _TABLES = {
     "candidates": CANDIDATES,
@@ -61,10 +61,15 @@ class LandedRun:
         """Whether a table has landed (non_members does only when asked for)."""
         return storage.is_directory(storage.join(self.path, table))
 
+    def fields(self, table: str) -> list[Field]:
+        """Return the columns of a table of the run, with those that it carries along."""
+        carried = carried_fields(self.record) if table == "candidates" else []
+        return [*_TABLES[table], *carried]
+
     def read(self, spark: SparkSession, table: str) -> DataFrame:
         """Return a table of the run as Spark reads it."""
         path = storage.for_spark(storage.join(self.path, table))
-        return spark.read.schema(struct(_TABLES[table])).parquet(path)
+        return spark.read.schema(struct(self.fields(table))).parquet(path)
 
     @cached_property
     def clusters(self) -> pd.DataFrame:

@@ -15,8 +15,10 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.analysis.landed import LandedRun
 from ocspark.inputs.clusters import read_clusters
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
-from ocspark.mirror.read import read_sources
+from ocspark.mirror.read import read_rows
+from ocspark.mirror.sources import kept_sources
 from ocspark.release import Release
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
 from ocspark.selection.candidates import (
@@ -31,7 +33,7 @@ from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
 from ocspark.tables.analysis import LISTED_STARS
-from ocspark.tables.arrow import split_by_cluster, to_batch
+from ocspark.tables.arrow import pick, split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
 
 #: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
@@ -108,10 +110,11 @@ def look_up(
     keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]
     named = spark.createDataFrame(pa.Table.from_pandas(keys, preserve_index=False))
     wanted = missing.join(F.broadcast(named), "cluster").select("cluster_key", "source_id")
-    kept = read_sources(spark, files, release.columns).join(F.broadcast(wanted), "source_id")
-    judged = _judge(spark, kept, run, cones, release)
+    columns = files[0].columns
+    found = read_rows(spark, files, columns).join(F.broadcast(wanted), "source_id")
+    judged = _judge(spark, found, run, cones, columns, release)
     paths = [storage.for_spark(f.file.path) for f in files]
-    source_id = F.col(f"`{release.columns['source_id']}`").alias("source_id")
+    source_id = F.col(f"`{columns.names['source_id']}`").alias("source_id")
     there = (
         spark.read.parquet(*paths)
         .select(source_id)
@@ -134,11 +137,16 @@ def _files(
     touched |= set(mirror.touched_by(cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT))))
     files = [f for f in mirror.files if f in touched]
     files = files or mirror.files[:1]
-    return check_files(files, release.columns, mirror.healpix_column, release.foreign)
+    return check_files(files, release, mirror.healpix_column)
 
 
 def _judge(
-    spark: SparkSession, kept: DataFrame, run: LandedRun, cones: Cones, release: Release
+    spark: SparkSession,
+    found: DataFrame,
+    run: LandedRun,
+    cones: Cones,
+    columns: MirrorColumns,
+    release: Release,
 ) -> DataFrame:
     bounds = cones.table.set_index("cluster_key").to_dict("index")
     shipped = ship(spark, (run.models, bounds, release_calibration(release)))
@@ -147,10 +155,11 @@ def _judge(
     def judge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         models, cone_of, calibration = shipped()
         for batch in batches:
-            for model, stars in split_by_cluster(batch, models):
+            sources = kept_sources(batch, columns, ["cluster_key"])
+            for model, stars in split_by_cluster(sources, models):
                 yield _judged_batch(stars, model, cone_of[model.cluster_key], calibration, _JUDGED)
 
-    return kept.select("cluster_key", *release.columns).mapInArrow(judge_batches, schema)
+    return found.mapInArrow(judge_batches, schema)
 
 
 def _judged_batch(
@@ -164,4 +173,4 @@ def _judged_batch(
     columns["raw_parallax"] = stars["parallax"]
     columns |= judge(columns, model, cone)
     columns["in_mirror"] = columns["kept"] = np.ones(len(stars["source_id"]), dtype=bool)
-    return to_batch(columns, fields)
+    return to_batch(pick(columns, fields), fields)

@@ -22,8 +22,8 @@ from ocspark.selection.cone import Cones, ConeSearch
 from ocspark.session import get_session
 from ocspark.sky.cover import Cover, cover_cones
 from ocspark.storage import is_table
-from ocspark.tables.arrow import columns_of, to_batch
-from ocspark.tables.run import FOUND
+from ocspark.tables.arrow import columns_of, pick, to_batch
+from ocspark.tables.run import found_fields
 
 #: A motion cut's centre and half-width, all or none of each group.
 _CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}
@@ -85,23 +85,26 @@ def search(
     known = load_release(release)
     files = _files(session, os.fspath(mirror), known, cones.cover)
 
+    columns = files[0].columns
+    fields = found_fields(columns.names)
+
     def named(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            columns = columns_of(batch, batch.schema.names)
-            columns["cluster"] = np.array([names[k] for k in columns["cluster_key"]], dtype=object)
-            yield to_batch(columns, FOUND)
+            found = columns_of(batch, batch.schema.names)
+            found["cluster"] = np.array([names[k] for k in found["cluster_key"]], dtype=object)
+            yield to_batch(pick(found, fields), fields)
 
-    return ConeSearch(session, known.columns, cones).run(files, named, FOUND)
+    return ConeSearch(session, columns, cones).run(files, named, fields)
 
 
 def _files(spark: SparkSession, path: str, release: Release, cover: Cover) -> list[CheckedFile]:
     """Return the mirror's files or ranges that the cones touch; one in any case, to be checked."""
     if is_table(path):
-        mirror, checked = open_table(spark, path, release.columns, release.foreign)
+        mirror, checked = open_table(spark, path, release)
         return [checked[piece] for piece in mirror.touched_by(cover) or mirror.files[:1]]
     mirror = open_mirror(path)
     touched = mirror.touched_by(cover) or mirror.files[:1]
-    return check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+    return check_files(touched, release, mirror.healpix_column)
 
 
 def _table(positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str) -> pd.DataFrame:

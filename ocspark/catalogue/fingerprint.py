@@ -51,7 +51,8 @@ def fingerprint_inputs(
         chosen[section].pop("path")
     chosen["mirror"].pop("overlay")
     chosen["members"].pop("neighbourhood")
-    chosen["output"] = {"non_members": settings.output.non_members}
+    output = settings.output
+    chosen["output"] = {"non_members": output.non_members, "columns": output.columns}
     mirror = mirror_facts(settings, files)
     neighbourhood = settings.members.neighbourhood
     return {

@@ -60,8 +60,8 @@ def check_unchanged(inputs: RunInputs, fingerprint: Mapping[str, Any]) -> None:
 def _checked_again(inputs: RunInputs) -> list[CheckedFile]:
     if any(isinstance(file.file, TableRange) for file in inputs.files):
         return inputs.files
-    columns, index = inputs.release.columns, inputs.mirror.healpix_column
-    again = check_files([file.file for file in inputs.files], columns, index)
+    files = [file.file for file in inputs.files]
+    again = check_files(files, inputs.release, inputs.mirror.healpix_column)
     for before, after in zip(inputs.files, again, strict=True):
         if (before.state, before.footer_sha256) != (after.state, after.footer_sha256):
             raise InputError(

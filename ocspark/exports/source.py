@@ -132,7 +132,7 @@ def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
     InputError
         If the run has no such table, or it lacks a column of today's.
     """
-    fields = TABLES[table]
+    fields = run.fields(table)
     lacking = [name for name in cuts.columns() if name not in {f.name for f in fields}]
     if lacking:
         raise InputError(f"--table {table}: has no {lacking[0]} to cut at; expected candidates")

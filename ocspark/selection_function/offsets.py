@@ -98,13 +98,13 @@ def search_offsets(
     evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
     release, mirror = inputs.release, inputs.mirror
     touched = mirror.touched_by(cones.cover)
-    files = check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+    files = check_files(touched, release, mirror.healpix_column)
     search = MirrorPass(
         "offsets",
         "offset search",
         files,
         [file.file.name_inside([inputs.settings.mirror.path]) for file in files],
-        release.columns,
+        inputs.columns,
         cones,
         [depends_on, expected_device(membership.device, spark)],
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -22,7 +22,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.storage import TABLE_PREFIX
 from ocspark.store.folder import RunFolder
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields, carried_fields
 from ocspark.tables.characterised import TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, RUNS
 from ocspark.tables.fields import STRING, Field, struct
@@ -74,8 +74,15 @@ class CatalogueTables:
         """Return the quoted name of one table, as SQL takes it."""
         return ".".join(_quoted(part) for part in (*self.schema, f"{self.prefix}_{table}"))
 
-    def check(self, spark: SparkSession, tables: list[str]) -> None:
+    def check(self, spark: SparkSession, tables: list[str], carried: Sequence[Field] = ()) -> None:
         """Look for what would stop the writing at the end of a run.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        tables : list of str
+        carried : sequence of Field
+            Columns of the mirror that candidates have.
 
         Raises
         ------
@@ -89,7 +96,7 @@ class CatalogueTables:
             for table in [*tables, "runs"]:
                 if not spark.catalog.tableExists(self.name(table)):
                     continue
-                fields = RUNS if table == "runs" else [*TABLES[table], _RUN_ID]
+                fields = RUNS if table == "runs" else [*_fields(table, carried), _RUN_ID]
                 there, wanted = spark.table(self.name(table)).columns, [f.name for f in fields]
                 if sorted(there) != sorted(wanted):
                     odd = sorted(set(there) ^ set(wanted)) or there
@@ -112,7 +119,9 @@ class CatalogueTables:
             The content of run.json.
         """
         run_id = record["run_id"]
-        for table, fields in TABLES.items():
+        carried = carried_fields(record)
+        for table in TABLES:
+            fields = _fields(table, carried)
             if storage.list_files(run.path(table)):
                 rows = spark.read.schema(struct(fields)).parquet(storage.for_spark(run.path(table)))
                 self._replace(spark, table, rows, fields, run_id)
@@ -136,6 +145,10 @@ class CatalogueTables:
             ).collect()
         finally:
             spark.catalog.dropTempView(view)
+
+
+def _fields(table: str, carried: Sequence[Field]) -> list[Field]:
+    return candidate_fields(carried) if table == "candidates" else TABLES[table]
 
 
 def _column(field: Field) -> str:
