@@ -39,7 +39,7 @@ class ClusterFit:
     colour_width : float
         w_C [mag].
     radial_weights : tuple of float
-        Of Plummer discs of 0.6, 1.2, 2.4, 4.8, 9.6 pc.
+        Of the discs that reach to `profile.REACHES_PC`.
     luminosity_g, luminosity : arrays, shape (b,)
         G [mag] and members per magnitude there, corrected for those outside the windows.
     recovered : float

@@ -25,8 +25,8 @@ PM_WIDTH, PLX_WIDTH, COLOUR_WIDTH, G_WIDTH = 0.12, 0.12, 0.03, 0.35
 COUNT_WIDTH = 0.4
 #: Stars added to every count, so that none is zero.
 PRIOR_COUNT = 0.2
-#: A star's own weight taken out may not lower f below these shares of f and of the median f.
-LEAST_OF_OWN, LEAST_OF_MEDIAN = 0.1, 0.02
+#: A star's own weight taken out may not lower f below this share of f.
+LEAST_OF_OWN = 0.1
 #: Limits of Z̄, the share of members inside the windows.
 SHARE_LIMITS = (0.2, 1.0)
 #: The kernels' smoothed coverage of the window below which a cell is empty.
@@ -53,6 +53,13 @@ class GridShape:
         """k₀ · k_G: a star's own kernel at its place, with the breadth that bins add."""
         breadth = np.sqrt(np.square(self.width) + np.square(self.step) / 6.0)
         return float(np.prod(1.0 / (np.sqrt(2.0 * np.pi) * breadth)))
+
+    @property
+    def even(self) -> float:
+        """Density that is the same everywhere in the window and along the other feature."""
+        if self.window == 2:
+            return 1.0 / np.pi
+        return 0.5 / (self.bins[1] * self.step[1])
 
 
 MOTION_GRID = GridShape(
@@ -138,8 +145,9 @@ def without_own(
 ) -> Floats:
     """Return f(x, y | G) at stars as it would be without them.
 
-    f_i = (f T − ω k₀ k_G) / (T − ω k_G), where T = Σ ω K_G is the weight about the star's G; not
-    below max(0.1 f, 0.02 of the median f).
+    f_i = (f T − ω k₀ k_G + κ u)/(T − ω k_G + κ), where T = Σ ω K_G is the weight about the star's
+    G and κ = 0.2 per magnitude of the density u, even over the grid, stands for what was not
+    seen; not below 0.1 f.
 
     Parameters
     ----------
@@ -151,11 +159,9 @@ def without_own(
         Smoothed coverage of the window at the stars, by which f was divided.
     """
     k_g = 1.0 / (np.sqrt(2.0 * np.pi) * shape.width[2])
-    left = (density * total - weight * shape.peak / own_share) / np.maximum(
-        total - weight * k_g, 1e-3
-    )
-    median = float(np.median(density)) if len(density) else 0.0
-    return np.maximum(left, np.maximum(LEAST_OF_OWN * density, LEAST_OF_MEDIAN * median))
+    left = density * total - weight * shape.peak / own_share + PRIOR_COUNT * shape.even
+    rest = np.maximum(total - weight * k_g, 0.0) + PRIOR_COUNT
+    return np.maximum(np.maximum(left, PRIOR_COUNT * shape.even) / rest, LEAST_OF_OWN * density)
 
 
 @dataclass(frozen=True)

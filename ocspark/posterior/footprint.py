@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ocspark.sky.sphere import separation_rad
 
 #: Cells that a cone is cut into, at least; four times as many at most.
-MIN_CELLS = 600
+MIN_CELLS = 1000
 #: Sources that a cell must lead one to expect before its being empty says anything.
 EXPECTED = 10.0
 #: Median of the counts below which cells are put together by fours first.
-MIN_MEDIAN = 25.0
+MIN_MEDIAN = 15.0
 #: Finest order, and coarsest that cells are put together to.
 MAX_ORDER, MIN_ORDER = 17, 2
 

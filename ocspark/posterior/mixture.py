@@ -16,8 +16,8 @@ from ocspark.posterior.field import COUNT_WIDTH, fit_field
 from ocspark.posterior.magnitudes import GRID, MagnitudeBins
 from ocspark.posterior.motions import Motion, fit_training_members, log_density, update_motion
 from ocspark.posterior.profile import (
+    discs,
     first_weights,
-    plummer_discs,
     surface_density,
     update_weights,
 )
@@ -48,8 +48,8 @@ class Solution:
     ----------
     motion : Motion
     colours : ridge.ColourFit
-    radial_weights : array, shape (5,)
-        Weights of the Plummer discs.
+    radial_weights : array, shape (10,)
+        Weights of the discs of `profile.REACHES_PC`.
     luminosity : array
         φ on `magnitudes.GRID` [1/mag], corrected for members outside the windows.
     q : array, shape (n,)
@@ -91,7 +91,7 @@ class Mixture:
             MagnitudeBins(self._near_stars.g_mag),
         )
         self._ridge = colours.ridge(stars.g_mag)
-        self._discs = plummer_discs(self._near_stars.radius, covered_radius)
+        self._discs = discs(self._near_stars.radius, covered_radius)
         self._outer = min(OUTER_PC, OUTER_SHARE * covered_radius)
 
     def fit(self) -> Solution:
@@ -141,8 +141,8 @@ class Mixture:
         rows = np.flatnonzero((chi2 < NEAR_CHI2) & (length > least_sigmas * error))
         some, colours = self.stars.take(rows), solution.colours
         members = MagnitudeBins(some.g_mag).read(solution.luminosity)
-        discs = plummer_discs(some.radius, self._radius)
-        members *= surface_density(discs, solution.radial_weights) * np.exp(log_motion[rows])
+        on_sky = discs(some.radius, self._radius)
+        members *= surface_density(on_sky, solution.radial_weights) * np.exp(log_motion[rows])
         in_colour = ridge.densities(self._colours, some, colours)
         members *= ridge.mixed(*in_colour, colours.binary_share)
         moved_q = members / (members + solution.field[rows])

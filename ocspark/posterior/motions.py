@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from ocspark.posterior.stars import Stars
 
@@ -13,8 +14,8 @@ Floats = NDArray[np.float64]
 
 #: Least intrinsic widths of motions [mas/yr] and parallaxes [mas].
 FLOOR = (0.01, 0.01, 0.005)
-#: Sigmas beyond which a training member has no say, and steps of the first fit.
-CLIP_SIGMAS, FIRST_STEPS = 4.0, 60
+#: Sigmas beyond which a training member has no say, and how often that is found anew.
+CLIP_SIGMAS, CLIPS = 4.0, 4
 #: Faintest stars that the widths follow [mag], and the weight of the training members' values.
 MAX_G, PRIOR_STARS = 18.5, 50.0
 #: How far a variance may move from the training members' (a factor).
@@ -55,8 +56,7 @@ def log_density(stars: Stars, motion: Motion) -> tuple[Floats, Floats]:
 def fit_training_members(stars: Stars) -> Motion:
     """Return the motion of the training members, each axis by itself, errors taken out.
 
-    Expectation–maximisation for a Gaussian seen through each star's own noise (Bovy, Hogg &
-    Roweis 2011, doi:10.1214/10-AOAS439), from the median, with stars beyond 4 sigma left out.
+    The likeliest Gaussian seen through each star's own error, over the stars within 4 sigma.
     """
     fits = [_deconvolve(stars.offset[i], stars.error[i], FLOOR[i] ** 2) for i in range(3)]
     mean_x, mean_y, mean_z = (mean for mean, _ in fits)
@@ -65,17 +65,36 @@ def fit_training_members(stars: Stars) -> Motion:
 
 
 def _deconvolve(values: Floats, errors: Floats, least: float) -> tuple[float, float]:
+    """Return mean and variance of a Gaussian behind values with errors."""
     mean = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - mean)))
-    variance = max(spread**2 - float(np.median(errors)) ** 2, least)
-    for _ in range(FIRST_STEPS):
-        total = variance + errors**2
-        kept = np.abs(values - mean) < CLIP_SIGMAS * np.sqrt(total)
+    variance = max(spread**2, least)
+    highest = np.log(4.0 * variance + least)
+    for _ in range(CLIPS):
+        kept = np.abs(values - mean) < CLIP_SIGMAS * np.sqrt(variance + errors**2)
         if not kept.any():
             break
-        mean = float((values / total)[kept].sum() / (1.0 / total)[kept].sum())
-        variance = max(float(_own_variance(values - mean, total, variance)[kept].mean()), least)
+        x, squares = values[kept], errors[kept] ** 2
+        best = minimize_scalar(
+            lambda log_variance, x=x, squares=squares: _minus_two_log_likelihood(
+                x, squares + np.exp(log_variance)
+            ),
+            bounds=(np.log(least), highest),
+            method="bounded",
+        )
+        variance = float(np.exp(best.x))
+        mean = _weighted_mean(x, squares + variance)
     return mean, variance
+
+
+def _weighted_mean(values: Floats, total: Floats) -> float:
+    return float((values / total).sum() / (1.0 / total).sum())
+
+
+def _minus_two_log_likelihood(values: Floats, total: Floats) -> float:
+    """Return −2 ln L of Gaussians of variances `total` about the likeliest mean, less 2π."""
+    deviation = values - _weighted_mean(values, total)
+    return float((deviation**2 / total + np.log(total)).sum())
 
 
 def _own_variance(deviation: Floats, total: Floats, variance: float) -> Floats:
@@ -85,7 +104,10 @@ def _own_variance(deviation: Floats, total: Floats, variance: float) -> Floats:
 
 
 def update_motion(stars: Stars, weight: Floats, motion: Motion, first: Motion) -> Motion:
-    """Return the motion after one step of expectation–maximisation.
+    """Return the motion after one step of expectation–maximisation, each axis by itself.
+
+    For a Gaussian seen through each star's own error (Bovy, Hogg & Roweis 2011,
+    doi:10.1214/10-AOAS439).
 
     Parameters
     ----------
