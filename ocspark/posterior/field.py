@@ -20,16 +20,11 @@ from ocspark.posterior.windows import member_share
 Floats = NDArray[np.float64]
 
 #: Widths of the kernels in u and w, v, c [mag] and G [mag].
-PM_WIDTH, PLX_WIDTH, COLOUR_WIDTH, G_WIDTH = 0.12, 0.12, 0.02, 0.35
+PM_WIDTH, PLX_WIDTH, COLOUR_WIDTH, G_WIDTH = 0.12, 0.12, 0.03, 0.35
 #: Width along G of counts and means [mag].
 COUNT_WIDTH = 0.4
 #: Stars added to every count, so that none is zero.
 PRIOR_COUNT = 0.2
-#: Colours c about which motions are learnt [mag]: stars at the cluster's distance, which lie near
-#: its main sequence, move more like it than others do.
-COLOUR_NODES = (-0.3, -0.1, 0.0, 0.1, 0.3)
-#: Stars per magnitude for which the motions of all colours count there.
-PRIOR_MOTIONS = 20.0
 #: A star's own weight taken out may not lower f below this share of f.
 LEAST_OF_OWN = 0.1
 #: Limits of Z̄, the share of members inside the windows.
@@ -146,18 +141,13 @@ def window_coverage(shape: GridShape) -> tuple[Floats, Floats]:
 
 
 def without_own(
-    density: Floats,
-    total: Floats,
-    weight: Floats,
-    shape: GridShape,
-    own_share: Floats,
-    prior: Floats | float,
-    prior_count: float,
+    density: Floats, total: Floats, weight: Floats, shape: GridShape, own_share: Floats | float
 ) -> Floats:
     """Return f(x, y | G) at stars as it would be without them.
 
-    f_i = (f T − ω k₀ k_G + κ p)/(T − ω k_G + κ), where T = Σ ω K_G is the weight about the star's
-    G and p a density that counts as κ stars per magnitude; not below 0.1 f.
+    f_i = (f T − ω k₀ k_G + κ u)/(T − ω k_G + κ), where T = Σ ω K_G is the weight about the star's
+    G and κ = 0.2 per magnitude of the density u, even over the grid, stands for what was not
+    seen; not below 0.1 f.
 
     Parameters
     ----------
@@ -165,15 +155,13 @@ def without_own(
         f, T [1/mag] and ω at the stars.
     shape : GridShape
         Of f.
-    own_share : array
+    own_share : array or float
         Smoothed coverage of the window at the stars, by which f was divided.
-    prior, prior_count : array or float, float
-        p and κ [1/mag].
     """
     k_g = 1.0 / (np.sqrt(2.0 * np.pi) * shape.width[2])
-    left = np.maximum(density * total - weight * shape.peak / own_share, 0.0)
-    rest = np.maximum(total - weight * k_g, 0.0)
-    return np.maximum((left + prior_count * prior) / (rest + prior_count), LEAST_OF_OWN * density)
+    left = density * total - weight * shape.peak / own_share + PRIOR_COUNT * shape.even
+    rest = np.maximum(total - weight * k_g, 0.0) + PRIOR_COUNT
+    return np.maximum(np.maximum(left, PRIOR_COUNT * shape.even) / rest, LEAST_OF_OWN * density)
 
 
 @dataclass(frozen=True)
@@ -183,9 +171,7 @@ class FieldModel:
     Attributes
     ----------
     motions, colours : ConditionalDensity
-        f₁(u, w | G) of all stars and f₂(v, c | G).
-    motions_by_colour : tuple of (ConditionalDensity, array)
-        f₁(u, w | c, G) about each of `COLOUR_NODES`, and T there.
+        f₁(u, w | G) and f₂(v, c | G).
     weight_curve : array
         T = Σ ω K_G on the grid of G [1/mag].
     surface_density : array
@@ -198,7 +184,6 @@ class FieldModel:
 
     motions: ConditionalDensity
     colours: ConditionalDensity
-    motions_by_colour: tuple[tuple[ConditionalDensity, Floats], ...]
     weight_curve: Floats
     surface_density: Floats
     window: Floats
@@ -219,59 +204,16 @@ class FieldModel:
         own_weight : array, shape (n,)
             What each star itself weighs in this model, 0 where it is not part of it.
         """
-        shape = self._motions(stars, bins, ridge, own_weight)
-        features = _colour_features(stars, ridge)
-        shape *= without_own(
-            self.colours(features),
-            bins.read(self.weight_curve),
-            own_weight,
-            COLOUR_GRID,
-            _coverage_at(COLOUR_GRID, features),
-            COLOUR_GRID.even,
-            PRIOR_COUNT,
-        )
+        total = bins.read(self.weight_curve)
+        shape = np.ones(len(stars))
+        for density, features in (
+            (self.motions, _motion_features(stars)),
+            (self.colours, _colour_features(stars, ridge)),
+        ):
+            covered = _coverage_at(density.shape, features)
+            shape *= without_own(density(features), total, own_weight, density.shape, covered)
         shape /= bins.read(self.window)
         return bins.read(self.surface_density) * shape, shape
-
-    def _motions(
-        self, stars: Stars, bins: MagnitudeBins, ridge: Floats, own_weight: Floats
-    ) -> Floats:
-        """Return f₁(u, w | c, G) at stars, without each star itself."""
-        features = _motion_features(stars)
-        covered = _coverage_at(MOTION_GRID, features)
-        mean = without_own(
-            self.motions(features),
-            bins.read(self.weight_curve),
-            own_weight,
-            MOTION_GRID,
-            covered,
-            MOTION_GRID.even,
-            PRIOR_COUNT,
-        )
-        out = np.zeros(len(stars))
-        shares = colour_shares(stars.colour - ridge)
-        for share, (density, curve) in zip(shares, self.motions_by_colour, strict=True):
-            rows = np.flatnonzero(share > 0)
-            out[rows] += share[rows] * without_own(
-                density(features[:, rows]),
-                bins.read(curve)[rows],
-                own_weight[rows] * share[rows],
-                MOTION_GRID,
-                covered[rows],
-                mean[rows],
-                PRIOR_MOTIONS,
-            )
-        return out
-
-
-def colour_shares(colour: Floats) -> Floats:
-    """Return how much a star of colour c belongs to each of `COLOUR_NODES`, shape (nodes, n).
-
-    Linear between neighbouring nodes; the shares of a star sum to 1.
-    """
-    place = np.interp(colour, COLOUR_NODES, np.arange(len(COLOUR_NODES)))
-    nodes = np.arange(len(COLOUR_NODES))[:, None]
-    return np.maximum(1.0 - np.abs(place - nodes), 0.0)
 
 
 def _motion_features(stars: Stars) -> Floats:
@@ -328,13 +270,6 @@ def fit_field(
     typical = float(np.median(stars.window[used])) if len(used) else float(np.median(stars.window))
     return FieldModel(
         motions=ConditionalDensity(MOTION_GRID, motion_features, weight[used]),
-        motions_by_colour=tuple(
-            (
-                ConditionalDensity(MOTION_GRID, motion_features, (weight * share)[used]),
-                bins.smooth(weight * share, G_WIDTH),
-            )
-            for share in colour_shares(stars.colour - ridge)
-        ),
         colours=ConditionalDensity(COLOUR_GRID, colour_features, weight[used]),
         weight_curve=bins.smooth(weight, G_WIDTH),
         surface_density=(count + PRIOR_COUNT) / area_pc2,

@@ -188,7 +188,7 @@ class Mixture:
             curve = self._near_bins.smooth(weighted, COUNT_WIDTH)
             phi = self._near_bins.read(curve) / share
             radial = update_weights(self._discs, radial, weighted, near.g_mag)
-            colours = ridge.update_binary_share(colours, q, binary / in_colour)
+            colours = ridge.update_binary_share(colours, q, single, binary)
             if widths and step % MOTION_EVERY == MOTION_EVERY - 1:
                 motion = update_motion(near, q, motion, self.first_motion)
             if widths and step % COLOUR_EVERY == COLOUR_EVERY - 1:

@@ -13,7 +13,7 @@ REACHES_PC = (1.2, 1.8, 2.7, 4.0, 6.0, 9.0, 13.5, 20.0, 30.0, 45.0)
 #: Faintest stars that the profile follows [mag]; fainter ones let it swallow residual field.
 MAX_G = 18.0
 #: Stars added to each disc, and the largest weight of the discs that reach beyond `WIDE_PC`.
-PRIOR_STARS, WIDE_PC, LARGEST_OF_WIDE = 0.1, 15.0, 0.12
+PRIOR_STARS, WIDE_PC, LARGEST_OF_WIDE = 0.1, 15.0, 0.15
 #: Least density of a disc [1/pc²], so that a place beyond all of them has one.
 _LEAST = 1e-12
 
@@ -56,7 +56,7 @@ def surface_density(discs: Floats, weights: Floats) -> Floats:
 def update_weights(discs: Floats, weights: Floats, q: Floats, g_mag: Floats) -> Floats:
     """Return the weights after one step of expectation–maximisation over stars of G < 18.
 
-    w_k ← Σ q w_k B_k / Σ_j w_j B_j + 0.1, normalised; the discs that reach beyond 15 pc have 0.12
+    w_k ← Σ q w_k B_k / Σ_j w_j B_j + 0.1, normalised; the discs that reach beyond 15 pc have 0.15
     at most, together.
 
     Parameters

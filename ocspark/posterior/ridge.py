@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.posterior.colours import MemberColours
+from ocspark.posterior.colours import C_BINS, C_STEP, MemberColours
 from ocspark.posterior.stars import Stars
 
 Floats = NDArray[np.float64]
 
-#: Density of members anywhere in colour [1/mag]: giants, stragglers, isochrones that do not fit.
+#: Density of members anywhere in colour [1/mag], over that of all others: giants, stragglers,
+#: isochrones that do not fit.
 FLOOR = 0.03
+#: What the densities add up to with it, over the range of colour that there is.
+_TOTAL = 1.0 + FLOOR * C_BINS * C_STEP
 #: G at which the shift dC is fitted [mag], constant beyond; ranges of G that fit each.
 KNOTS = (12.0, 15.0, 18.0)
 RANGES = ((0.0, 13.5), (13.5, 16.5), (16.5, 18.7))
@@ -58,21 +61,31 @@ def densities(colours: MemberColours, stars: Stars, fit: ColourFit) -> tuple[Flo
 
 
 def mixed(single: Floats, binary: Floats, binary_share: float) -> Floats:
-    """Return d = (1 − f_b) · singles + f_b · binaries + 0.03 [1/mag], shape (n,)."""
-    return (1.0 - binary_share) * single + binary_share * binary + FLOOR
+    """Return d = ((1 − f_b) · singles + f_b · binaries + 0.03) / 1.12 [1/mag], shape (n,).
+
+    d is normalised, floor included: a member's density that is not makes φ, and so every q, too
+    large wherever the field hides the floor.
+    """
+    return ((1.0 - binary_share) * single + binary_share * binary + FLOOR) / _TOTAL
 
 
-def update_binary_share(fit: ColourFit, q: Floats, ratio: Floats) -> ColourFit:
-    """Return the fit with f_b after one step: Σ q f_b P_binary/d, with stars of the prior.
+def update_binary_share(fit: ColourFit, q: Floats, single: Floats, binary: Floats) -> ColourFit:
+    """Return the fit with f_b after one step of expectation–maximisation.
+
+    f_b ← Σ q f_b P_binary/d over Σ q (all but the floor)/d, with 30 stars more at 0.35.
 
     Parameters
     ----------
     fit : ColourFit
-    q, ratio : arrays, shape (n,)
-        `ratio` is P_binary(C | G)/d.
+    q, single, binary : arrays, shape (n,)
+        `single` and `binary` are P(C | G) [1/mag].
     """
-    expected = float((q * ratio).sum()) * fit.binary_share
-    share = (expected + FIRST_BINARY_SHARE * BINARY_PRIOR_STARS) / (q.sum() + BINARY_PRIOR_STARS)
+    in_binary = fit.binary_share * binary
+    on_isochrone = (1.0 - fit.binary_share) * single + in_binary
+    per_density = q / (on_isochrone + FLOOR)
+    expected = float((per_density * in_binary).sum())
+    of = float((per_density * on_isochrone).sum())
+    share = (expected + FIRST_BINARY_SHARE * BINARY_PRIOR_STARS) / (of + BINARY_PRIOR_STARS)
     return replace(fit, binary_share=float(np.clip(share, *BINARY_LIMITS)))
 
 
