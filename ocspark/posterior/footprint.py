@@ -46,7 +46,7 @@ def covered_radius_deg(
     """Return the radius of the largest disc about a centre that has sources everywhere [deg].
 
     It ends half a cell before the nearest edge of the nearest empty cell whose neighbours lead
-    one to expect ten sources or more there; somewhere in between sources end.
+    one to expect ten sources or more there, or are all empty; in between sources end.
 
     Parameters
     ----------
@@ -71,20 +71,23 @@ def covered_radius_deg(
         cells, counts = _merged(cells >> 2, counts)
         order -= 1
     side = 2**order
-    cone = hpgeom.query_circle(side, ra_deg, dec_deg, radius_deg, inclusive=True, nest=True)
-    empty = np.setdiff1d(cone, cells, assume_unique=True)
+    cell_deg = float(np.degrees(np.sqrt(4.0 * np.pi / (12 * side**2))))
+    # Cells that lie inside the cone: of those at its edge only a part was counted.
+    inner = hpgeom.query_circle(
+        side, ra_deg, dec_deg, max(radius_deg - cell_deg, 0.1 * cell_deg), nest=True
+    )
+    at_centre = hpgeom.angle_to_pixel(side, ra_deg, dec_deg, nest=True)
+    empty = np.setdiff1d(np.append(inner, at_centre), cells)
     neighbours = hpgeom.neighbors(side, empty, nest=True).reshape(-1, 8)
-    expected = _mean_of_covered(neighbours, cells, counts)
-    holes = empty[expected >= EXPECTED]
-    at_centre = int(hpgeom.angle_to_pixel(side, ra_deg, dec_deg, nest=True))
-    if at_centre not in cells and (at_centre in holes or not len(holes)):
+    expected, covered = _mean_of_covered(neighbours, cells, counts)
+    holes = empty[(expected >= EXPECTED) | (covered == 0)]
+    if at_centre in holes:
         return 0.0
     if not len(holes):
         return radius_deg
     edge_ra, edge_dec = hpgeom.boundaries(side, holes, step=4, nest=True)
     nearest = float(np.degrees(separation_rad(edge_ra, edge_dec, ra_deg, dec_deg).min()))
-    half_cell = 0.5 * float(np.degrees(np.sqrt(4.0 * np.pi / (12 * side**2))))
-    return min(max(nearest - half_cell, 0.0), radius_deg)
+    return min(max(nearest - 0.5 * cell_deg, 0.0), radius_deg)
 
 
 def _merged(
@@ -98,11 +101,11 @@ def _merged(
 
 def _mean_of_covered(
     neighbours: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the mean count of those of a cell's neighbours that have sources, 0 without any."""
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mean count of those neighbours that have sources, and how many have."""
     if not len(cells):
-        return np.zeros(len(neighbours))
+        return np.zeros(len(neighbours)), np.zeros(len(neighbours), dtype=np.int64)
     place = np.minimum(np.searchsorted(cells, neighbours), len(cells) - 1)
     has = cells[place] == neighbours
-    total = np.where(has, counts[place], 0).sum(axis=1)
-    return np.asarray(total / np.maximum(has.sum(axis=1), 1))
+    total, covered = np.where(has, counts[place], 0).sum(axis=1), has.sum(axis=1)
+    return total / np.maximum(covered, 1), covered

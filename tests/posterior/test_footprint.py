@@ -35,8 +35,9 @@ def test_a_cone_has_a_thousand_to_a_few_thousand_cells(radius):
 
 
 def test_a_cone_that_is_covered_ends_where_it_ends():
-    ra, dec, _ = sources()
+    ra, dec, distance = sources()
     assert radius_of(np.ones(len(ra), dtype=bool), ra, dec) == RADIUS
+    assert radius_of(distance < RADIUS, ra, dec) == RADIUS  # only what lies in the cone is counted
 
 
 def test_few_sources_are_no_holes():

@@ -62,16 +62,15 @@ def test_few_stars_leave_the_shift_as_it_is(colours):
 
 def test_the_share_of_binaries_is_found(colours):
     rng = np.random.default_rng(2)
-    n = 4_000
+    n = 3_000
     is_binary = rng.uniform(size=n) < 0.5
-    g = rng.uniform(12, 18, n)
-    # Draw colours from the densities themselves.
-    grid = np.linspace(0.0, 1.6, 801)
-    colour = np.empty(n)
-    for i in range(n):
-        both = colours.densities(grid, np.full(801, g[i]), np.full(801, 0.015))
-        cumulative = np.cumsum(both[int(is_binary[i])])
-        colour[i] = grid[np.searchsorted(cumulative, rng.uniform() * cumulative[-1])]
+    # Colours drawn from the densities themselves, at one magnitude.
+    g, grid = np.full(n, 15.0), np.linspace(0.0, 1.6, 1_601)
+    both = colours.densities(grid, np.full(1_601, 15.0), np.full(1_601, 0.015))
+    cumulative = [np.cumsum(kind) / kind.sum() for kind in both]
+    share = rng.uniform(size=n)
+    drawn = [grid[np.searchsorted(kind, share)] for kind in cumulative]
+    colour = np.where(is_binary, drawn[1], drawn[0])
     stars, fit = stars_of(g, colour, 0.001), ColourFit()
     single, binary = densities(colours, stars, fit)
     for _ in range(60):
