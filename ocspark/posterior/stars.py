@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +117,26 @@ def offsets_pc(
     """
     east, north = tangent_plane_rad(ra_deg, dec_deg, ra0_deg, dec0_deg)
     return distance_pc * east, distance_pc * north
+
+
+def candidates_of(
+    columns: Mapping[str, NDArray[Any]], ra0_deg: float, dec0_deg: float, distance_pc: float
+) -> Candidates:
+    """Return the `Candidates` of a cluster's rows of a candidates table.
+
+    Parameters
+    ----------
+    columns : mapping of arrays, shape (n,)
+        The columns that `Candidates` names, but for ra and dec [deg] in place of xi and eta.
+    ra0_deg, dec0_deg, distance_pc : float
+        Centre [deg] and distance [pc] of the cluster.
+    """
+    xi, eta = offsets_pc(columns["ra"], columns["dec"], ra0_deg, dec0_deg, distance_pc)
+    kept = {"source_id": np.int64, "is_training_member": np.bool_}
+    known = {**columns, "xi": xi, "eta": eta}
+    return Candidates(
+        **{f.name: np.asarray(known[f.name], kept.get(f.name, float)) for f in fields(Candidates)}
+    )
 
 
 @dataclass(frozen=True)

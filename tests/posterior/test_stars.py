@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from ocspark.posterior.stars import is_measured, offsets_pc, relative_stars
+from ocspark.posterior.stars import candidates_of, is_measured, offsets_pc, relative_stars
 from tests.posterior.simulate import a_cluster, simulate, with_columns
 
 
@@ -48,3 +48,15 @@ def test_stars_are_those_within_the_disc_with_all_measurements():
     np.testing.assert_array_equal(is_measured(candidates), np.arange(len(parallax)) != 3)
     np.testing.assert_allclose(stars.offset[0], candidates.pmra[rows] - cluster.pmra)
     assert np.all(np.isfinite(stars.correlation))
+
+
+def test_rows_of_a_table_become_candidates():
+    wanted = simulate(20, 300, 3, a_cluster()).candidates
+    dec = 10.0 + np.degrees(wanted.eta / 500.0)
+    ra = 40.0 + np.degrees(wanted.xi / 500.0) / np.cos(np.radians(dec))
+    columns = {name: values for name, values in vars(wanted).items() if name not in ("xi", "eta")}
+    found = candidates_of({**columns, "ra": ra, "dec": dec}, 40.0, 10.0, 500.0)
+    np.testing.assert_array_equal(found.parallax, wanted.parallax)
+    np.testing.assert_allclose(found.eta, wanted.eta, atol=0.05 * 30)
+    assert found.source_id.dtype == np.int64
+    assert found.is_training_member.dtype == bool
