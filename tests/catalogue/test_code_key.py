@@ -108,7 +108,7 @@ def keys_of(folder: Path) -> dict[str, str]:
         ("selection/match.py", "search membership summary"),
         ("physics/isochrone.py", "characterise summary"),
         ("selection/characterise.py", "characterise summary"),
-        ("membership/keyed.py", "membership"),
+        ("keyed.py", "membership"),
         ("catalogue/summary.py", "summary"),
         ("tables/clusters.py", "summary"),
     ],
