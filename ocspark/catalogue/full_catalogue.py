@@ -32,7 +32,7 @@ from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.store.files import TableFile, telling_full_disk
 from ocspark.store.folder import RunFolder
-from ocspark.store.lock import hold_lock
+from ocspark.store.lock import Lock, hold_lock
 from ocspark.store.tasks import DamagedFiles
 from ocspark.tables.candidates import carried_record
 
@@ -76,6 +76,8 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         For anything wrong with settings or inputs.
     OutputError
         If there is no room, the storage stays away, or files are gone that were written.
+    BusyError
+        If another run is at work in the folder.
     """
     request = open_request(settings, spark)
     run = request.run
@@ -84,12 +86,12 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         request.inputs.log()
         with telling_full_disk(run.root):
             storage.make_directory(run.root)
-            with hold_lock(run.path("_lock")):
+            with hold_lock(run.path("_lock")) as lock:
                 finished = request.finished()  # another may have ended it meanwhile
                 if finished is None:
                     _claim(request)
                     session = spark or get_session(APPLICATION, settings.spark.config)
-                    record = _execute(request, session)
+                    record = _execute(request, session, lock)
                     _announce(request)
                     _remove_temporary(run)
                     return RunResult(run.root, record, False)
@@ -114,7 +116,7 @@ def _announce(request: Request) -> None:
         storage.remove_file(run.path(_UNANNOUNCED))
 
 
-def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
+def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.monotonic()
     run = request.run
     if request.catalogue is not None:
@@ -140,6 +142,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
             "command makes it again"
         )
     check_unchanged(request.inputs, request.fingerprint)
+    lock.confirm()
     storage.write_file(
         run.path(FILES),
         json.dumps([file.as_json() for file in stages.files if file.table != "clusters"]),
