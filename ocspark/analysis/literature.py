@@ -17,10 +17,11 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_at
-from ocspark.analysis.landed import LandedRun, LandedTables, open_run
+from ocspark.analysis.landed import LandedTables
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
 from ocspark.inputs.members import MemberList, read_members
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import COMPARISON, LISTED_STARS
 from ocspark.tables.fields import struct
 
@@ -44,7 +45,7 @@ def open_comparison(path: str) -> Comparison:
 
 def compare(
     spark: SparkSession,
-    run_path: str,
+    run: FinishedRun,
     members_path: str,
     output: str,
     *,
@@ -58,8 +59,7 @@ def compare(
     Parameters
     ----------
     spark : SparkSession
-    run_path : str
-        A finished run.
+    run : FinishedRun
     members_path : str
         Member list of any format that the main job reads.
     output : str
@@ -75,10 +75,9 @@ def compare(
     Raises
     ------
     InputError
-        For a run that is not finished, a bad list, no cluster in common, or a directory
+        For a bad list, no cluster in common, or a directory
         `output` with something else in it.
     """
-    run = open_run(run_path)
     done = run.clusters[run.clusters["status"] == "done"]
     members = read_members(members_path, columns or {}, frozenset(done["cluster_key"]))
     if members.table.empty:
@@ -174,7 +173,7 @@ def _write(frame: DataFrame, path: str) -> None:
 
 def _listed_stars(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     candidates: DataFrame,
     listed: DataFrame,
     rows: pd.DataFrame,

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
-from ocspark.analysis.landed import LandedRun
 from ocspark.inputs.clusters import read_clusters
 from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
 from ocspark.mirror.read import read_sources
@@ -27,9 +26,11 @@ from ocspark.selection.candidates import (
 )
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.model import ClusterModel
+from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import LISTED_STARS
 from ocspark.tables.arrow import split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
@@ -74,7 +75,7 @@ def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[
 
 
 def look_up(
-    spark: SparkSession, run: LandedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
+    spark: SparkSession, run: FinishedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
 ) -> DataFrame:
     """Find listed stars that are no candidates in the mirror, and judge them.
 
@@ -85,7 +86,7 @@ def look_up(
     Parameters
     ----------
     spark : SparkSession
-    run : LandedRun
+    run : FinishedRun
     missing : DataFrame
         cluster, source_id, list_probability.
     cells : DataFrame
@@ -138,10 +139,11 @@ def _files(
 
 
 def _judge(
-    spark: SparkSession, kept: DataFrame, run: LandedRun, cones: Cones, release: Release
+    spark: SparkSession, kept: DataFrame, run: FinishedRun, cones: Cones, release: Release
 ) -> DataFrame:
+    models = read_models(run)
     bounds = cones.table.set_index("cluster_key").to_dict("index")
-    shipped = ship(spark, (run.models, bounds, release_calibration(release)))
+    shipped = ship(spark, (models, bounds, release_calibration(release)))
     schema = struct(_JUDGED)
 
     def judge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -23,13 +23,14 @@ from ocspark.catalogue.request import (
     open_request,
     parse_record,
 )
-from ocspark.catalogue.reuse import DEPENDENCE, FILES, Reuse
+from ocspark.catalogue.reuse import DEPENDENCE, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.store.files import TableFile, telling_full_disk
+from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
 from ocspark.store.lock import hold_lock
 from ocspark.store.tasks import DamagedFiles
@@ -106,7 +107,7 @@ def _claim(request: Request) -> None:
 
 def _announce(request: Request) -> None:
     """Let `latest` name the run, once; also if it was stopped between run.json and this."""
-    run, latest = request.run, storage.join(request.root, "latest")
+    run, latest = request.run, storage.join(request.root, LATEST)
     if storage.exists(run.path(_UNANNOUNCED)) or not storage.exists(latest):
         storage.write_file(latest, request.run_id + "\n")
         storage.remove_file(run.path(_UNANNOUNCED))
@@ -150,7 +151,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
     }
     if request.catalogue is not None:
         request.catalogue.publish(spark, run, record)
-    storage.write_file(run.path("run.json"), json.dumps(record, indent=1))
+    storage.write_file(run.path(RECORD), json.dumps(record, indent=1))
     return record
 
 

@@ -18,8 +18,9 @@ from ocspark.errors import InputError
 from ocspark.membership.evaluate import expected_device
 from ocspark.settings import OutputSettings, Settings
 from ocspark.storage import is_table
-from ocspark.store.catalogue_tables import TABLES, CatalogueTables
+from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.folder import RunFolder
+from ocspark.tables.run_tables import RESULT_TABLES
 
 #: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
 BASE = "_base"
@@ -127,7 +128,7 @@ def open_request(settings: Settings, spark: SparkSession | None) -> Request:
 
 def catalogue_tables(request: Request) -> list[str]:
     """Return the tables that a run writes to a catalogue."""
-    return [table for table in TABLES if table in request.tables or table == "clusters"]
+    return [table for table in RESULT_TABLES if table in request.tables or table == "clusters"]
 
 
 def _output(output: OutputSettings) -> tuple[str, CatalogueTables | None]:

@@ -14,13 +14,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.characterise import (
-    CELL_TABLE,
-    MODEL_TABLE,
-    SEARCH_TABLE,
-    TRAINING_TABLE,
-    Characterise,
-)
+from ocspark.catalogue.characterise import MODEL_TABLE, SEARCH_TABLE, Characterise
 from ocspark.catalogue.dependence import STAGES
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import LayOut
@@ -34,28 +28,16 @@ from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
 from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
-from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection.model import ClusterModel, models_of_rows
 from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
-from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS
-from ocspark.tables.run import CELLS, COUNTS, SEARCH
+from ocspark.tables.run_tables import RUN_TABLES
 
 log = logging.getLogger("ocspark")
 
-#: Columns of the tables that the steps write.
-TABLE_FIELDS = {
-    SEARCH_TABLE: SEARCH,
-    COUNT_TABLE: COUNTS,
-    CELL_TABLE: CELLS,
-    MODEL_TABLE: MODELS,
-    TRAINING_TABLE: TRAINING_MEMBERS,
-    "candidates": CANDIDATES,
-    "non_members": NON_MEMBERS,
-}
 #: Folders that only serve the steps, and go when the run is finished.
 TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
 
@@ -200,12 +182,9 @@ class RunStages:
 
     def _models(self, keys: Sequence[int]) -> dict[int, ClusterModel]:
         """Return the models of some clusters, where they have one."""
-        names, wanted = self._inputs.cluster_names, set(keys)
-        return {
-            key: model_from_row(row, names[key])
-            for key, row in self._characterised.items()
-            if row["reason"] is None and key in wanted
-        }
+        wanted = set(keys)
+        names = {k: name for k, name in self._inputs.cluster_names.items() if k in wanted}
+        return models_of_rows(self._characterised.values(), names)
 
     def _evaluate(self) -> None:
         """Pass 2: candidates and their probabilities."""
@@ -256,14 +235,14 @@ class RunStages:
         for table in self._tables:
             if table not in written:
                 self.files.append(
-                    self._folder.write_table(table, empty_table(TABLE_FIELDS[table]), "empty")
+                    self._folder.write_table(table, empty_table(RUN_TABLES[table]), "empty")
                 )
         self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters"])
         return rows
 
     def _read(self, table: str) -> pa.Table:
         """Read a small table of the run on the driver."""
-        empty = empty_table(TABLE_FIELDS[table])
+        empty = empty_table(RUN_TABLES[table])
 
         def read(file: TableFile) -> pa.Table:
             filesystem, inner = storage.resolve(self._folder.path(file.name))

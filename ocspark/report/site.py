@@ -26,7 +26,7 @@ from ocspark.analysis.distributed import (
     measure_clusters,
     shared_stars,
 )
-from ocspark.analysis.landed import LandedRun, records
+from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.errors import InputError
 from ocspark.report.assets import write_assets
@@ -34,7 +34,9 @@ from ocspark.report.front import write_front
 from ocspark.report.names import page_folders
 from ocspark.report.page import PageFacts, page_files
 from ocspark.report.view import ClusterView, ListedStars
+from ocspark.selection.run_models import read_models
 from ocspark.session import ship
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct
 
@@ -66,7 +68,7 @@ class _Page:
 
 def make_report(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     output: str,
     comparisons: Sequence[Comparison] = (),
     differences: Sequence[Differences] = (),
@@ -76,7 +78,7 @@ def make_report(
     Parameters
     ----------
     spark : SparkSession
-    run : LandedRun
+    run : FinishedRun
     output : str
         Directory for the site: new, empty, or with an earlier report, which is replaced. A
         shared or object-store path if the workers are other machines.
@@ -108,7 +110,7 @@ def make_report(
 
 
 def _check(
-    run: LandedRun,
+    run: FinishedRun,
     output: str,
     comparisons: Sequence[Comparison],
     differences: Sequence[Differences],
@@ -141,7 +143,7 @@ def _clear(output: str) -> None:
 
 
 def _pages(
-    run: LandedRun,
+    run: FinishedRun,
     folders: dict[str, str],
     structure: pd.DataFrame,
     shared: pd.DataFrame,
@@ -155,9 +157,10 @@ def _pages(
         neighbour = {"name": row["other"], "page": page, "n_p10": row["n_p10"]}
         neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
     compared = [_rows_by_cluster(comparison) for comparison in comparisons]
+    models = read_models(run)
     pages = {}
     for row in records(run.clusters):
-        name, model = row["cluster"], run.models.get(row["cluster_key"])
+        name, model = row["cluster"], models.get(row["cluster_key"])
         pages[name] = _Page(
             folder=folders[name],
             row=row,
@@ -180,7 +183,7 @@ def _rows_by_cluster(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
 
 def _write_pages(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     pages: dict[str, _Page],
     output: str,
     comparisons: Sequence[Comparison],
@@ -209,7 +212,7 @@ def _write_pages(
 
 
 def _page_stars(
-    spark: SparkSession, run: LandedRun, comparisons: Sequence[Comparison]
+    spark: SparkSession, run: FinishedRun, comparisons: Sequence[Comparison]
 ) -> DataFrame:
     """Return all stars that pages draw, and a row without a star for every cluster."""
     schema = struct(_STARS)

@@ -41,6 +41,7 @@ from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.storage import is_table
+from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
 from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
@@ -139,7 +140,7 @@ class _Measurement:
         self, inputs: RunInputs, real: RunResult, folder: RunFolder, spark: SparkSession
     ) -> None:
         self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
-        self._real_run = RunFolder(real.path)
+        self._real_run = FinishedRun(real.path, real.record)
         self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
         inputs_of_twins = json.loads(storage.read_text(folder.path(INPUTS)))
         self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
@@ -147,7 +148,8 @@ class _Measurement:
     def execute(self, copies: int, seed: int) -> dict[str, Any]:
         twins = self._plan(copies, seed)
         self._plant(twins, seed)
-        found = run_full_catalogue(self._settings_with_twins(), self._spark)
+        made = run_full_catalogue(self._settings_with_twins(), self._spark)
+        found = FinishedRun(made.path, made.record)
         search_offsets(
             self._spark, self._inputs, self._real_run, twins, self._folder, self._depends_on
         )
@@ -234,19 +236,19 @@ class _Measurement:
         tree["output"] |= {"work": None, "base": None}
         return Settings.model_validate(tree)
 
-    def _describe(self, twins: Sequence[Twin], found: RunResult) -> pd.DataFrame:
+    def _describe(self, twins: Sequence[Twin], found: FinishedRun) -> pd.DataFrame:
         """Return the `SELECTION_TWINS` table."""
         stars = self._read(TWIN_TRUTH, MOCK_TRUTH).groupBy("cluster")
         bright = F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT)
         planted = stars.agg(F.count("*").alias("n_planted"), bright.alias("richness"))
-        run = RunFolder(found.path).read_arrow("clusters").to_pandas()
+        run = found.read_arrow("clusters").to_pandas()
         in_cone = count_offset_cones(self._folder)
         return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
-    def _count(self, found: RunResult, done: Sequence[str]) -> pd.DataFrame:
+    def _count(self, found: FinishedRun, done: Sequence[str]) -> pd.DataFrame:
         """Count the stars of twins that are done; only the counts come to the driver."""
         names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
-        candidates = RunFolder(found.path).read(self._spark, "candidates", CANDIDATES)
+        candidates = found.read(self._spark, "candidates")
         counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
         counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
         cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]

@@ -18,6 +18,7 @@ from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.session import get_session
 from ocspark.settings import Settings, make_settings
+from ocspark.store.finished_run import open_run
 from ocspark.validation.parity import ClusterParity, compare_cluster, pool
 
 log = logging.getLogger("ocspark")
@@ -103,7 +104,8 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
 def compare_run(root: Path, run: str, model: str) -> dict[str, Any]:
     """Compare a finished run with the reference results of a data set."""
     reference = {t: pd.read_parquet(root / REFERENCE / f"{t}.parquet") for t in TABLES}
-    ours = {t: pd.read_parquet(storage.resolve(f"{run}/{t}")[1]) for t in TABLES[:2]}
+    finished = open_run(run)
+    ours = {t: finished.read_arrow(t).to_pandas() for t in TABLES[:2]}
     parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
     available = pd.Index(pd.read_parquet(root / GAIA, columns=["source_id"])["source_id"])
     members = pd.read_parquet(root / MEMBERS, columns=["cluster", "source_id", "probability"])

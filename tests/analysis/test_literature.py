@@ -14,10 +14,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS, Cut, parse_cut
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import Comparison, compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
+from ocspark.selection.run_models import read_models
+from ocspark.store.finished_run import open_run
 from tests.toy import Toy
 from tests.toyrun import ROOT, candidates_of
 
@@ -77,7 +78,7 @@ def comparison(
     output = tmp_path_factory.mktemp("compared") / "toy"
     return compare(
         spark,
-        finished.path,
+        open_run(finished.path),
         str(listed),
         str(output),
         name="toy",
@@ -138,10 +139,9 @@ def test_every_missed_star_has_a_reason_and_it_is_the_selections(
 ) -> None:
     stars = pd.read_parquet(f"{comparison.path}/stars").set_index(["cluster", "source_id"])
     missed = stars[stars["probability"].isna()]
-    run = open_run(finished.path)
     kept = missed[missed["kept"]]
     assert kept["in_cone"].sum() > 20 and (~kept["in_cone"]).sum() > 10
-    models = {m.cluster: m for m in run.models.values()}
+    models = {m.cluster: m for m in read_models(open_run(finished.path)).values()}
     everything = ["passes_proper_motion", "passes_parallax", "passes_isochrone"]
     for (name, source_id), star in kept.iterrows():
         m = models[name]
@@ -256,13 +256,12 @@ def test_a_wrong_cut_is_named(text: str) -> None:
 def test_bad_input_is_one_clear_line(
     spark: SparkSession, finished: RunResult, listed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"--run: .*run.json"):
-        compare(spark, str(tmp_path), str(listed), str(tmp_path / "o"), name="x")
+    run = open_run(finished.path)
     strange = tmp_path / "strange.csv"
     strange.write_text("cluster,source_id,probability\nM_999,1,0.5\n")
     with pytest.raises(InputError, match="no cluster in common"):
-        compare(spark, finished.path, str(strange), str(tmp_path / "o"), name="x")
+        compare(spark, run, str(strange), str(tmp_path / "o"), name="x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not empty"):
-        compare(spark, finished.path, str(listed), str(tmp_path / "full"), name="x")
+        compare(spark, run, str(listed), str(tmp_path / "full"), name="x")

@@ -14,6 +14,7 @@ from ocspark.analysis.cuts import PAPER_CUTS
 from ocspark.analysis.literature import compare
 from ocspark.build.write import write_hats
 from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
@@ -32,7 +33,7 @@ def test_nearly_all_probable_members_of_tarricq_are_recovered(
     write_hats(sources, mirror, order=4, catalogue_name="edr3_cones")
     settings = validation_settings(SHARED, mirror, str(tmp_path), CLUSTERS)
     run = run_full_catalogue(settings, spark)
-    comparison = compare(spark, run.path, str(T22), str(tmp_path / "t22"), name="T22")
+    comparison = compare(spark, open_run(run.path), str(T22), str(tmp_path / "t22"), name="T22")
     rows = pd.read_parquet(f"{comparison.path}/clusters")
     rows = rows[rows["cut"] == PROBABLE.name].set_index("cluster")
     assert sorted(rows.index) == CLUSTERS

@@ -1,0 +1,29 @@
+"""The tables of a run by name: the one map from a table's name to its columns.
+
+For readers on the driver. What tasks of a stage run imports its own tables, since what a stage
+imports decides when it is done again.
+"""
+
+from __future__ import annotations
+
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
+from ocspark.tables.clusters import CLUSTERS
+from ocspark.tables.fields import Field
+from ocspark.tables.run import CELLS, COUNTS, SEARCH
+
+#: What a run is made for.
+RESULT_TABLES: dict[str, list[Field]] = {
+    "candidates": CANDIDATES,
+    "training_members": TRAINING_MEMBERS,
+    "clusters": CLUSTERS,
+    "non_members": NON_MEMBERS,
+}
+#: And what it keeps for later runs.
+RUN_TABLES: dict[str, list[Field]] = {
+    **RESULT_TABLES,
+    "_search": SEARCH,
+    "_counts": COUNTS,
+    "_cells": CELLS,
+    "_models": MODELS,
+}
