@@ -50,7 +50,9 @@ class RunResult:
     already_finished: bool
 
 
-def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) -> RunResult:
+def run_full_catalogue(
+    settings: Settings, spark: SparkSession | None = None, overlay: str | None = None
+) -> RunResult:
     """Compute membership probabilities for all clusters of a table.
 
     Clusters on which nothing has changed since an earlier finished run in the same folder are
@@ -63,6 +65,8 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         From `ocspark.settings.load_settings` or `make_settings`.
     spark : SparkSession, optional
         Classic or Connect; by default the active one, or a new one.
+    overlay : str, optional
+        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
     OutputError
         If there is no room, the storage stays away, or files are gone that were written.
     """
-    request = open_request(settings, spark)
+    request = open_request(settings, spark, overlay)
     run = request.run
     finished = request.finished()
     if finished is None:
@@ -179,6 +183,7 @@ def _record(
         "run_id": request.run_id,
         "inputs": json.loads(json.dumps(request.fingerprint)),
         "settings": inputs.settings.model_dump(mode="json"),
+        "overlay": request.overlay,
         "release": inputs.release.name,
         "warnings": inputs.warnings(),
         "model": {

@@ -22,7 +22,6 @@ from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_sources
 from ocspark.mirror.scan import Scan
-from ocspark.mirror.table import TableRange
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
 from ocspark.store.files import TableFile, TableWriters
@@ -112,7 +111,7 @@ class MirrorPass:
 
     @property
     def _is_table(self) -> bool:
-        return any(isinstance(file.file, TableRange) for file in self.files)
+        return any(file.file.in_table for file in self.files)
 
     def _portions(self) -> list[Portion]:
         if self.counts is None:

@@ -40,6 +40,8 @@ class Request:
         Folder of the runs.
     catalogue : CatalogueTables or None
         Where the finished tables go as well.
+    overlay : str or None
+        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
     """
 
     inputs: RunInputs
@@ -47,6 +49,7 @@ class Request:
     run_id: str
     root: str
     catalogue: CatalogueTables | None
+    overlay: str | None = None
 
     @cached_property
     def run(self) -> RunFolder:
@@ -111,7 +114,9 @@ def parse_record(text: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def open_request(settings: Settings, spark: SparkSession | None) -> Request:
+def open_request(
+    settings: Settings, spark: SparkSession | None, overlay: str | None = None
+) -> Request:
     """Read and check all inputs of a run; nothing is written.
 
     Raises
@@ -120,10 +125,10 @@ def open_request(settings: Settings, spark: SparkSession | None) -> Request:
         For anything wrong with settings or inputs.
     """
     root, catalogue = _output(settings.output)
-    inputs = read_inputs(settings, spark)
+    inputs = read_inputs(settings, spark, overlay)
     fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)
     run_id = settings.output.run_id or default_run_id(fingerprint)
-    return Request(inputs, fingerprint, run_id, root, catalogue)
+    return Request(inputs, fingerprint, run_id, root, catalogue, overlay)
 
 
 def catalogue_tables(request: Request) -> list[str]:

@@ -33,7 +33,6 @@ from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
-from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.run_tables import RUN_TABLES
 
 log = logging.getLogger("ocspark")
@@ -230,14 +229,16 @@ class RunStages:
         in_cone = self._counts.groupby("cluster_key")["n_cone"].sum()
         n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
         rows = cluster_rows(self._inputs, n_cone, self._characterised, self._models(keys), counts)
-        self.files.append(self._folder.write_table("clusters", table_of(rows, CLUSTERS)))
+        for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
+            whole = table_of(of_clusters, RUN_TABLES[table])
+            self.files.append(self._folder.write_table(table, whole))
         written = {file.table for file in self.files}
         for table in self._tables:
             if table not in written:
                 self.files.append(
                     self._folder.write_table(table, empty_table(RUN_TABLES[table]), "empty")
                 )
-        self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters"])
+        self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters", "_cones"])
         return rows
 
     def _read(self, table: str) -> pa.Table:

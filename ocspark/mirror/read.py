@@ -55,7 +55,7 @@ def read_sources(
         not have it.
     """
     types = files[0].types
-    rows = _read_rows(spark, files)
+    rows = read_rows(spark, files)
     picked = []
     for name, column in columns.items():
         value = F.col(f"`{column}`")
@@ -77,7 +77,8 @@ def read_sources(
     return sources
 
 
-def _read_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
+def read_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
+    """Read all rows of some pieces of a mirror, in the needed columns as the mirror has them."""
     types = files[0].types
     ranges = [f.file for f in files if isinstance(f.file, TableRange)]
     if ranges:

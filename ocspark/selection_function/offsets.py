@@ -19,7 +19,6 @@ from ocspark.catalogue.passes import MirrorPass
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, expected_device
-from ocspark.mirror.layout import check_files
 from ocspark.names import cluster_key
 from ocspark.selection.cone import Cones, Stretch, find, make_cones
 from ocspark.selection.model import ClusterModel
@@ -98,15 +97,13 @@ def search_offsets(
     membership = inputs.settings.membership
     sampling = Sampling(**membership.model_dump(exclude={"device"}))
     evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
-    release, mirror = inputs.release, inputs.mirror
-    touched = mirror.touched_by(cones.cover)
-    files = check_files(touched, release.columns, mirror.healpix_column, release.foreign)
+    files = inputs.mirror.check_touched(cones.cover)
     search = MirrorPass(
         "offsets",
         "offset search",
         files,
-        [file.file.name_inside([inputs.settings.mirror.path]) for file in files],
-        release.columns,
+        [file.file.name for file in files],
+        inputs.release.columns,
         cones,
         [depends_on, expected_device(membership.device, spark)],
     )

@@ -99,8 +99,10 @@ def measure_selection_function(
         raise InputError(f"--copies {copies}: expected 1 to 1000")
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed {seed}: expected 0 to 2^63 - 1")
-    if is_table(settings.mirror.path) or settings.mirror.overlay is not None:
-        raise InputError("mirror: expected a mirror of files, without an overlay, to plant into")
+    if is_table(settings.mirror.path):
+        raise InputError(
+            f"mirror.path: {settings.mirror.path}: expected a mirror of files to plant into"
+        )
     inputs = read_inputs(settings, spark)
     depends = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     fingerprint = {"run": depends, "copies": copies, "seed": seed, "format": _FORMAT}
@@ -148,7 +150,9 @@ class _Measurement:
     def execute(self, copies: int, seed: int) -> dict[str, Any]:
         twins = self._plan(copies, seed)
         self._plant(twins, seed)
-        made = run_full_catalogue(self._settings_with_twins(), self._spark)
+        made = run_full_catalogue(
+            self._settings_of_twins(), self._spark, self._folder.path(OVERLAY)
+        )
         found = FinishedRun(made.path, made.record)
         search_offsets(
             self._spark, self._inputs, self._real_run, twins, self._folder, self._depends_on
@@ -225,10 +229,9 @@ class _Measurement:
         plant = PlantTwins(planter, mirror.types, mirror.healpix_column)
         plant_twins(self._spark, self._folder, plant, self._depends_on)
 
-    def _settings_with_twins(self) -> Settings:
-        """Return the run's settings with the twins as its clusters and their stars laid over."""
+    def _settings_of_twins(self) -> Settings:
+        """Return the run's settings with the twins as its clusters."""
         tree = self._inputs.settings.model_dump()
-        tree["mirror"]["overlay"] = self._folder.path(OVERLAY)
         tree["clusters"] = {"path": self._folder.path(TWIN_CLUSTERS)}
         tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
         tree["members"]["neighbourhood"] = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
-from ocspark.tables.clusters import CLUSTERS
+from ocspark.tables.clusters import CLUSTERS, CONES
 from ocspark.tables.fields import Field
 from ocspark.tables.run import CELLS, COUNTS, SEARCH
 
@@ -22,6 +22,7 @@ RESULT_TABLES: dict[str, list[Field]] = {
 #: And what it keeps for later runs.
 RUN_TABLES: dict[str, list[Field]] = {
     **RESULT_TABLES,
+    "_cones": CONES,
     "_search": SEARCH,
     "_counts": COUNTS,
     "_cells": CELLS,

@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.write import write_hats
-from ocspark.mirror.layout import check_files, open_mirror
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.selection.cone import ConeSearch, make_cones
@@ -71,7 +71,7 @@ def search(spark: SparkSession, path: Path) -> list[list[int]]:
         pmdec_dispersion=wide,
     )
     cones = make_cones(clusters, SearchSettings())
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     files = check_files(mirror.touched_by(cones.cover), COLUMNS, mirror.healpix_column)
     found = ConeSearch(spark, COLUMNS, cones).in_files(files, unchanged, CONE).toPandas()
     return [sorted(found.loc[found["cluster_key"] == k, "source_id"]) for k in range(len(CONES))]
@@ -134,7 +134,7 @@ def test_what_lsdb_writes_is_read_searched_and_verified(
     )
     path = tmp_path / "lsdb"
     catalogue.write_catalog(path, progress_bar=False, **layout)
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     assert len({file.order for file in mirror.files}) > 1  # mixed orders
     assert mirror.healpix_column == "_healpix_29"
     assert search(spark, path) == by_astropy(toy.sources)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.mirror.layout import check_files, open_mirror
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.mirror.read import read_sources
 from ocspark.release import load_release
 from tests.toy import Toy
@@ -20,7 +20,7 @@ NEEDED = [c for n, c in COLUMNS.items() if n not in ("nu_eff", "pseudocolour")]
 
 
 def read(spark: SparkSession, path: Path) -> pd.DataFrame:
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     files = check_files(mirror.files, COLUMNS, mirror.healpix_column)
     return read_sources(spark, files, COLUMNS).toPandas().set_index("source_id").sort_index()
 

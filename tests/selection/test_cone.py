@@ -20,7 +20,7 @@ from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
 from ocspark.mirror import portions
-from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
+from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
 from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_sources
 from ocspark.mirror.scan import Scan
@@ -96,7 +96,7 @@ def test_files_of_any_layout_and_tables_give_what_brute_force_gives(
 
 
 def test_only_row_groups_on_a_cone_are_read(toy: Toy, hats: Path) -> None:
-    mirror = open_mirror(str(hats))
+    mirror = list_pieces(str(hats))
     cover = cover_cones(np.array([0.02]), np.array([20.0]), np.array([0.3]))
     touched = mirror.touched_by(cover)
     assert 0 < len(touched) < len(mirror.files)
@@ -136,7 +136,7 @@ def test_scans_and_spark_agree_on_sources_kept_and_their_values(
         for row, column in enumerate(c for c in stars if c != "source_id"):
             stars.loc[row, column] = np.nan
         stars.to_parquet(tmp_path / "a.parquet", row_group_size=300)
-    mirror = open_mirror(str(tmp_path if layout == "plain" else hats))
+    mirror = list_pieces(str(tmp_path if layout == "plain" else hats))
     files = check_files(mirror.files, COLUMNS, mirror.healpix_column)
     expected = read_sources(spark, files, COLUMNS).toPandas().sort_values("source_id")
     got = scan_all(files)

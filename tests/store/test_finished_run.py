@@ -64,14 +64,14 @@ def test_what_is_no_finished_run_is_named(finished: RunResult, tmp_path: Path) -
     with pytest.raises(InputError, match=r"--run: .*run.json: no such file"):
         open_run(str(tmp_path))
     (tmp_path / "_inputs.json").write_text("{}")
-    with pytest.raises(InputError, match="--with-run: .*has not finished"):
+    with pytest.raises(InputError, match=r"--with-run: .*has not finished"):
         open_run(str(tmp_path), "--with-run")
     (tmp_path / "run.json").write_text("half of")
     with pytest.raises(InputError, match=r"run.json: not JSON"):
         open_run(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(InputError, match=r"_files.json: damaged, or made by another version"):
-        open_run(str(tmp_path)).files
+        len(open_run(str(tmp_path)).files)
     with pytest.raises(InputError, match="candidates: no such table"):
         open_run(str(tmp_path)).read_arrow("candidates")
 
