@@ -223,12 +223,6 @@ def remove_quietly(path: str) -> None:
         remove_file(path)
 
 
-def move_file(source: str, target: str) -> None:
-    """Move a file within one file system, replacing what is at `target`."""
-    filesystem, inner = resolve(source)
-    filesystem.move(inner, resolve(target)[1])
-
-
 def size_and_sha256(path: str) -> tuple[int, str]:
     """Return a file's length in bytes and the SHA-256 of its content."""
     digest, size = hashlib.sha256(), 0

@@ -55,10 +55,14 @@ class LayOut:
 
     def __call__(self, clusters: Sequence[ClusterPieces], writers: TableWriters) -> dict[str, Any]:
         """Write each cluster's rows as one file a table, sorted by source_id."""
-        for cluster in clusters:
-            for table, names in cluster.pieces.items():
-                fields = _FIELDS[table]
-                rows = read_clusters(self.root, names, [cluster.key], fields, ["source_id"])
+        for table, fields in _FIELDS.items():
+            names = sorted({name for cluster in clusters for name in cluster.pieces.get(table, ())})
+            if not names:
+                continue
+            keys = [cluster.key for cluster in clusters]  # neighbours: their pieces share files
+            whole = read_clusters(self.root, names, keys, fields, ["source_id"])
+            for cluster in clusters:
+                rows = whole.filter(pc.equal(whole["cluster"], cluster.cluster))
                 if not rows.num_rows:
                     continue
                 _check_unique(rows, cluster.cluster)

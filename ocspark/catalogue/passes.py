@@ -38,6 +38,23 @@ Process = Callable[[Iterator[Stretch], TableWriters], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
+class Ranges:
+    """Neighbouring ranges of a table, which one Spark job searches."""
+
+    files: tuple[CheckedFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table in them."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def cost(self) -> float:
+        """How dear they are beside others."""
+        return float(self.rows)
+
+
+@dataclass(frozen=True)
 class MirrorPass:
     """A pass before it begins.
 
@@ -69,29 +86,32 @@ class MirrorPass:
 
     def works(self) -> list[Work]:
         """Cut the mirror: return the work of each task."""
-        if self._is_table:
-            groups = group_by_rows(self.files, ROWS_PER_JOB)
-            parts = [(group, float(sum(f.rows for f in group))) for group in groups]
-            facts = [[[f.footer_sha256, f.rows] for f in group] for group, _ in parts]
-            rows = [sum(f.rows for f in group) for group, _ in parts]
-            items: list[Any] = [group for group, _ in parts]
-            costs = [cost for _, cost in parts]
-        else:
-            portions = self._portions()
-            footers = {file.file.path: file.footer_sha256 for file in self.files}
-            facts = [
-                [[p.name, p.groups, p.first, p.last, footers[p.path]] for p in portion.pieces]
-                for portion in portions
-            ]
-            rows, costs = [p.rows for p in portions], [p.cost for p in portions]
-            items = list(portions)
         shared = digest([self.also, sorted(self.cones.table["cluster_key"].tolist())])
+        parts: Iterator[tuple[list[Any], Any]] = (
+            self._ranges() if self._is_table else self._portions()
+        )
         return [
-            Work(f"{number:05d}", digest([shared, *fact]), n, item, cost)
-            for number, (fact, n, item, cost) in enumerate(
-                zip(facts, rows, items, costs, strict=True)
-            )
+            Work(f"{number:05d}", digest([shared, *facts]), item.rows, item, item.cost)
+            for number, (facts, item) in enumerate(parts)
         ]
+
+    def _ranges(self) -> Iterator[tuple[list[Any], Ranges]]:
+        """Yield what stands for some ranges of a table, and the ranges."""
+        for files in group_by_rows(self.files, ROWS_PER_JOB):
+            yield [[file.footer_sha256, file.rows] for file in files], Ranges(tuple(files))
+
+    def _portions(self) -> Iterator[tuple[list[Any], Portion]]:
+        """Yield what stands for a portion of a mirror of files, and the portion."""
+        footers = {file.file.path: file.footer_sha256 for file in self.files}
+        if self.counts is None:
+            portions = cut_by_rows(self.files, self.names, self.cones.cover)
+        else:
+            portions = cut_by_counts(self.files, self.names, self.counts)
+        for portion in portions:
+            yield (
+                [[p.name, p.groups, p.first, p.last, footers[p.path]] for p in portion.pieces],
+                portion,
+            )
 
     def run(self, spark: SparkSession, folder: RunFolder, process: Process) -> list[Manifest]:
         """Do what has no valid manifest; return the manifests of all portions.
@@ -113,11 +133,6 @@ class MirrorPass:
     def _is_table(self) -> bool:
         return any(file.file.in_table for file in self.files)
 
-    def _portions(self) -> list[Portion]:
-        if self.counts is None:
-            return cut_by_rows(self.files, self.names, self.cones.cover)
-        return cut_by_counts(self.files, self.names, self.counts)
-
     def _run_on_table(
         self, spark: SparkSession, folder: RunFolder, process: Process, works: Sequence[Work]
     ) -> list[Manifest]:
@@ -135,7 +150,7 @@ class MirrorPass:
     ) -> Manifest:
         started = time.monotonic()
         shipped = ship(spark, (process, folder.root, work.key))
-        frame = read_sources(spark, work.item, self.columns).mapInArrow(
+        frame = read_sources(spark, work.item.files, self.columns).mapInArrow(
             _search_rows(shipped, max_attempts(spark)), "result string, fault string"
         )
         rows = frame.collect()

@@ -232,13 +232,9 @@ class RunStages:
         for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
             whole = table_of(of_clusters, RUN_TABLES[table])
             self.files.append(self._folder.write_table(table, whole))
-        written = {file.table for file in self.files}
-        for table in self._tables:
-            if table not in written:
-                self.files.append(
-                    self._folder.write_table(table, empty_table(RUN_TABLES[table]), "empty")
-                )
-        self._folder.delete_unlisted_files(self.files, [*self._tables, "clusters", "_cones"])
+        every = [*self._tables, "clusters", "_cones"]
+        fields = {table: RUN_TABLES[table] for table in every}
+        self.files = self._folder.finish_tables(self.files, fields)
         return rows
 
     def _read(self, table: str) -> pa.Table:

@@ -41,6 +41,7 @@ from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.storage import is_table
+from ocspark.store.files import telling_full_disk
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
 from ocspark.store.lock import hold_lock
@@ -94,6 +95,8 @@ def measure_selection_function(
     ------
     InputError
         For anything wrong with settings, inputs or the folder.
+    OutputError
+        If there is no room, or the storage stays away.
     """
     if not 1 <= copies <= 1000:
         raise InputError(f"--copies {copies}: expected 1 to 1000")
@@ -111,7 +114,7 @@ def measure_selection_function(
         summary = json.loads(storage.read_text(folder.path(SUMMARY)))
         return SelectionResult(output, summary, True)
     storage.make_directory(output)
-    with hold_lock(folder.path("_lock")):
+    with telling_full_disk(output), hold_lock(folder.path("_lock")):
         storage.write_file(folder.path(INPUTS), json.dumps(fingerprint, indent=1))
         session = spark or get_session("ocspark: selection function", settings.spark.config)
         real = run_full_catalogue(settings, session)

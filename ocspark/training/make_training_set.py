@@ -24,7 +24,7 @@ from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import get_session
-from ocspark.store.files import TableFile
+from ocspark.store.files import TableFile, telling_full_disk
 from ocspark.store.folder import TASKS, RunFolder, files_of
 from ocspark.store.lock import hold_lock
 from ocspark.store.pieces import files_by_cluster
@@ -82,13 +82,15 @@ def make_training_set(
     ------
     InputError
         For anything wrong with settings or inputs, or too few clusters for a validation set.
+    OutputError
+        If there is no room, or the storage stays away.
     """
     table, run_settings = choose_clusters(settings)
     inputs = read_inputs(run_settings)
     fingerprint = _fingerprint(settings, inputs)
     run = RunFolder(output)
     storage.make_directory(output)
-    with hold_lock(run.path("_lock")):
+    with telling_full_disk(output), hold_lock(run.path("_lock")):
         claim = run.path(_INPUTS)
         if storage.exists(claim) and json.loads(storage.read_text(claim)) != fingerprint:
             raise InputError(

@@ -16,8 +16,9 @@ from scipy.stats import norm
 
 from ocspark.errors import InputError
 from ocspark.selection_function.rates import share
-from ocspark.selection_function.run import SelectionResult, measure_selection_function
+from ocspark.selection_function.run import SUMMARY, SelectionResult, measure_selection_function
 from ocspark.settings import make_settings
+from ocspark.store.folder import TASKS
 from tests.selection_function.conftest import ROWS, Patch
 from tests.toyrun import ROOT
 
@@ -150,6 +151,26 @@ def test_same_call_gives_the_same_tables(measured: SelectionResult, patch: Patch
     assert again.already_finished and again.summary == measured.summary
     with pytest.raises(InputError, match="other inputs or settings"):
         measure_selection_function(settings, measured.path, 2, 6, spark)
+
+
+def test_what_was_interrupted_goes_on_and_leaves_one_file_a_table(
+    measured: SelectionResult, patch: Patch, spark
+):
+    """As if stopped before its summary, with files of a killed attempt beside the finished ones."""
+    folder = Path(measured.path)
+    names = "overlay twin_members offsets offset_cones counts twins clusters selection_function"
+    before = {name: table(measured, name) for name in names.split()}
+    (folder / SUMMARY).unlink()
+    for name in before:
+        (file,) = (folder / name).iterdir()
+        file.with_name("of-a-killed-attempt.parquet").write_bytes(file.read_bytes())
+    again = measure_selection_function(make_settings(patch.settings()), measured.path, 2, 5, spark)
+    assert not again.already_finished and again.summary == measured.summary
+    for name, rows in before.items():
+        assert len(list((folder / name).iterdir())) == 1
+        pd.testing.assert_frame_equal(table(measured, name), rows, check_exact=True)
+    manifests = list((folder / TASKS).glob("*/*.json"))
+    assert {path.parent.name for path in manifests} == {"plant", "offsets"}
 
 
 def test_pictures_are_there(measured: SelectionResult):
