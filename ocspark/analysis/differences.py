@@ -23,6 +23,7 @@ from ocspark.analysis.changes import (
 from ocspark.analysis.counterparts import link, read_neighbourhood
 from ocspark.analysis.landed import LandedTables
 from ocspark.errors import InputError
+from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
 from ocspark.tables.fields import struct
@@ -98,19 +99,33 @@ def find_differences(
         old, new = reversed(sides) if backwards else sides
         old, new = link(old, new, pairs)
         sides = (new, old) if backwards else (old, new)
-    marker = storage.join(output, MARKER)
-    _claim(output, marker)
+    with Claim(output, {"holds": "differences"}, "differences").hold():
+        options = {"neighbourhood": neighbourhood, "level": level}
+        record = _write_differences(spark, (run, other), sides, clusters, output, options)
+    return Differences(output, record)
+
+
+def _write_differences(
+    spark: SparkSession,
+    runs: tuple[FinishedRun, FinishedRun],
+    sides: tuple[DataFrame, DataFrame],
+    clusters: pd.DataFrame,
+    output: str,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write the tables and the record; return it."""
+    run, other = runs
+    storage.remove_file(storage.join(output, MARKER))
     joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
-    stars = _land_stars(spark, judge_changes(joined, critical, level), output)
+    stars = _land_stars(spark, judge_changes(joined, critical, options["level"]), output)
     _write(probability_pairs(stars), storage.join(output, "probabilities"))
     table, totals = count_changes(stars, clusters)
     _write(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
     record = {
         "run": _identity(run),
         "with_run": _identity(other),
-        "neighbourhood": neighbourhood,
-        "level": level,
+        **options,
         "false_share": FALSE_SHARE,
         "critical_sigmas": critical,
         "stars_compared": n_compared,
@@ -122,17 +137,9 @@ def find_differences(
         "totals": totals,
         "settings_that_differ": _unlike(run.record["settings"], other.record["settings"]),
     }
-    storage.write_file(marker, json.dumps(record, indent=1))
+    storage.write_file(storage.join(output, MARKER), json.dumps(record, indent=1))
     storage.remove_directory(storage.join(output, JOINED))
-    return Differences(output, record)
-
-
-def _claim(output: str, marker: str) -> None:
-    """Take a directory: a new one, or one with differences, finished or interrupted."""
-    earlier = storage.exists(marker) or storage.is_directory(storage.join(output, JOINED))
-    if not earlier and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no differences")
-    storage.remove_file(marker)
+    return record
 
 
 def _check_releases(

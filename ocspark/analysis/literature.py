@@ -21,9 +21,13 @@ from ocspark.analysis.landed import LandedTables
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
 from ocspark.inputs.members import MemberList, read_members
+from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import COMPARISON, LISTED_STARS
 from ocspark.tables.fields import struct
+
+#: Written last.
+_RECORD = "comparison.json"
 
 
 class Comparison(LandedTables):
@@ -37,7 +41,7 @@ class Comparison(LandedTables):
 
 def open_comparison(path: str) -> Comparison:
     """Open what `compare` wrote."""
-    record = storage.join(path, "comparison.json")
+    record = storage.join(path, _RECORD)
     if not storage.exists(record):
         raise InputError(f"--comparison: {record}: no such file; jobs/compare.py writes it")
     return Comparison(path, json.loads(storage.read_text(record)))
@@ -82,10 +86,24 @@ def compare(
     members = read_members(members_path, columns or {}, frozenset(done["cluster_key"]))
     if members.table.empty:
         raise InputError(f"--members: {members_path}: no cluster in common with {run.path}")
-    marker = storage.join(output, "comparison.json")
-    if not storage.exists(marker) and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no comparison")
-    storage.remove_file(marker)
+    with Claim(output, {"holds": "a comparison"}, "a comparison").hold():
+        record = _write_comparison(spark, run, members, output, cuts, mirror)
+        record = {"name": name, "run": run.record["run_id"], "members": members_path, **record}
+        storage.write_file(storage.join(output, _RECORD), json.dumps(record, indent=1))
+    return Comparison(output, record)
+
+
+def _write_comparison(
+    spark: SparkSession,
+    run: FinishedRun,
+    members: MemberList,
+    output: str,
+    cuts: Sequence[Cut],
+    mirror: str | None,
+) -> dict[str, Any]:
+    """Write the tables; return what comparison.json says of them."""
+    storage.remove_file(storage.join(output, _RECORD))
+    done = run.clusters[run.clusters["status"] == "done"]
     rows = members.table.merge(done[["cluster", "cluster_key"]], on="cluster_key")
     rows = rows.rename(columns={"probability": "list_probability"})
     listed = spark.createDataFrame(
@@ -113,10 +131,7 @@ def compare(
     landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
     _write(landed, storage.join(output, "clusters"))
     _write(confusion(both), storage.join(output, "confusion"))
-    record = {
-        "name": name,
-        "run": run.record["run_id"],
-        "members": members_path,
+    return {
         "clusters": int(rows["cluster"].nunique()),
         "listed": _listed_counts(members, rows),
         "model_saw_clusters": int(
@@ -126,8 +141,6 @@ def compare(
         "combined": {row["cut"]: _plain(row) for row in combined},
         "over_clusters": _over_clusters(clusters.to_pandas()),
     }
-    storage.write_file(marker, json.dumps(record, indent=1))
-    return Comparison(output, record)
 
 
 def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Table:

@@ -16,23 +16,16 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.catalogue.fingerprint import environment
 from ocspark.catalogue.inputs import APPLICATION
-from ocspark.catalogue.request import (
-    BASE,
-    Request,
-    catalogue_tables,
-    open_request,
-    parse_record,
-)
+from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
 from ocspark.catalogue.reuse import DEPENDENCE, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.store.files import TableFile, telling_full_disk
+from ocspark.store.files import TableFile
 from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
-from ocspark.store.lock import hold_lock
 from ocspark.store.tasks import DamagedFiles
 
 log = logging.getLogger("ocspark")
@@ -85,28 +78,18 @@ def run_full_catalogue(
     finished = request.finished()
     if finished is None:
         request.inputs.log()
-        with telling_full_disk(run.root):
-            storage.make_directory(run.root)
-            with hold_lock(run.path("_lock")):
-                finished = request.finished()  # another may have ended it meanwhile
-                if finished is None:
-                    _claim(request)
-                    session = spark or get_session(APPLICATION, settings.spark.config)
-                    record = _execute(request, session)
-                    _announce(request)
-                    _remove_temporary(run)
-                    return RunResult(run.root, record, False)
+        with request.claim.hold():
+            finished = request.finished()  # another may have ended it meanwhile
+            if finished is None:
+                storage.write_file(run.path(_UNANNOUNCED), "")
+                session = spark or get_session(APPLICATION, settings.spark.config)
+                record = _execute(request, session)
+                _announce(request)
+                _remove_temporary(run)
+                return RunResult(run.root, record, False)
     _announce(request)
     _remove_temporary(run)  # in case the process that finished it was stopped before it could
     return RunResult(run.root, finished, True)
-
-
-def _claim(request: Request) -> None:
-    """Leave a note of what the run in this directory is."""
-    run, notes = request.run, request.run.path("_inputs.json")
-    if not storage.exists(notes) or parse_record(storage.read_text(notes)) is None:
-        storage.write_file(run.path(_UNANNOUNCED), "")
-        storage.write_file(notes, json.dumps(request.fingerprint, indent=1))
 
 
 def _announce(request: Request) -> None:

@@ -19,6 +19,8 @@ from ocspark.membership.evaluate import expected_device
 from ocspark.settings import OutputSettings, Settings
 from ocspark.storage import is_table
 from ocspark.store.catalogue_tables import CatalogueTables
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import RECORD
 from ocspark.store.folder import RunFolder
 from ocspark.tables.run_tables import RESULT_TABLES
 
@@ -56,6 +58,12 @@ class Request:
         """The run's directory."""
         return RunFolder(storage.join(self.root, self.run_id))
 
+    @property
+    def claim(self) -> Claim:
+        """The claim on the run's directory."""
+        expected = "another run_id, or none"
+        return Claim(self.run.root, self.fingerprint, "a run", "output.run_id", expected)
+
     @cached_property
     def tables(self) -> list[str]:
         """The tables that the run writes stage by stage."""
@@ -72,18 +80,9 @@ class Request:
         InputError
             If the directory has another run in it.
         """
-        for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
-            path = self.run.path(name)
-            record = parse_record(storage.read_text(path)) if storage.exists(path) else None
-            if record is not None:
-                if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
-                    raise InputError(
-                        f"output.run_id: {self.run.root} holds a run with other inputs or "
-                        "settings, or of other code; expected another run_id, or none"
-                    )
-                if name == "run.json":
-                    return record
-        return None
+        self.claim.check()
+        path = self.run.path(RECORD)
+        return parse_record(storage.read_text(path)) if storage.exists(path) else None
 
     def dependence(self, spark: SparkSession) -> Dependence:
         """Return what each cluster's rows depend on, on the device that this session gives."""
@@ -96,7 +95,7 @@ class Request:
         began = self.run.path(BASE)
         if wanted == "latest" and storage.exists(began):
             wanted = storage.read_text(began).strip() or None
-            if wanted and not storage.exists(storage.join(self.root, wanted, "run.json")):
+            if wanted and not storage.exists(storage.join(self.root, wanted, RECORD)):
                 wanted = "latest"
         return open_base(self.root, wanted, self.run_id)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +35,7 @@ from ocspark.report.page import PageFacts, page_files
 from ocspark.report.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
+from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field, struct
@@ -44,7 +44,6 @@ log = logging.getLogger("ocspark")
 
 #: Other stars of a cone drawn on a page, about; more would only hide each other.
 MAX_OTHERS = 8000
-_MARKER = "report.json"
 _PAGES_PER_STEP = 400
 _ROLE = Field("role", T.StringType(), "", "candidate, other, a list's number, or cluster")
 _LISTED = Field("list_probability", T.DoubleType(), "", "Probability in the member list")
@@ -92,7 +91,18 @@ def make_report(
     str
         The path of its index.html, which is written last.
     """
-    _check(run, output, comparisons, differences)
+    _check(run, comparisons, differences)
+    with Claim(output, {"holds": "a report"}, "a report").hold():
+        return _write_site(spark, run, output, comparisons, differences)
+
+
+def _write_site(
+    spark: SparkSession,
+    run: FinishedRun,
+    output: str,
+    comparisons: Sequence[Comparison],
+    differences: Sequence[Differences],
+) -> str:
     started = time.monotonic()
     _clear(output)
     write_assets(output)
@@ -110,14 +120,8 @@ def make_report(
 
 
 def _check(
-    run: FinishedRun,
-    output: str,
-    comparisons: Sequence[Comparison],
-    differences: Sequence[Differences],
+    run: FinishedRun, comparisons: Sequence[Comparison], differences: Sequence[Differences]
 ) -> None:
-    earlier = storage.exists(storage.join(output, _MARKER))
-    if not earlier and storage.exists(output) and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no report")
     for comparison in comparisons:
         if comparison.record["run"] != run.record["run_id"]:
             raise InputError(
@@ -134,10 +138,9 @@ def _check(
 
 
 def _clear(output: str) -> None:
-    storage.make_directory(output)
-    storage.remove_file(storage.join(output, "index.html"))
-    # the mark of a report, so that one that was interrupted can be made again
-    storage.write_file(storage.join(output, _MARKER), json.dumps({"finished": False}))
+    """Remove what an earlier report left, above all what says that it is whole."""
+    for file in ("index.html", "report.json"):
+        storage.remove_file(storage.join(output, file))
     for folder in ("clusters", "differences"):
         storage.remove_directory(storage.join(output, folder))
 

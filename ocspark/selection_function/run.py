@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,9 @@ from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.storage import is_table
-from ocspark.store.files import telling_full_disk
+from ocspark.store.claim import NOTE, Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
-from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
 from ocspark.tables.mirror import MOCK_TRUTH
@@ -57,8 +56,8 @@ from ocspark.tables.selection_function import (
 
 log = logging.getLogger("ocspark")
 
-#: Written last, in the output folder; and what its content depends on, written first.
-SUMMARY, INPUTS = "selection_function.json", "_inputs.json"
+#: Written last, in the output folder.
+SUMMARY = "selection_function.json"
 #: Rises whenever the same inputs give another result.
 _FORMAT = 1
 _LEVELS = (0.1, 0.5, 0.9)
@@ -109,33 +108,17 @@ def measure_selection_function(
     inputs = read_inputs(settings, spark)
     depends = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     fingerprint = {"run": depends, "copies": copies, "seed": seed, "format": _FORMAT}
+    claim = Claim(output, fingerprint, "a selection function")
+    claim.check()
     folder = RunFolder(output)
-    if _is_ours(folder, fingerprint) and storage.exists(folder.path(SUMMARY)):
+    if storage.exists(folder.path(SUMMARY)):
         summary = json.loads(storage.read_text(folder.path(SUMMARY)))
         return SelectionResult(output, summary, True)
-    storage.make_directory(output)
-    with telling_full_disk(output), hold_lock(folder.path("_lock")):
-        storage.write_file(folder.path(INPUTS), json.dumps(fingerprint, indent=1))
+    with claim.hold():
         session = spark or get_session("ocspark: selection function", settings.spark.config)
         real = run_full_catalogue(settings, session)
         summary = _Measurement(inputs, real, folder, session).execute(copies, seed)
     return SelectionResult(output, summary, False)
-
-
-def _is_ours(folder: RunFolder, fingerprint: Mapping[str, Any]) -> bool:
-    """Whether the folder was begun with the same inputs; refuse one with anything else in it."""
-    if storage.exists(folder.path(INPUTS)):
-        if json.loads(storage.read_text(folder.path(INPUTS))) == json.loads(
-            json.dumps(fingerprint)
-        ):
-            return True
-        raise InputError(
-            f"--output {folder.root}: holds a selection function of other inputs or settings; "
-            "expected a new or empty folder"
-        )
-    if storage.is_file(folder.root) or not storage.is_empty(folder.root):
-        raise InputError(f"--output {folder.root}: expected a new or empty folder")
-    return False
 
 
 class _Measurement:
@@ -147,7 +130,7 @@ class _Measurement:
         self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
         self._real_run = FinishedRun(real.path, real.record)
         self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
-        inputs_of_twins = json.loads(storage.read_text(folder.path(INPUTS)))
+        inputs_of_twins = json.loads(storage.read_text(folder.path(NOTE)))
         self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
 
     def execute(self, copies: int, seed: int) -> dict[str, Any]:

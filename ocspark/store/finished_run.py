@@ -20,6 +20,7 @@ from ocspark.session import get_session
 from ocspark.settings import Settings, make_settings
 from ocspark.storage import is_table
 from ocspark.store.catalogue_tables import CatalogueTables
+from ocspark.store.claim import NOTE
 from ocspark.store.files import TableFile
 from ocspark.store.pieces import files_by_cluster, read_clusters
 from ocspark.tables.fields import Field, struct
@@ -218,7 +219,7 @@ def open_run(path: str, option: str = "--run") -> FinishedRun:
         path = storage.join(path, latest)
         record_path = storage.join(path, RECORD)
     if not storage.exists(record_path):
-        if storage.exists(storage.join(path, "_inputs.json")):
+        if storage.exists(storage.join(path, NOTE)):
             raise InputError(
                 f"{option}: {path}: the run there has not finished; the command that began it "
                 "goes on with it"

@@ -21,6 +21,7 @@ from ocspark.names import cluster_key
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
+from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.arrow import split_by_cluster
 from ocspark.training.judge import (
@@ -71,10 +72,16 @@ def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) 
     Raises
     ------
     InputError
-        If every cluster that the run has done was seen by the model.
+        If every cluster that the run has done was seen by the model, or the folder holds
+        something else.
     """
     if not storage.is_file(truth):
         raise InputError(f"--truth: {truth}: no such file; expected a mock's truth.parquet")
+    with Claim(output, {"holds": "a judgement"}, "a judgement").hold():
+        return _judge(spark, run, truth, output)
+
+
+def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> dict[str, Any]:
     stars, n_clusters = _held_out(spark, run, truth)
     if n_clusters == 0:
         raise InputError(f"--run: {run.path}: the model saw every cluster that was done")
@@ -107,7 +114,6 @@ def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) 
         },
         "support": _stability(spark, _some(stars, int(whole.all.sum())), run),
     }
-    storage.make_directory(output)
     storage.write_file(storage.join(output, "judgement.json"), json.dumps(result, indent=1))
     storage.write_file(storage.join(output, "judgement.png"), draw_judgement(result))
     return result

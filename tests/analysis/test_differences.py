@@ -27,6 +27,7 @@ from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.release import load_release
 from ocspark.report.site import make_report
 from ocspark.settings import make_settings
+from ocspark.store.claim import NOTE
 from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
 from tests.toyrun import ROOT, candidates_of
@@ -226,6 +227,7 @@ def test_a_run_differs_from_itself_in_nothing(
 ) -> None:
     run = open_run(finished.path)
     (tmp_path / "same" / JOINED).mkdir(parents=True)  # an earlier attempt was interrupted
+    (tmp_path / "same" / NOTE).write_text(json.dumps({"holds": "differences"}))
     (tmp_path / "same" / "stars").mkdir()
     same = find_differences(spark, run, run, str(tmp_path / "same"))
     assert not (tmp_path / "same" / JOINED).exists()
