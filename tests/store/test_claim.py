@@ -28,9 +28,7 @@ def test_the_same_work_goes_on_and_other_work_is_refused(tmp_path: Path) -> None
         (tmp_path / "part.parquet").write_text("")
     with claim(tmp_path).hold():
         assert (tmp_path / "part.parquet").exists()
-    with pytest.raises(
-        InputError, match=r"^--output: .*other inputs or settings.*expected another folder"
-    ):
+    with pytest.raises(InputError, match=r"other inputs or settings.*another folder"):
         claim(tmp_path, seed=2).check()
 
 
