@@ -11,6 +11,8 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 MOCK_SOURCES ?= 300000
 MOCK_CLUSTERS ?= 24
 MOCK_SEED ?= 42
+# Clusters of `make rehearse`: some 8 million sources, a gigabyte and three minutes of a core each.
+CLUSTERS ?= 100
 # Where Spark runs, and anything more for spark-submit, such as --driver-memory 4g.
 MASTER ?= local[*]
 SUBMIT_FLAGS ?=
@@ -31,7 +33,8 @@ unexport SPARK_HOME PYSPARK_DRIVER_PYTHON_OPTS
 SPARK_LOCAL_IP ?= 127.0.0.1
 export SPARK_LOCAL_IP
 
-.PHONY: help setup java run test test-classic test-connect test-slow lint bench validate clean
+.PHONY: help setup java run test test-classic test-connect test-slow lint bench rehearse validate \
+	clean
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +44,7 @@ help:
 	@echo 'make test-slow      the tests that take minutes'
 	@echo 'make lint           style, types and import contracts only'
 	@echo 'make bench [NAME=…] benchmarks, one JSON object a line'
+	@echo 'make rehearse [CLUSTERS=100]   a run on a slice as crowded as DR3, and what DR3 takes'
 	@echo 'make validate DATA=DIR   compare with reference results'
 	@echo 'make clean          remove caches and builds; not .venv, not runs/'
 
@@ -132,6 +136,9 @@ test-slow: setup
 
 bench: setup
 	@$(PY) -m tests.benchmarks $(NAME)
+
+rehearse: setup
+	$(PY) -m tests.benchmarks.rehearsal $(CLUSTERS)
 
 validate: setup
 	@if [ ! -d '$(DATA)' ]; then \

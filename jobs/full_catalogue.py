@@ -11,17 +11,7 @@ from ocspark.settings import load_settings
 def main() -> int:
     """Parse the command line, run, say where the tables lie."""
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "--config", metavar="FILE", help="YAML settings laid over conf/default.yaml"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="one setting, YAML value; may be repeated, the last wins",
-    )
+    parser.add_settings("default.yaml")
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done and why; write nothing"
     )

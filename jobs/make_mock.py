@@ -18,6 +18,17 @@ def main() -> int:
     parser.add_argument(
         "--rows-per-partition", type=int, default=500_000, help="at most, as expected"
     )
+    parser.add_argument(
+        "--around",
+        type=int,
+        default=0,
+        metavar="N",
+        help="only the files that the cones of N clusters touch, and only those clusters in the "
+        "tables; the seed chooses them. With --sources 1811709771 a slice as crowded as DR3",
+    )
+    parser.add_argument(
+        "--min-distance", type=float, default=0.0, metavar="PC", help="of those clusters"
+    )
     parser.add_argument("--release", default="dr3", help="that observes: dr3, dr4 (a draft)")
     parser.add_argument("--cluster-table", metavar="FILE", help="plant its clusters instead")
     parser.add_argument(
@@ -36,6 +47,8 @@ def main() -> int:
         options.rows_per_partition,
         options.release,
         fingerprint or "",
+        options.around,
+        options.min_distance,
     )
     if finished_mock(options.output, parameters):
         print(f"[ocspark] {options.output} already holds this mock; nothing to do")

@@ -13,15 +13,7 @@ from ocspark.settings import load_settings
 def main() -> int:
     """Parse the command line, measure, say what came out and where the tables lie."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--config", metavar="FILE", help="settings of the main job")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="one setting, YAML value; may be repeated, the last wins",
-    )
+    parser.add_settings("default.yaml")
     parser.add_argument("--output", required=True, metavar="DIR", help="a new or empty folder")
     parser.add_argument("--copies", type=int, default=4, help="twins of each cluster (default 4)")
     parser.add_argument("--seed", type=int, default=42, help="of the twins (default 42)")

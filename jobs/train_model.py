@@ -11,17 +11,7 @@ from ocspark.training.training_settings import load_training_settings
 def main() -> int:
     """Parse the command line, train, say how good the model is and where it lies."""
     parser = Parser(description=__doc__)
-    parser.add_argument(
-        "--config", metavar="FILE", help="YAML settings laid over conf/training.yaml"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="one setting, YAML value; may be repeated, the last wins",
-    )
+    parser.add_settings("training.yaml")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the model")
     options = parser.parse_args()
     card = train_model(load_training_settings(options.config, options.overrides), options.output)

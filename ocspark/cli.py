@@ -19,6 +19,20 @@ class Parser(argparse.ArgumentParser):
         """Raise an `InputError` in place of argparse's two lines."""
         raise InputError(f"command line: {message}")
 
+    def add_settings(self, defaults: str) -> None:
+        """Add ``--config FILE`` and ``--set KEY=VALUE`` (as `overrides`), laid over `defaults`."""
+        self.add_argument(
+            "--config", metavar="FILE", help=f"YAML settings laid over conf/{defaults}"
+        )
+        self.add_argument(
+            "--set",
+            metavar="KEY=VALUE",
+            action="append",
+            default=[],
+            dest="overrides",
+            help="one setting, YAML value; may be repeated, the last wins",
+        )
+
 
 def run_job(main: Callable[[], int]) -> NoReturn:
     """Run a job's main function and exit with its code.

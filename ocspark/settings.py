@@ -66,13 +66,13 @@ class IsochroneSettings(Section):
 
 
 class MembershipSettings(Section):
-    """The Monte Carlo (method §10); with `adaptive`, n_samples is the most a star gets."""
+    """The Monte Carlo (method §10); with `adaptive` no sample is judged whose vote is sure."""
 
     n_samples: int = Field(100, gt=0, le=1_000_000)
     support_size: int = Field(10, gt=0, le=1000)
     seed: int = Field(42, ge=0, lt=2**63)
     leave_one_out: bool = True
-    adaptive: bool = False
+    adaptive: bool = True
     colour_covariance: bool = False
     device: Literal["auto", "cpu", "gpu"] = "auto"
 

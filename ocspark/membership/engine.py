@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,15 @@ from numpy.typing import NDArray
 from ocspark.deepsets.device import DeviceNetwork
 from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.weights import TrainedModel
-from ocspark.membership.adaptive import decided, interval, looks
+from ocspark.membership.adaptive import decide, interval, looks, sequences, sum_of_others
 from ocspark.membership.keyed import normals, star_keys, subsets
-from ocspark.membership.sampling import draw, mend, sampled_features
+from ocspark.membership.sampling import (
+    distance_in_astrometry,
+    draw,
+    draw_astrometry,
+    mend,
+    sampled_features,
+)
 from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
 
@@ -27,11 +34,18 @@ from ocspark.selection.model import ClusterModel
 _AT_ONCE = 6400
 #: The same on a GPU, which wants more work at a time: some 1 GB of its memory.
 _AT_ONCE_ON_DEVICE = 65_536
+#: Stars that are judged until they are sure are taken so many times more at once.
+_STARS_PER_SAMPLE_JUDGED = 16
+#: Samples of a star held at once where it gets more.
+_SAMPLES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The Monte Carlo settings (method §10)."""
+    """The Monte Carlo settings (method §10).
+
+    With `adaptive`, samples whose votes are sure are not judged (`ocspark.membership.adaptive`).
+    """
 
     n_samples: int
     support_size: int
@@ -48,13 +62,15 @@ class Membership:
     Attributes
     ----------
     probability : float64
-        Fraction of the samples called member.
+        Fraction of all samples called member, sure ones included.
     p_low, p_high : float64
         Interval of the probability, see `ocspark.membership.adaptive.interval`.
     mean_logit : float64
-        Mean over the samples of (member logit − non-member logit); NaN without samples.
+        Mean over the samples of (member logit − non-member logit), interpolated where the network
+        judged only some; NaN without samples.
     n_samples : int32
-        0 for a star whose place, motion, parallax or photometry is not a number: it is no member.
+        Samples that the network judged. 0 for a star whose place, motion, parallax or photometry
+        is not a number: it is no member.
     errors_mended : bool
         Whether errors or correlations could not be drawn from as they are.
     """
@@ -109,8 +125,9 @@ class Engine:
             With at least two support members.
         """
         good, mended, usable = mend(stars)
-        n = len(mended)
-        votes, drawn, total = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
+        n, n_samples = len(mended), self._sampling.n_samples
+        votes, judged = np.zeros((2, n), np.int64)
+        total = np.zeros(n)
         place = self._own_place(good, cluster)
         with ThreadPoolExecutor(self._threads) as pool:
             for own in (False, True):  # stars without and with themselves among the support
@@ -118,30 +135,27 @@ class Engine:
                 if not len(rows):
                     continue
                 judge = _Judge(self._network, self._model, self._sampling, cluster, own)
-                begin = 0
-                for end in looks(self._sampling.n_samples, self._sampling.adaptive):
-                    if not len(rows):
-                        break
-                    parts = self._parts(rows, end - begin)
-                    some = [{k: v[part] for k, v in good.items()} for part in parts]
+                count = judge.count_until_sure if self._sampling.adaptive else judge.count
+                for begin in range(0, n_samples, _SAMPLES_AT_ONCE):
+                    samples = np.arange(begin, min(begin + _SAMPLES_AT_ONCE, n_samples))
+                    parts = self._parts(rows, len(samples))
+                    some = [_take(good, part) for part in parts]
                     counts = pool.map(
-                        partial(judge.count, samples=np.arange(begin, end)),
-                        some,
-                        [place[part] for part in parts],
+                        partial(count, samples=samples), some, [place[part] for part in parts]
                     )
-                    for part, (members, margins) in zip(parts, counts, strict=True):
+                    for part, (members, margins, seen) in zip(parts, counts, strict=True):
                         votes[part] += members
                         total[part] += margins
-                    drawn[rows] = begin = end
-                    if self._sampling.adaptive:
-                        rows = rows[~decided(votes[rows], end)]
-        low, high = interval(votes, drawn)
-        probability = np.divide(votes, drawn, out=np.zeros(n), where=usable)
-        mean = np.divide(total, drawn, out=np.full(n, np.nan), where=usable)
-        return Membership(probability, low, high, mean, drawn.astype(np.int32), mended)
+                        judged[part] += seen
+        low, high = interval(votes, np.where(usable, n_samples, 0))
+        probability = votes / n_samples
+        mean = np.where(usable, total / n_samples, np.nan)
+        return Membership(probability, low, high, mean, judged.astype(np.int32), mended)
 
     def _parts(self, rows: NDArray[np.int64], n_samples: int) -> list[NDArray[np.int64]]:
         most = _AT_ONCE if self._device is None else _AT_ONCE_ON_DEVICE
+        if self._sampling.adaptive:
+            most *= _STARS_PER_SAMPLE_JUDGED
         turns = -(-len(rows) // (max(1, most // n_samples) * self._threads))
         return np.array_split(rows, min(turns * self._threads, len(rows)))
 
@@ -176,9 +190,81 @@ class _Judge:
 
     def count(
         self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return votes and the sum of member minus non-member logits over samples, shape (n,)."""
-        keys = star_keys(self._sampling.seed, self._cluster.cluster_key, stars["source_id"])
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        """Judge all samples of some stars.
+
+        Parameters
+        ----------
+        stars : mapping of arrays, shape (n,)
+        place : array, shape (n,)
+            Index among the support members, −1 for none.
+        samples : array, shape (s,)
+
+        Returns
+        -------
+        votes, total, judged : arrays, shape (n,)
+            Samples called member, the sum of member minus non-member logits over all samples, and
+            the number of samples that the network judged.
+        """
+        margins = self._margins(stars, place, samples)
+        votes, total = (margins > 0).sum(axis=1), margins.astype(np.float64).sum(axis=1)
+        return votes, total, np.full(len(votes), len(samples))
+
+    def count_until_sure(
+        self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        """Judge some stars' samples until all votes are sure; arguments and result as `count`'s.
+
+        See `ocspark.membership.adaptive`. A star whose samples are all judged has the bits of
+        `count`, whatever stars it comes with.
+        """
+        n, s = len(place), len(samples)
+        ends = looks(s)
+        if len(ends) == 1:
+            return self.count(stars, place, samples)
+        drawn = draw_astrometry(stars, normals(self._keys(stars), samples, 3))
+        distance = distance_in_astrometry(drawn, self._cluster, self._model.source_std)
+        ranked = np.argsort(distance, axis=1, kind="stable")
+        from_far, from_near = (ranked[:, ranks] for ranks in sequences(s))
+        margins = np.zeros((n, s), np.float32)  # in the order of judging
+
+        def judge(rows: NDArray[np.int64], begin: int, end: int) -> None:
+            own = samples[order[rows, begin:end]]
+            margins[rows, begin:end] = self._margins(_take(stars, rows), place[rows], own)
+
+        live, order = np.arange(n), from_far
+        judge(live, 0, 1)
+        member = margins[:, :1] > 0
+        order = np.where(member, from_near, from_far)
+        sign = np.where(member, np.float32(-1), np.float32(1))
+        judged, others = np.full(n, s), np.zeros(n)
+        for begin, end in pairwise((1, *ends)):
+            judge(live, begin, end)
+            if end == s:
+                break
+            sure, never = decide(margins[live, :end] * sign[live], s)
+            done = live[sure]
+            judged[done], others[done] = end, sum_of_others(margins[done, :end], s)
+            judge(live[never], end, s)
+            live = live[~(sure | never)]
+        votes = (margins > 0).sum(axis=1) + np.where(member[:, 0], s - judged, 0)
+        by_sample = np.empty_like(margins)  # so that sums are those of `count`, bit for bit
+        np.put_along_axis(by_sample, order, margins, axis=1)
+        return votes, by_sample.astype(np.float64).sum(axis=1) + others, judged
+
+    def _keys(self, stars: Stars) -> NDArray[np.uint64]:
+        return star_keys(self._sampling.seed, self._cluster.cluster_key, stars["source_id"])
+
+    def _margins(
+        self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return member minus non-member logits of samples, shape (n, s).
+
+        `samples` has the shape (s,), or (n, s) where each star has its own.
+        """
+        keys, shape = self._keys(stars), (len(place), samples.shape[-1])
+        if not all(shape):
+            return np.empty(shape, np.float32)
         drawn = draw(stars, normals(keys, samples, 5), self._sampling.colour_covariance)
         features = sampled_features(stars, drawn, self._cluster)
         star = self._model.standardise(features, self._cluster.distance)
@@ -188,5 +274,8 @@ class _Judge:
         logits = self._network.logits(
             star.reshape(-1, 5), chosen.reshape(-1, self._size), self._prepared
         )
-        margin = (logits[:, 1] - logits[:, 0]).reshape(len(keys), len(samples))
-        return (margin > 0).sum(axis=1), margin.astype(np.float64).sum(axis=1)
+        return np.asarray((logits[:, 1] - logits[:, 0]).reshape(shape))
+
+
+def _take(stars: Stars, rows: NDArray[np.int64]) -> dict[str, NDArray]:
+    return {name: values[rows] for name, values in stars.items()}

@@ -48,8 +48,8 @@ def uniforms(
     ----------
     keys : array, shape (n,)
         From `star_keys`.
-    samples : array, shape (s,)
-        Sample numbers, from 0.
+    samples : array, shape (s,) or (n, s)
+        Sample numbers, from 0: the same of every star, or each star's own.
     draws : array, shape (d,)
         Draw numbers within a sample, below 2²⁰.
 
@@ -58,7 +58,7 @@ def uniforms(
     array, shape (n, s, d)
         Odd multiples of 2⁻⁵³, so that 0 and 1 do not occur. In memory all of a draw lie together.
     """
-    out = np.empty((len(draws), len(keys), len(samples)))
+    out = np.empty((len(draws), len(keys), samples.shape[-1]))
     with np.errstate(over="ignore"):
         start = keys[:, None] + (samples << _DRAWS_PER_SAMPLE_LOG2).astype(np.uint64) * _GAMMA
         for deviates, step in zip(out, draws.astype(np.uint64) * _GAMMA, strict=True):

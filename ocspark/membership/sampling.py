@@ -11,11 +11,14 @@ from ocspark.selection.candidates import radius_pc
 from ocspark.selection.model import ClusterModel
 
 SAMPLED = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
+#: Up to so many samples of a star a search tree finds their isochrone points faster.
+_FEW_SAMPLES = 30
 _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
+_ERRORS = tuple(f"{name}_error" for name in SAMPLED)
 
 
 def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return stars whose errors and correlations can be drawn from.
+    """Return what sampling needs of stars, with errors and correlations that can be drawn from.
 
     An error that is missing or not positive becomes 0, so that the star is drawn as measured; a
     missing correlation becomes 0. Correlations that no covariance has are left to `draw`, which
@@ -33,7 +36,8 @@ def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[n
     usable : array of bool, shape (n,)
         Whether place, parallax, motion and photometry are numbers.
     """
-    good = dict(stars)
+    needed = ("source_id", "ra", "dec", *SAMPLED, *_ERRORS, *_CORRELATIONS)
+    good = {name: stars[name] for name in needed}
     mended = np.zeros(len(stars["source_id"]), dtype=bool)
     for name in SAMPLED:
         error = stars[f"{name}_error"]
@@ -73,13 +77,6 @@ def draw(
     dict of arrays, shape (n, s)
         parallax, pmra, pmdec, phot_g_mean_mag, g_rp.
     """
-    c21, c31, c32 = (np.clip(stars[name], -1.0, 1.0) for name in _CORRELATIONS)
-    # Cholesky factor of the 3×3 correlation matrix
-    l22 = np.sqrt(np.maximum(1.0 - c21**2, 0.0))
-    l32 = np.divide(c32 - c21 * c31, l22, out=np.zeros_like(l22), where=l22 > 0)
-    rest = np.sqrt(np.maximum(1.0 - c31**2, 0.0))
-    l32 = np.clip(l32, -rest, rest)
-    l33 = np.sqrt(np.maximum(1.0 - c31**2 - l32**2, 0.0))
     z = np.moveaxis(normal, -1, 0)
     colour = z[4]
     if colour_covariance:
@@ -88,17 +85,68 @@ def draw(
         shared = np.divide(g_error, colour_error, out=np.zeros_like(colour_error), where=known)
         shared = np.minimum(shared, 1.0)[:, None]
         colour = shared * z[3] + np.sqrt(1.0 - shared**2) * colour
+    photometry = _scattered(stars, {"phot_g_mean_mag": z[3], "g_rp": colour})
+    return draw_astrometry(stars, normal[..., :3]) | photometry
+
+
+def draw_astrometry(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return sampled ϖ, pmra and pmdec alone, as `draw` does.
+
+    Parameters
+    ----------
+    stars : mapping of arrays, shape (n,)
+    normal : array, shape (n, s, 3)
+        The first three of the deviates that `draw` takes.
+
+    Returns
+    -------
+    dict of arrays, shape (n, s)
+        parallax, pmra, pmdec.
+    """
+    c21, c31, c32 = (np.clip(stars[name], -1.0, 1.0) for name in _CORRELATIONS)
+    # Cholesky factor of the 3×3 correlation matrix
+    l22 = np.sqrt(np.maximum(1.0 - c21**2, 0.0))
+    l32 = np.divide(c32 - c21 * c31, l22, out=np.zeros_like(l22), where=l22 > 0)
+    rest = np.sqrt(np.maximum(1.0 - c31**2, 0.0))
+    l32 = np.clip(l32, -rest, rest)
+    l33 = np.sqrt(np.maximum(1.0 - c31**2 - l32**2, 0.0))
+    z = np.moveaxis(normal, -1, 0)
     scatter = {
         "parallax": z[0],
         "pmra": c21[:, None] * z[0] + l22[:, None] * z[1],
         "pmdec": c31[:, None] * z[0] + l32[:, None] * z[1] + l33[:, None] * z[2],
-        "phot_g_mean_mag": z[3],
-        "g_rp": colour,
     }
+    return _scattered(stars, scatter)
+
+
+def _scattered(
+    stars: Stars, scatter: dict[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
     return {
         name: stars[name][:, None] + stars[f"{name}_error"][:, None] * deviate
         for name, deviate in scatter.items()
     }
+
+
+def distance_in_astrometry(
+    drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel, scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how far samples are from the cluster in motion and parallax, shape (n, s).
+
+    |μ − μ_c| and |ϖ − ϖ_c|, each over its scale, added up: samples in this order are nearly in
+    that of their margins.
+
+    Parameters
+    ----------
+    drawn : dict of arrays, shape (n, s)
+        From `draw_astrometry`.
+    cluster : ClusterModel
+    scale : array, shape (5,)
+        Of the features f_R, f_μ, f_ϖ, f_C, f_G as the network sees them.
+    """
+    x, y = drawn["pmra"] - cluster.pmra, drawn["pmdec"] - cluster.pmdec
+    distance = np.sqrt(x * x + y * y) / scale[1]
+    return np.asarray(distance + np.abs(drawn["parallax"] - cluster.parallax) / scale[2])
 
 
 def sampled_features(
@@ -111,8 +159,11 @@ def sampled_features(
     out[1] = np.sqrt(x * x + y * y)
     out[2] = drawn["parallax"] - cluster.parallax
     colour, g_mag = drawn["g_rp"], drawn["phot_g_mean_mag"]
-    scale = np.array([cluster.delta_c, cluster.delta_g])
-    nearest = nearest_points(colour / scale[0], g_mag / scale[1], cluster.curve / scale)
-    out[3] = colour - cluster.curve[nearest, 0]
-    out[4] = g_mag - cluster.curve[nearest, 1]
+    if colour.shape[1] <= _FEW_SAMPLES:
+        out[3], out[4] = cluster.isochrone_vector(colour, g_mag)
+    else:
+        scale = np.array([cluster.delta_c, cluster.delta_g])
+        nearest = nearest_points(colour / scale[0], g_mag / scale[1], cluster.curve / scale)
+        out[3] = colour - cluster.curve[nearest, 0]
+        out[4] = g_mag - cluster.curve[nearest, 1]
     return np.moveaxis(out, 0, -1)

@@ -19,6 +19,7 @@ from ocspark.errors import InputError
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.clusters import Cluster, listed_cluster, plant_clusters
 from ocspark.mock.dust import Dust
+from ocspark.mock.extent import Extent, slice_around, whole
 from ocspark.mock.frame import Array, Columns
 from ocspark.mock.isochrone_table import isochrone_table
 from ocspark.mock.observe import SOURCE_TYPES, Observatory
@@ -62,6 +63,11 @@ class MockParameters:
         That observes, by the name of its file in ``conf/releases``.
     cluster_table : str
         SHA-256 of the table that the clusters are from, empty where they are drawn.
+    around : int
+        Number of clusters around which files are made, 0 for the whole sky; see
+        `ocspark.mock.extent.slice_around`.
+    min_distance_pc : float
+        They lie farther away.
     """
 
     sources: int
@@ -70,6 +76,8 @@ class MockParameters:
     rows_per_partition: int = 500_000
     release: str = "dr3"
     cluster_table: str = ""
+    around: int = 0
+    min_distance_pc: float = 0.0
     generator: int = GENERATOR_VERSION
 
     def __post_init__(self) -> None:
@@ -77,6 +85,18 @@ class MockParameters:
             raise InputError(f"--sources {self.sources}: expected 1 to {_MAX_SOURCES}")
         if not 1 <= self.clusters <= MAX_CLUSTERS:
             raise InputError(f"--clusters {self.clusters}: expected 1 to {MAX_CLUSTERS}")
+        if not 0 <= self.around <= self.clusters:
+            raise InputError(
+                f"--around {self.around}: expected at most the {self.clusters} clusters there are, "
+                "or 0 for the whole sky"
+            )
+        if not self.min_distance_pc >= 0.0:
+            raise InputError(f"--min-distance {self.min_distance_pc:g}: expected 0 pc or more")
+        if self.min_distance_pc and not self.around:
+            raise InputError(
+                f"--min-distance {self.min_distance_pc:g}: expected with --around, whose clusters "
+                "it chooses from"
+            )
 
 
 def build_catalogue(parameters: MockParameters, table: pd.DataFrame | None = None) -> MockCatalogue:
@@ -97,6 +117,20 @@ def build_catalogue(parameters: MockParameters, table: pd.DataFrame | None = Non
 
     observatory = Observatory.of(load_release(parameters.release))
     return MockCatalogue.build(parameters.sources, parameters.seed, observatory, clusters)
+
+
+def extent_of(catalogue: MockCatalogue, parameters: MockParameters) -> Extent:
+    """Return the files and clusters of a catalogue that these parameters ask for.
+
+    Raises
+    ------
+    InputError
+        For files smaller than a cell, or too few clusters to make files around.
+    """
+    rows = parameters.rows_per_partition
+    if not parameters.around:
+        return whole(catalogue, rows)
+    return slice_around(catalogue, rows, parameters.around, parameters.min_distance_pc)
 
 
 def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | None:
@@ -135,7 +169,8 @@ def make_mock(
     Returns
     -------
     dict
-        The marker: parameters, counts, seconds.
+        The marker: parameters, counts, seconds, and under ``around`` the names of the clusters
+        that a slice was made around (none for a whole mock).
 
     Raises
     ------
@@ -145,22 +180,24 @@ def make_mock(
     started = time.monotonic()
     check_output(output)
     catalogue = build_catalogue(parameters, table)
-    plan = Plan.build(catalogue.expected, parameters.rows_per_partition)
+    extent = extent_of(catalogue, parameters)
+    log.info("mock %s", extent.describe())
     _claim(output)
     fetch = ship(spark, catalogue)
     mirror = storage.join(output, "mirror")
-    n_rows = _write_mirror(spark, fetch, plan, catalogue.observatory, mirror, n_tasks)
+    n_rows = _write_mirror(spark, fetch, extent.plan, catalogue.observatory, mirror, n_tasks)
     seconds = time.monotonic() - started
     log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
-    counts = _write_tables(spark, fetch, len(catalogue.clusters), output)
+    counts = _write_tables(spark, fetch, extent.clusters, output)
     name, content = isochrone_table()
     storage.make_directory(storage.join(output, "isochrones"))
     storage.write_file(storage.join(output, "isochrones", name), content)
 
     marker = {
         "parameters": asdict(parameters),
+        "around": extent.around,
         "rows": {"mirror": n_rows, **counts},
-        "mirror_files": len(plan.files),
+        "mirror_files": len(extent.plan.files),
         "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
     }
     storage.write_file(storage.join(output, MARKER), json.dumps(marker, indent=1) + "\n")
@@ -203,7 +240,7 @@ def _write_mirror(
     path: str,
     n_tasks: int | None,
 ) -> int:
-    """Write the sources of the whole sky; return their number. Rows never leave a worker."""
+    """Write the sources of all files; return their number. Rows never leave a worker."""
     expected = plan.files.rows.sum()
     bounds = plan.tasks(n_tasks or max(4, int(expected / _TASK_ROWS)))
     fetch_plan = ship(spark, plan)
@@ -256,13 +293,13 @@ def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
 
 
 def _write_tables(
-    spark: SparkSession, fetch: Callable[[], MockCatalogue], n_clusters: int, output: str
+    spark: SparkSession, fetch: Callable[[], MockCatalogue], clusters: list[int], output: str
 ) -> dict[str, int]:
     """Write clusters, members and truth, one Parquet file each; return their rows."""
     staging = storage.join(output, _STAGING)
-    starts = list(range(0, n_clusters, _TASK_CLUSTERS))
-    tasks = spark.range(0, len(starts), 1, len(starts))
-    writer = _cluster_writer(fetch, n_clusters, staging)
+    n_tasks = -(-len(clusters) // _TASK_CLUSTERS)
+    tasks = spark.range(0, n_tasks, 1, n_tasks)
+    writer = _cluster_writer(fetch, clusters, staging)
     tasks.mapInArrow(writer, "clusters bigint").collect()
     rows = merge_tables(staging, output)
     storage.remove_directory(staging)
@@ -270,14 +307,14 @@ def _write_tables(
 
 
 def _cluster_writer(
-    fetch: Callable[[], MockCatalogue], n_clusters: int, staging: str
+    fetch: Callable[[], MockCatalogue], clusters: list[int], staging: str
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue = fetch()
         for batch in batches:
             for task in batch.column(0).to_pylist():
                 first = task * _TASK_CLUSTERS
-                chosen = range(first, min(first + _TASK_CLUSTERS, n_clusters))
+                chosen = clusters[first : first + _TASK_CLUSTERS]
                 planted = [catalogue.cluster(index) for index in chosen]
                 write_cluster_tables(planted, staging, task)
                 yield pa.RecordBatch.from_pydict({"clusters": [len(planted)]})

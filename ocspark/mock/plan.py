@@ -19,7 +19,7 @@ _Pixels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tiling:
-    """HEALPix pixels of several orders that tile the sky, in NESTED order of the sky.
+    """HEALPix pixels of several orders that tile the sky or some of it, in its NESTED order.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class Tiling:
     def __len__(self) -> int:
         """Return the number of pixels."""
         return len(self.order)
+
+    def take(self, which: _Pixels) -> Tiling:
+        """Return some of the pixels."""
+        return Tiling(self.order[which], self.pixel[which], self.rows[which])
 
     @property
     def first(self) -> _Pixels:
@@ -100,6 +104,13 @@ class Plan:
         files, cells = tile(expected, rows_per_file), tile(expected, CELL_ROWS)
         first = np.searchsorted(cells.first, files.first)
         return cls(files, cells, np.append(first, len(cells)))
+
+    def only(self, files: _Pixels) -> Plan:
+        """Return the plan of some of the files, by their numbers, ascending."""
+        first, n_cells = self.first_cell[files], np.diff(self.first_cell)[files]
+        new_first = np.concatenate(([0], np.cumsum(n_cells)))
+        cells = np.arange(new_first[-1]) + np.repeat(first - new_first[:-1], n_cells)
+        return Plan(self.files.take(files), self.cells.take(cells), new_first)
 
     def cells_of(self, file: int) -> list[tuple[int, int]]:
         """Return (order, pixel) of the cells of a file, along the sky."""

@@ -8,7 +8,7 @@ CANDIDATES = [
     *STAR,
     Field("probability", DOUBLE, "", "Fraction of samples the network calls member"),
     Field("mean_logit", DOUBLE, "", "Mean over samples of member minus non-member logit"),
-    Field("n_samples", INT, "", "Samples drawn; with membership.adaptive fewer if decided"),
+    Field("n_samples", INT, "", "Samples that the network judged; fewer where votes were sure"),
     Field("p_low", DOUBLE, "", "Lower end of the central 95 % Jeffreys interval of probability"),
     Field("p_high", DOUBLE, "", "Upper end of the central 95 % Jeffreys interval of probability"),
     Field("errors_mended", BOOL, "", "Errors or correlations that cannot be were replaced"),

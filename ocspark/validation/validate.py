@@ -95,7 +95,7 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
                 "path": str(root / REFERENCE / "isochrones_z0.0164.dat.gz"),
                 "interpolate": False,  # the reference took the nearest age
             },
-            "membership": {"leave_one_out": False},
+            "membership": {"leave_one_out": False, "adaptive": False},
             "output": {"path": storage.join(work, "runs")},
         }
     )

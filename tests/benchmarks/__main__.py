@@ -18,6 +18,7 @@ NAMES = (
     "adaptive_vs_fixed",
     "engine_vs_published",
     "mock_rows_per_second",
+    "rehearsal",
     "search_rows_per_second",
     "search_vs_duckdb_count",
     "search_vs_duckdb_write",

@@ -34,7 +34,7 @@ def test_defaults_are_the_contracts():
     sampling = got.membership
     assert (sampling.n_samples, sampling.support_size) == (100, 10)
     assert sampling.leave_one_out
-    assert not sampling.adaptive
+    assert sampling.adaptive
     assert (got.search.radius_pc, got.search.sigmas, got.search.max_radius_deg) == (50, 10, 30)
     assert not got.output.non_members
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from astropy.coordinates import angular_separation
 
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones, read_isochrones
 from ocspark.mock.generate import (
     MockParameters,
     build_catalogue,
+    extent_of,
     finished_mock,
     make_mock,
     mirror_schema,
@@ -57,6 +60,54 @@ def test_partitioning_changes_no_byte(spark, mock: Path, tmp_path: Path):
     for name in ("clusters", "members", "truth"):
         one, two = (pd.read_parquet(f / f"{name}.parquet") for f in (mock, tmp_path / "two"))
         pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def slice_(spark, mock: Path, tmp_path_factory) -> Path:
+    """A slice of the mock around three clusters."""
+    folder = tmp_path_factory.mktemp("slice") / "one"
+    make_mock(spark, str(folder), replace(PARAMETERS, around=3, min_distance_pc=1500.0), n_tasks=2)
+    return folder
+
+
+def test_files_of_a_slice_are_those_of_the_whole_mock(mock: Path, slice_: Path):
+    files = _files(slice_)
+    assert 0 < len(files) < len(_files(mock))
+    for file in files:
+        assert file.read_bytes() == (mock / file.relative_to(slice_)).read_bytes()
+
+
+def test_a_slice_has_all_sources_in_the_cones_it_was_made_around(mock: Path, slice_: Path):
+    clusters = pd.read_parquet(slice_ / "clusters.parquet")
+    sources, ids = _mirror(mock), set(_mirror(slice_)["source_id"])
+    assert (clusters["distance"] > 1500.0 / 1.1).all()  # listed distances scatter by 2 %
+    for row in clusters.itertuples():
+        away = angular_separation(
+            *np.radians([sources["ra"], sources["dec"]]), *np.radians([row.ra, row.dec])
+        )
+        inside = sources["source_id"][away <= 50.0 / row.distance]
+        assert len(inside) and set(inside) <= ids
+
+
+def test_tables_of_a_slice_have_the_clusters_it_was_made_around(mock: Path, slice_: Path):
+    names = json.loads((slice_ / "mock.json").read_text())["around"]
+    assert len(names) == 3
+    assert json.loads((mock / "mock.json").read_text())["around"] == []
+    for name in ("clusters", "members", "truth"):
+        part, all_ = (pd.read_parquet(f / f"{name}.parquet") for f in (slice_, mock))
+        expected = all_[all_["cluster"].isin(names)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, expected, check_exact=True)
+    assert list(pd.read_parquet(slice_ / "clusters.parquet")["cluster"]) == names
+
+
+def test_clusters_of_a_small_slice_are_among_those_of_a_larger_one(catalogue):
+    some, more = (
+        set(extent_of(catalogue, replace(PARAMETERS, around=n, min_distance_pc=500.0)).around)
+        for n in (4, 9)
+    )
+    assert len(some) == 4 and len(more) == 9 and some < more
+    near = {c.name for c in catalogue.clusters if c.distance_pc <= 500.0}
+    assert near and not near & more
 
 
 def test_mirror_is_what_the_kernel_gives(mock: Path, catalogue):
@@ -143,6 +194,12 @@ def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
         "--output x --nope",
         "--output x --release dr99",
         "--output x --rows-per-partition 5",
+        "--output x --around 25",
+        "--output x --around -1",
+        "--output x --around 24 --min-distance 2000",
+        "--output x --around 2 --min-distance far",
+        "--output x --around 2 --min-distance nan",
+        "--output x --min-distance 700",
         "--output x --cluster-table nowhere.csv",
     ],
 )

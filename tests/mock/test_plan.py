@@ -42,6 +42,18 @@ def test_files_are_unions_of_cells_whatever_their_size():
             assert all(p >> 2 * (o - order) == pixel for o, p in plan.cells_of(file))
 
 
+def test_some_files_of_a_plan_have_the_cells_they_had():
+    plan = Plan.build(SKY, 5 * CELL_ROWS)
+    crowded = np.flatnonzero(plan.files.order > 3)
+    files = np.array([0, 3, crowded[0], crowded[7], len(plan.files) - 1])
+    part = plan.only(files)
+    assert len(part.files) == 5
+    for new, old in enumerate(files):
+        assert part.files.pixel[new] == plan.files.pixel[old]
+        assert part.cells_of(new) == plan.cells_of(old)
+    assert len(part.cells) == part.first_cell[-1]
+
+
 @pytest.mark.parametrize("n_tasks", [1, 2, 7, 10_000])
 def test_tasks_cover_all_files_and_share_the_rows(n_tasks: int):
     plan = Plan.build(SKY, CELL_ROWS)
