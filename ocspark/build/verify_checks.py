@@ -21,7 +21,6 @@ NULL_MARGIN = 0.001
 #: Largest relative difference from the number of rows that was announced of a draft release.
 DRAFT_MARGIN = 0.1
 _ALWAYS_THERE = ("source_id", "ra", "dec", "solution", "ecl_lat")
-_WHOLE = "int8 int16 int32 int64 uint8 uint16 uint32".split()
 _ROW_CHECKS = {
     "keys": "source_id, ra and dec are there and possible",
     "pixel": "every row lies in the pixel of its file",

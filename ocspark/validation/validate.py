@@ -12,7 +12,8 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.build.write import write_hats
+from ocspark.build.build_mirror import build_mirror
+from ocspark.build.build_output import BuildOptions
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
@@ -27,8 +28,8 @@ GAIA = "gaia/edr3_cones.parquet"
 MEMBERS = "members/cg18_dr2.parquet"
 REFERENCE = "reference_results"
 TABLES = ("candidates", "training_members", "non_members")
-#: Partition order of the mirror that is made.
-_MIRROR_ORDER = 4
+#: Rows of a file of the mirror that is made, at most.
+_MIRROR_ROWS = 50_000
 
 
 def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[str, Any]:
@@ -60,8 +61,7 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
     session = spark or get_session("ocspark: validate")
     mirror = storage.join(work, "mirror")
     storage.remove_directory(mirror)
-    sources = session.read.parquet(storage.for_spark(str(root / GAIA))).drop("cone")
-    write_hats(sources, mirror, order=_MIRROR_ORDER, catalogue_name="edr3_cones")
+    build_mirror(BuildOptions(str(root / GAIA), mirror, "dr3", _MIRROR_ROWS), session)
     parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
     settings = validation_settings(root, mirror, work, list(parameters.index))
     result = run_full_catalogue(settings, session)

@@ -19,13 +19,13 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.build.verify_mirror import verify_mirror
-from ocspark.build.write import write_hats
 from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
 from ocspark.tables.run import CONE
+from tests.hats import write_hats
 from tests.selection.test_cone import unchanged
 from tests.toy import Toy
 
@@ -50,10 +50,9 @@ def dask() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def written(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ours") / "toy"
-    frame = spark.read.parquet(str(toy.folder / "plain"))
-    write_hats(frame, path, order=2, catalogue_name="toy")
+    write_hats(toy.sources, path, 2)
     return path
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.build.write import write_hats
 from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
@@ -20,6 +19,7 @@ from ocspark.mirror import portions
 from ocspark.mirror.layout import list_pieces
 from ocspark.settings import make_settings
 from ocspark.validation.validate import validation_settings
+from tests.hats import write_hats
 from tests.mirror.test_layout import mixed_orders
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits, portions_of, run_toy
@@ -89,7 +89,7 @@ Write = Callable[[SparkSession, pd.DataFrame, Path], str]
 
 def _hats(order: int) -> Write:
     def write(spark: SparkSession, sources: pd.DataFrame, path: Path) -> str:
-        write_hats(_frame(spark, sources, path), path / "hats", order=order, catalogue_name="real")
+        write_hats(sources, path / "hats", order)
         return str(path / "hats")
 
     return write

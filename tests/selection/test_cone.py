@@ -15,7 +15,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.build.write import write_hats
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
@@ -32,6 +31,7 @@ from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, files_of
 from ocspark.tables.run import CONE
+from tests.hats import write_hats
 from tests.store.session_here import SessionHere, tasks_here
 from tests.toy import Toy
 
@@ -70,12 +70,10 @@ def brute_force(toy: Toy, inputs: RunInputs) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def hats(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hats(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy as HATS of order 1, with row groups of a few rows."""
     path = tmp_path_factory.mktemp("search") / "hats"
-    write_hats(spark.createDataFrame(toy.sources), str(path), order=1, catalogue_name="toy")
-    for file in path.rglob("Npix=*/*.parquet"):
-        pq.write_table(pq.ParquetFile(file).read(), file, row_group_size=100)
+    write_hats(toy.sources, path, 1, row_group_rows=100)
     return path
 
 
