@@ -10,6 +10,7 @@ from ocspark.fetch import bulk, isochrones, vizier
 from ocspark.fetch.client import Client
 from ocspark.fetch.folder import Folder
 from ocspark.fetch.hats import fetch_hats
+from ocspark.release import load_release
 
 
 def main() -> int:
@@ -32,8 +33,9 @@ def main() -> int:
     )
     curves.add_argument("--server", default=isochrones.SERVER, metavar="URL")
     files = _kind(kinds, "bulk", "ESA's files of a release")
-    files.add_argument("--files", default="GaiaSource_*.csv.gz", metavar="PATTERN")
-    files.add_argument("--server", default=bulk.SERVER, metavar="URL")
+    files.add_argument("--release", required=True, metavar="R", help="such as dr3, or a YAML file")
+    files.add_argument("--files", metavar="PATTERN", help="by default the release's")
+    files.add_argument("--server", metavar="URL", help="and folder; by default the release's")
     hats = _kind(kinds, "hats", "a public HATS catalogue")
     hats.add_argument("--from", required=True, dest="source", metavar="URL", help="http(s) or s3")
     for many in (files, hats):
@@ -54,8 +56,13 @@ def _fetch(options: argparse.Namespace, client: Client) -> int:
     if not 1 <= getattr(options, "connections", 1) <= 8:
         raise InputError(f"--connections {options.connections}: expected 1 to 8")
     if options.kind == "bulk":
+        server, pattern = bulk.bulk_place(load_release(options.release))
         return bulk.fetch_bulk(
-            client, options.output, options.server, options.files, options.connections
+            client,
+            options.output,
+            options.server or server,
+            options.files or pattern,
+            options.connections,
         )
     if options.kind == "hats":
         return fetch_hats(client, options.source, options.output, options.connections)

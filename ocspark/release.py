@@ -7,20 +7,21 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ocspark.errors import InputError
 from ocspark.settings import conf_path
+from ocspark.tables.source_columns import BY_NAME, SOURCE_COLUMNS, Use
 
-#: Canonical names that every release must have a column for.
-_NEEDED = frozenset(
-    "source_id ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error parallax_pmra_corr "
-    "parallax_pmdec_corr pmra_pmdec_corr phot_g_mean_mag phot_bp_mean_mag phot_rp_mean_mag "
-    "phot_g_n_obs phot_bp_n_obs phot_rp_n_obs ecl_lat nu_eff pseudocolour solution".split()
-)
+#: A column's name in a release, or the names that it may have, the likeliest first.
+Spellings = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),
+    Field(min_length=1),
+]
 
 
 class _Part(BaseModel):
@@ -28,12 +29,35 @@ class _Part(BaseModel):
 
 
 class MagnitudeErrorSource(_Part):
-    """A spline table in an installed package, its base numbers of observations, range [mag]."""
+    """Where errors of magnitudes come from.
 
+    Attributes
+    ----------
+    method : str
+        ``spline``: of a table in an installed package, scaled by numbers of observations;
+        ``flux_errors``: the release's own errors of fluxes.
+    n_obs : "columns" or dict
+        Each source's own numbers of observations, or one for all by band (G, BP, RP).
+    package, file : str
+        The spline's table.
+    base_n_obs : dict
+        Observations that the spline stands for, by band.
+    mag_range : (float, float)
+        Magnitudes outside are clipped to it [mag].
+    """
+
+    method: Literal["spline", "flux_errors"] = "spline"
+    n_obs: Literal["columns"] | dict[Literal["G", "BP", "RP"], float] = "columns"
     package: str
     file: str
     base_n_obs: dict[str, float]
     mag_range: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _has_bands(self) -> Self:
+        if self.n_obs != "columns" and len(self.n_obs) < 3:
+            raise ValueError("n_obs: expected columns, or a number for each of G, BP and RP")
+        return self
 
 
 class ExtinctionSource(_Part):
@@ -44,20 +68,58 @@ class ExtinctionSource(_Part):
 
 
 class Performance(_Part):
-    """How well a release measures, for mocks: PyGaia's name of it, mean G observations a source."""
+    """How well a release measures.
+
+    Attributes
+    ----------
+    pygaia : str
+        PyGaia's name of it, for mocks.
+    mean_n_obs : float
+        Mean number of G observations of a source.
+    """
 
     pygaia: str
     mean_n_obs: float
 
 
-class Release(_Part):
-    """One Gaia release: column map, zero point, photometric errors, passbands, epoch, row count.
+class BulkFiles(_Part):
+    """Where a release's bulk files are: server, folder and names (a pattern as in a shell)."""
 
-    `null_fractions` are published shares of sources without a value, by canonical name.
-    `zero_point` is a recipe, none, or "column": the release ships ``parallax_bias``.
-    `solution_codes` are the catalogue's codes of solutions with 2, 5 and 6 parameters.
-    `foreign` are columns that it does not have and another release does: a mirror with one of
-    them is of that release.
+    server: str
+    folder: str
+    pattern: str
+
+
+class Release(_Part):
+    """One Gaia release.
+
+    Attributes
+    ----------
+    name : str
+    draft : bool
+        Whether it is not published yet.
+    epoch : float
+        Of positions [yr, Julian].
+    expected_rows : int
+    null_fractions : dict
+        Published shares of sources without a value, by canonical name.
+    columns : dict
+        Canonical name (`SOURCE_COLUMNS`) to the column's spellings.
+    foreign : dict
+        Columns that it does not have to the release that has them.
+    zero_point : str
+        Of parallaxes: DR3's recipe, none, or "column": the release ships ``parallax_bias``.
+    correlations : str
+        ``columns``: its own, and a source without is not kept; ``zero_where_missing``: a source
+        without is kept with zero; ``zero``: it has none.
+    solution_codes : dict
+        The catalogue's codes of solutions with 2, 5 and 6 parameters.
+    other_codes : dict
+        Its codes of other solutions to the share of a mock's sources that have them.
+    performance : Performance
+    magnitude_errors : MagnitudeErrorSource
+    extinction : ExtinctionSource
+    bulk : BulkFiles or None
     """
 
     name: str
@@ -65,24 +127,25 @@ class Release(_Part):
     epoch: float
     expected_rows: int
     null_fractions: dict[str, float] = {}
-    columns: dict[str, str]
+    columns: dict[str, Spellings]
     foreign: dict[str, str] = {}
     zero_point: Literal["lindegren2021", "column", "none"]
+    correlations: Literal["columns", "zero_where_missing", "zero"] = "columns"
     solution_codes: dict[int, int]
+    other_codes: dict[int, float] = {}
     performance: Performance
     magnitude_errors: MagnitudeErrorSource
     extinction: ExtinctionSource
+    bulk: BulkFiles | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        lacking = sorted(_NEEDED - self.columns.keys())
-        if self.zero_point == "column" and "parallax_bias" not in self.columns:
-            lacking.append("parallax_bias")
-        if lacking:
-            raise ValueError(f"columns lacks {', '.join(lacking)}")
-        unknown = sorted(self.columns.keys() - _NEEDED - {"parallax_bias"})
+        unknown = sorted(self.columns.keys() - BY_NAME.keys())
         if unknown:
             raise ValueError(f"columns has {unknown[0]}, which is no canonical name")
+        lacking = [name for name in self.needed if name not in self.columns]
+        if lacking:
+            raise ValueError(f"columns lacks {', '.join(lacking)}")
         return self
 
     @property
@@ -91,6 +154,25 @@ class Release(_Part):
         names = (self.name, self.performance.pygaia)
         numbers = [re.match(r"dr(\d+)", name, re.IGNORECASE) for name in names]
         return next((found[1] for found in numbers if found), self.name)
+
+    @cached_property
+    def uses(self) -> frozenset[Use]:
+        """What its sources are used for; see `SourceColumn.use`."""
+        uses: set[Use] = {"always"}
+        if self.correlations != "zero":
+            uses.add("correlations")
+        if self.magnitude_errors.method == "flux_errors":
+            uses.add("flux_errors")
+        elif self.magnitude_errors.n_obs == "columns":
+            uses.add("n_obs")
+        if self.zero_point != "none":
+            uses.add("recipe" if self.zero_point == "lindegren2021" else "bias")
+        return frozenset(uses)
+
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """Canonical names that a calculation uses, which all its mirrors must have."""
+        return tuple(column.name for column in SOURCE_COLUMNS if column.use in self.uses)
 
     @cached_property
     def magnitude_errors_path(self) -> Path:
@@ -108,13 +190,17 @@ def load_release(name: str) -> Release:
     """
     if name.endswith((".yaml", ".yml")):
         return _read_release(Path(name))
-    folder = conf_path("releases")
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    known = known_releases()
     if name not in known:
         raise InputError(
             f"release: {name!r} is not known; expected one of {', '.join(known)}, or a YAML file"
         )
-    return _read_release(folder / f"{name}.yaml")
+    return _read_release(conf_path("releases", f"{name}.yaml"))
+
+
+def known_releases() -> list[str]:
+    """Return the names of the releases in ``conf/releases``."""
+    return sorted(path.stem for path in conf_path("releases").glob("*.yaml"))
 
 
 def release_of_run(record: Mapping[str, Any], where: str = "run.json") -> Release:

@@ -88,7 +88,8 @@ class SearchSettings(Section):
 class OutputSettings(Section):
     """Where tables go: ``<path>/<run_id>/``, or a catalogue and the working folder `work`.
 
-    `base` is an earlier run whose unchanged clusters are taken over.
+    `base` is an earlier run whose unchanged clusters are taken over; `columns` are columns of the
+    mirror that go to the candidates unchanged.
     """
 
     path: str = "runs"
@@ -96,6 +97,7 @@ class OutputSettings(Section):
     base: str | None = Field("latest", pattern=_RUN_ID)
     run_id: str | None = Field(None, pattern=_RUN_ID)
     non_members: bool = False
+    columns: list[str] = Field(default_factory=list)
 
 
 class SparkSettings(Section):

@@ -26,7 +26,7 @@ TYPES = {
     "libname_gspphot": "string",
 }
 DOUBLES = ("ra", "dec", "parallax", "pmra", "pmdec", "ecl_lat")
-NEEDED = tuple(load_release("dr3").columns.values())
+NEEDED = tuple(spellings[0] for spellings in load_release("dr3").columns.values())
 
 
 def make_sources(n: int = 600, seed: int = 3) -> pd.DataFrame:

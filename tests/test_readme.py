@@ -21,7 +21,8 @@ from tests.toy import Toy
 
 ROOT = Path(__file__).parents[1]
 #: README first, then those of the rooms.
-FILES = [ROOT / "README.md", *sorted(ROOT.glob("ocspark/*/README.md")), ROOT / "conf/README.md"]
+ROOMS = sorted(ROOT.glob("ocspark/*/README.md"))
+FILES = [ROOT / "README.md", *ROOMS, *sorted(ROOT.glob("conf/**/README.md"))]
 README = "\n".join(file.read_text() for file in FILES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
 #: A job with its arguments, however it is started.

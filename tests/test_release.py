@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
 from pygaia.errors.photometric import magnitude_uncertainty
 
 from ocspark.errors import InputError
 from ocspark.physics.extinction import extinction_coefficients
-from ocspark.release import load_release
+from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import calibrate, release_calibration
+from ocspark.tables.source_columns import BY_NAME, CORRELATIONS
 from tests.toyrun import ROOT
 
 DR4 = yaml.safe_load((ROOT / "conf/releases/dr4.yaml").read_text())
@@ -22,15 +24,17 @@ def test_dr3_is_whole_and_dr4_is_a_draft_at_j2017_5() -> None:
     dr3, dr4 = load_release("dr3"), load_release("dr4")
     assert (dr3.draft, dr3.epoch, dr3.expected_rows) == (False, 2016.0, 1_811_709_771)
     assert (dr4.draft, dr4.epoch) == (True, 2017.5)
-    assert dr4.columns["solution"] == "astrometric_params"
-    assert set(dr4.foreign) & set(dr3.columns.values()) == {"astrometric_params_solved"}
+    assert dr4.columns["solution"] == ("astrometric_params",)
+    assert set(dr4.foreign) & {spellings[0] for spellings in dr3.columns.values()} == {
+        "astrometric_params_solved"
+    }
 
 
 def test_dr4_subtracts_the_bias_that_it_ships() -> None:
     stars = {
         "parallax": np.array([1.0, 2.0, 0.5]),
         "parallax_bias": np.array([-0.04, 0.01, np.nan]),  # without one it stays, as with DR3's
-        **{f"phot_{b}_mean_mag": np.full(3, 15.0) for b in ("g", "rp")},
+        **{f"phot_{b}_mean_mag": np.full(3, 15.0) for b in ("g", "bp", "rp")},
         **{f"phot_{b}_n_obs": np.full(3, 200) for b in ("g", "rp")},
     }
     done = calibrate(stars, release_calibration(load_release("dr4")))
@@ -87,3 +91,68 @@ def test_a_release_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.yaml").write_text("a: [")
     with pytest.raises(InputError, match="not YAML"):
         load_release(str(tmp_path / "text.yaml"))
+
+
+def described(**changes: object) -> Release:
+    return Release.model_validate({**DR4, **changes})
+
+
+def star(**values: float) -> dict[str, np.ndarray]:
+    columns = {f"phot_{b}_mean_mag": 15.0 for b in ("g", "bp", "rp")}
+    columns |= {"parallax": 1.0, "parallax_bias": 0.0, **values}
+    return {name: np.array([value]) for name, value in columns.items()}
+
+
+def test_a_release_needs_what_its_choices_use() -> None:
+    dr4 = load_release("dr4")
+    assert {"parallax_bias", "phot_g_n_obs", "pmra_pmdec_corr"} <= set(dr4.needed)
+    assert not {"ecl_lat", "nu_eff", "pseudocolour", "solution"} & set(dr4.needed)
+    recipe = described(zero_point="lindegren2021")
+    assert {"ecl_lat", "nu_eff", "pseudocolour", "solution"} <= set(recipe.needed)
+    assert "parallax_bias" not in recipe.needed
+    bare = described(
+        zero_point="none",
+        correlations="zero",
+        magnitude_errors={**DR4["magnitude_errors"], "n_obs": {"G": 620, "BP": 70, "RP": 70}},
+        columns={n: n for n in load_release("dr3").needed if BY_NAME[n].use == "always"},
+    )
+    assert set(bare.needed) == set(bare.columns)
+
+
+def test_a_release_without_correlations_has_none_of_them_at_zero_by_itself() -> None:
+    columns = {n: c for n, c in DR4["columns"].items() if not n.endswith("_corr")}
+    with pytest.raises(ValidationError, match="columns lacks parallax_pmra_corr"):
+        described(columns=columns)
+    without = described(columns=columns, correlations="zero")
+    done = calibrate(star(phot_g_n_obs=200, phot_rp_n_obs=20), release_calibration(without))
+    assert [done[name].tolist() for name in CORRELATIONS] == [[0.0]] * 3
+    where_missing = release_calibration(described(correlations="zero_where_missing"))
+    some = dict.fromkeys(CORRELATIONS, np.nan) | {"parallax_pmra_corr": 0.2}
+    done = calibrate(star(phot_g_n_obs=200, phot_rp_n_obs=20, **some), where_missing)
+    assert [done[name].tolist() for name in CORRELATIONS] == [[0.2], [0.0], [0.0]]
+
+
+def test_one_number_of_observations_may_stand_for_all() -> None:
+    source = {**DR4["magnitude_errors"], "n_obs": {"G": 620, "BP": 70, "RP": 70}}
+    done = calibrate(star(), release_calibration(described(magnitude_errors=source)))
+    own = star(phot_g_n_obs=620, phot_rp_n_obs=70)
+    expected = calibrate(own, release_calibration(load_release("dr4")))
+    assert done["g_rp_error"] == expected["g_rp_error"]
+    with pytest.raises(ValidationError, match="a number for each of G, BP and RP"):
+        described(magnitude_errors={**source, "n_obs": {"G": 620}})
+
+
+def test_flux_errors_are_errors_of_magnitudes() -> None:
+    source = {**DR4["magnitude_errors"], "method": "flux_errors"}
+    fluxes = {"phot_g_mean_flux": 1000.0, "phot_g_mean_flux_error": 2.0}
+    fluxes |= {"phot_rp_mean_flux": 500.0, "phot_rp_mean_flux_error": 3.0}
+    done = calibrate(star(**fluxes), release_calibration(described(magnitude_errors=source)))
+    change = -2.5 * np.log10([1002 / 1000, 503 / 500])  # to first order the same
+    assert done["phot_g_mean_mag_error"] == pytest.approx(-change[0], rel=2e-3)
+    assert done["g_rp_error"] == pytest.approx(np.hypot(*change), rel=4e-3)
+
+
+def test_dr4_names_all_codes_of_the_draft() -> None:
+    codes = {*DR4["solution_codes"].values(), *DR4["other_codes"]}
+    draft = "3 7 27 31 63 95 479 2015 2079 2463 3999 4127 4575 6111 6175 8223 8607 10143 10271"
+    assert codes == set(map(int, draft.split()))

@@ -133,7 +133,7 @@ def _observed(rng: np.random.Generator, stars: dict[str, np.ndarray]) -> pd.Data
         table[name] = rng.uniform(-0.3, 0.3, n).astype("f4")
     for name in ("g", "bp", "rp"):
         table[f"phot_{name}_mean_mag"] = table[f"phot_{name}_mean_mag"].astype("f4")
-        table[f"phot_{name}_n_obs"] = rng.integers(20, 300, n).astype("i2")
+        table[f"phot_{name}_n_obs"] = (2 * rng.integers(20, 300, n)).astype("i2")
     six = rng.random(n) < 0.2
     table["nu_eff_used_in_astrometry"] = np.where(six, np.nan, rng.uniform(1.2, 1.7, n)).astype(
         "f4"

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.opened import open_mirror
-from ocspark.mirror.read import read_rows, read_sources
+from ocspark.mirror.read import read_raw_rows, read_rows
+from ocspark.mirror.sources import kept_sources
 from ocspark.release import Release
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
 from ocspark.selection.candidates import (
@@ -30,7 +32,7 @@ from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import LISTED_STARS
-from ocspark.tables.arrow import split_by_cluster, to_batch
+from ocspark.tables.arrow import pick, split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
 
 #: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
@@ -108,11 +110,12 @@ def look_up(
     keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]
     named = spark.createDataFrame(pa.Table.from_pandas(keys, preserve_index=False))
     wanted = missing.join(F.broadcast(named), "cluster").select("cluster_key", "source_id")
-    kept = read_sources(spark, files, release.columns).join(F.broadcast(wanted), "source_id")
-    judged = _judge(spark, kept, run, cones, release)
-    source_id = F.col(f"`{release.columns['source_id']}`").alias("source_id")
+    columns = files[0].columns
+    found = read_rows(spark, files, columns).join(F.broadcast(wanted), "source_id")
+    judged = _judge(spark, found, run, cones, columns, release)
+    source_id = F.col(f"`{columns.names['source_id']}`").alias("source_id")
     there = (
-        read_rows(spark, files)
+        read_raw_rows(spark, files)
         .select(source_id)
         .join(F.broadcast(wanted.select("source_id").distinct()), "source_id")
     )
@@ -127,7 +130,12 @@ def look_up(
 
 
 def _judge(
-    spark: SparkSession, kept: DataFrame, run: FinishedRun, cones: Cones, release: Release
+    spark: SparkSession,
+    found: DataFrame,
+    run: FinishedRun,
+    cones: Cones,
+    columns: MirrorColumns,
+    release: Release,
 ) -> DataFrame:
     models = read_models(run)
     bounds = cones.table.set_index("cluster_key").to_dict("index")
@@ -137,10 +145,11 @@ def _judge(
     def judge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         models, cone_of, calibration = shipped()
         for batch in batches:
-            for model, stars in split_by_cluster(batch, models):
+            sources = kept_sources(batch, columns, ["cluster_key"])
+            for model, stars in split_by_cluster(sources, models):
                 yield _judged_batch(stars, model, cone_of[model.cluster_key], calibration, _JUDGED)
 
-    return kept.select("cluster_key", *release.columns).mapInArrow(judge_batches, schema)
+    return found.mapInArrow(judge_batches, schema)
 
 
 def _judged_batch(
@@ -154,4 +163,4 @@ def _judged_batch(
     columns["raw_parallax"] = stars["parallax"]
     columns |= judge(columns, model, cone)
     columns["in_mirror"] = columns["kept"] = np.ones(len(stars["source_id"]), dtype=bool)
-    return to_batch(columns, fields)
+    return to_batch(pick(columns, fields), fields)

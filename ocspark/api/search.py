@@ -19,8 +19,8 @@ from ocspark.names import cluster_key
 from ocspark.release import load_release
 from ocspark.selection.cone import Cones, ConeSearch, cones_of
 from ocspark.session import get_session
-from ocspark.tables.arrow import columns_of, to_batch
-from ocspark.tables.run import FOUND
+from ocspark.tables.arrow import columns_of, pick, to_batch
+from ocspark.tables.run import found_fields
 
 #: A motion cut's centre and half-width, all or none of each group.
 _CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}
@@ -82,13 +82,16 @@ def search(
     known = load_release(release)
     files = open_mirror(os.fspath(mirror), known, session).check_touched(cones.cover)
 
+    columns = files[0].columns
+    fields = found_fields(columns.names)
+
     def named(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            columns = columns_of(batch, batch.schema.names)
-            columns["cluster"] = np.array([names[k] for k in columns["cluster_key"]], dtype=object)
-            yield to_batch(columns, FOUND)
+            found = columns_of(batch, batch.schema.names)
+            found["cluster"] = np.array([names[k] for k in found["cluster_key"]], dtype=object)
+            yield to_batch(pick(found, fields), fields)
 
-    return ConeSearch(session, known.columns, cones).run(files, named, FOUND)
+    return ConeSearch(session, columns, cones).run(files, named, fields)
 
 
 def _table(positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str) -> pd.DataFrame:

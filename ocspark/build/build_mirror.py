@@ -24,7 +24,7 @@ from ocspark.build.build_output import (
     settings_of,
 )
 from ocspark.build.bulk import Bulk, list_bulk
-from ocspark.build.formats import Wanted
+from ocspark.build.formats import wanted_columns
 from ocspark.build.ingest import Ingest, stage_file
 from ocspark.build.parts import (
     Partition,
@@ -32,7 +32,6 @@ from ocspark.build.parts import (
     write_catalogue_metadata,
 )
 from ocspark.errors import InputError
-from ocspark.mirror.columns import INTEGERS
 from ocspark.mirror.hats import UNFINISHED
 from ocspark.release import Release, load_release
 from ocspark.session import get_session
@@ -107,13 +106,9 @@ class _Build:
     ) -> None:
         self._options, self._release, self._bulk, self._spark = options, release, bulk, spark
         self._work = storage.join(options.output, UNFINISHED)
-        columns = release.columns
+        names = {column: release.columns[column][0] for column in ("ra", "dec", "source_id")}
         self._ingest = Ingest(
-            self._work,
-            Wanted({c: _plain_type(n) for n, c in columns.items()}, options.columns == "all"),
-            ra=columns["ra"],
-            dec=columns["dec"],
-            source_id=columns["source_id"],
+            self._work, wanted_columns(release, options.columns == "all"), **names
         )
 
     def execute(self) -> dict[str, Any]:
@@ -264,10 +259,3 @@ def _tail(path: str, depth: int) -> str:
 
 def _file_name(order: int, pixel: int) -> str:
     return _tail(partition_path("", order, pixel), 3)
-
-
-def _plain_type(name: str) -> pa.DataType:
-    """Return the type of a canonical column in a file that does not tell, such as plain CSV."""
-    if name == "source_id":
-        return pa.int64()
-    return pa.int32() if name in INTEGERS else pa.float64()

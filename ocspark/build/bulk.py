@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -13,13 +14,14 @@ import pyarrow.parquet as pq
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import ASTROPY_FORMATS
-from ocspark.mirror.hats import PROPERTIES
+from ocspark.mirror.hats import PROPERTIES, find_hats
 from ocspark.mirror.layout import list_pieces
 
 MD5_LIST = "_MD5SUM.txt"
 CATALOGUE_MARKS = (*PROPERTIES, "collection.properties")
 #: Kinds of input file, by suffix; any may end in ``.gz`` besides.
-KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", **ASTROPY_FORMATS}
+#: ECSV is read as CSV, which ESA's files are, whatever they are called.
+KINDS = {".parquet": "parquet", ".pq": "parquet", **ASTROPY_FORMATS, ".csv": "csv", ".ecsv": "csv"}
 #: Parquet files above this many bytes are shared between tasks, by ranges of row groups.
 SPLIT_BYTES = 1 << 30
 
@@ -50,7 +52,7 @@ class InputFile:
     @property
     def kind(self) -> str:
         """``parquet``, ``csv`` or astropy's name of the format."""
-        return _kind(self.name) or ""
+        return file_kind(self.name) or ""
 
     @property
     def identity(self) -> str:
@@ -118,6 +120,28 @@ def list_bulk(path: str) -> Bulk:
     return Bulk([piece for pieces in split for piece in pieces], absent, unlisted)
 
 
+def first_file(path: str) -> InputFile:
+    """Return one file that tells the columns of an input or a mirror; no file is opened for it.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if not storage.exists(path):
+        raise InputError(f"{path}: no such file or directory; expected {_kinds()}")
+    hats = find_hats(path) if storage.is_directory(path) else None
+    if hats is not None:
+        names = next((files for pixel in hats.pixels if (files := hats.files_of(pixel))), [])
+        found = [InputFile(name, name.rpartition("/")[2], 0, 0) for name in names[:1]]
+    else:
+        infos = (info for info in storage.list_infos(path) if _is_table(info, path))
+        found = [_input_file(info, path) for info in itertools.islice(infos, 1)]
+    if not found:
+        raise InputError(f"{path}: no table files in it; expected {_kinds()}")
+    return found[0]
+
+
 def _input_file(info: storage.FileInfo, root: str) -> InputFile:
     return InputFile(info.path, _name(info, root), info.n_bytes, info.modified_ns)
 
@@ -131,10 +155,11 @@ def _name(info: storage.FileInfo, root: str) -> str:
 def _is_table(info: storage.FileInfo, root: str) -> bool:
     name = _name(info, root)
     hidden = any(part.startswith(("_", ".")) for part in name.split("/"))
-    return not hidden and _kind(name) is not None
+    return not hidden and file_kind(name) is not None
 
 
-def _kind(name: str) -> str | None:
+def file_kind(name: str) -> str | None:
+    """Return ``parquet``, ``csv`` or astropy's name of a file's format, None for another."""
     base = name.lower().removesuffix(".gz")
     return next((kind for suffix, kind in KINDS.items() if base.endswith(suffix)), None)
 
@@ -159,7 +184,7 @@ def _read_md5_list(path: str) -> dict[str, str]:
         name = name.lstrip(" *").removeprefix("./")
         if len(digest) != 32 or not name:
             raise InputError(f"--input {file}: line {number}: expected an MD5 and a file name")
-        if _kind(name) is not None:
+        if file_kind(name) is not None:
             sums[name] = digest.lower()
     return sums
 

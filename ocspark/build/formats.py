@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv as plain_csv
 import gzip
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.csv as csv
@@ -15,12 +15,16 @@ import pyarrow.parquet as pq
 from ocspark import storage
 from ocspark.build.bulk import InputFile
 from ocspark.mirror.healpix import HEALPIX_COLUMN
+from ocspark.release import Release
+from ocspark.tables.source_columns import BY_NAME, matching
 
 #: Not taken along: made anew, or part of a HATS file's place.
 LAYOUT_COLUMNS = (HEALPIX_COLUMN, "Norder", "Dir", "Npix")
 _NULLS = ["", "null", "NULL", "NaN", "nan"]
 _BLOCK_BYTES = 1 << 23
 _BATCH_ROWS = 1 << 17
+#: Types that a text is read as where no header tells, the first that holds all values.
+_NARROWEST = (pa.null(), pa.int64(), pa.float64(), pa.bool_(), pa.string())
 
 
 class Fault(Exception):
@@ -34,30 +38,62 @@ class Wanted:
     Attributes
     ----------
     columns : mapping
-        Columns that must be there, to the type they have where a file does not tell.
+        Columns to the type they have where a file does not tell.
     everything : bool
         Whether all other columns are wanted as well.
+    spellings : mapping
+        The names that a column may have in a file, where that is more than its own; letter case
+        never matters (archives write SOURCE_ID).
+    optional : collection of str
+        Columns that need not be there.
     """
 
     columns: Mapping[str, pa.DataType]
     everything: bool
+    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    optional: Collection[str] = ()
 
     def choose(self, there: Sequence[str]) -> dict[str, str]:
         """Return the file's names to the names they get, in the file's order.
 
-        A needed column may be spelt in other letter case (archives write SOURCE_ID).
+        Raises
+        ------
+        Fault
+            If a column is missing, or there twice.
         """
         renamed = {}
         for name in self.columns:
-            lower = [other for other in there if other.lower() == name.lower()]
-            if name not in there and len(lower) != 1:
-                raise Fault(f"column {name} is missing")
-            renamed[name if name in there else lower[0]] = name
+            spellings = self.spellings.get(name, (name,))
+            found = matching(there, spellings)
+            if len(found) > 1:
+                raise Fault(f"columns {' and '.join(found)} are both there; expected one of them")
+            if found:
+                renamed[found[0]] = name
+            elif name not in self.optional:
+                raise Fault(f"column {' or '.join(spellings)} is missing")
         return {
             name: renamed.get(name, name)
             for name in there
             if name in renamed or (self.everything and name not in LAYOUT_COLUMNS)
         }
+
+
+def wanted_columns(release: Release, everything: bool) -> Wanted:
+    """Return what to read of a release's files: what its description names; or all columns."""
+    names = {name: spellings[0] for name, spellings in release.columns.items()}
+    return Wanted(
+        {column: _plain_type(name) for name, column in names.items()},
+        everything,
+        {names[name]: spellings for name, spellings in release.columns.items()},
+        [column for name, column in names.items() if name not in release.needed],
+    )
+
+
+def _plain_type(name: str) -> pa.DataType:
+    """Return the type of a canonical column in a file that does not tell, such as plain CSV."""
+    if name == "source_id":
+        return pa.int64()
+    return pa.int32() if BY_NAME[name].is_integer else pa.float64()
 
 
 def read_tables(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
@@ -104,7 +140,7 @@ def _open(file: InputFile) -> pa.NativeFile:
 def _read_csv(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
     """Read CSV with a header line; an ECSV header above it tells delimiter and types."""
     comments, header = _csv_head(file)
-    declared, delimiter = _declared(comments)
+    declared, notes, delimiter = _declared(comments)
     there = next(plain_csv.reader([header], delimiter=delimiter))
     names = wanted.choose(there)
     types = {
@@ -119,14 +155,60 @@ def _read_csv(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
         include_columns=list(names),
         null_values=_NULLS,
         strings_can_be_null=True,
+        # astropy's ECSV has "" for what is missing
+        quoted_strings_can_be_null=bool(declared),
+    )
+    if len(types) < len(names):
+        types |= _inferred(file, read, parse, [name for name in names if name not in types])
+        convert.column_types = types
+    fields = [pa.field(names[n], types[n], metadata=notes.get(n)) for n in names]
+    with _open(file) as stream:
+        for batch in csv.open_csv(stream, read, parse, convert):
+            yield pa.Table.from_arrays(batch.columns, schema=pa.schema(fields))
+
+
+def _inferred(
+    file: InputFile, read: csv.ReadOptions, parse: csv.ParseOptions, columns: Sequence[str]
+) -> dict[str, pa.DataType]:
+    """Return the narrowest types that hold all values of some columns, by a first reading."""
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()),
+        include_columns=list(columns),
+        null_values=_NULLS,
+        strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
+    possible = {name: list(_NARROWEST) for name in columns}
     with _open(file) as stream:
-        if len(types) < len(names):  # inferring types needs all rows at once
-            yield csv.read_csv(stream, read, parse, convert).rename_columns(list(names.values()))
-            return
         for batch in csv.open_csv(stream, read, parse, convert):
-            yield pa.Table.from_batches([batch]).rename_columns(list(names.values()))
+            for name, values in zip(columns, batch.columns, strict=True):
+                if values.null_count == len(values):
+                    continue
+                while not _holds(possible[name][0], values):
+                    possible[name].pop(0)
+    return {name: kinds[0] for name, kinds in possible.items()}
+
+
+def _holds(kind: pa.DataType, texts: pa.StringArray) -> bool:
+    """Whether all texts can be read as values of a type; of the null type none can."""
+    try:
+        return kind != pa.null() and len(texts.cast(kind)) == len(texts)
+    except pa.ArrowInvalid:
+        return False
+
+
+def csv_columns(file: InputFile) -> pa.Schema:
+    """Return the columns of a CSV file from its header; the null type where that does not tell.
+
+    Raises
+    ------
+    Fault
+        If it has no header line.
+    """
+    comments, header = _csv_head(file)
+    declared, notes, delimiter = _declared(comments)
+    names = next(plain_csv.reader([header], delimiter=delimiter))
+    return pa.schema([pa.field(n, declared.get(n, pa.null()), True, notes.get(n)) for n in names])
 
 
 def _csv_head(file: InputFile) -> tuple[list[str], str]:
@@ -141,15 +223,29 @@ def _csv_head(file: InputFile) -> tuple[list[str], str]:
     raise Fault("no header line; expected a table")
 
 
-def _declared(comments: Sequence[str]) -> tuple[dict[str, pa.DataType], str]:
-    """Return the types and the delimiter that an ECSV header declares; {} and a comma without."""
+def _declared(
+    comments: Sequence[str],
+) -> tuple[dict[str, pa.DataType], dict[str, dict[str, str]], str]:
+    """Return what an ECSV header declares; nothing, and a comma, without one.
+
+    Returns
+    -------
+    types : dict
+        Arrow type by column.
+    notes : dict
+        By column: its unit, ucd and description, where they are told.
+    delimiter : str
+    """
     if not comments or not comments[0].startswith("# %ECSV"):
-        return {}, ","
+        return {}, {}, ","
     from astropy.table.meta import get_header_from_yaml
 
     header = get_header_from_yaml([line.removeprefix("# ") for line in comments[1:]])
-    types = {}
+    types, notes = {}, {}
     for column in header["datatype"]:
+        told = {"ucd": (column.get("meta") or {}).get("ucd"), **column}
+        texts = {key: str(told[key]) for key in ("unit", "ucd", "description") if told.get(key)}
+        notes[column["name"]] = texts
         kind = column["datatype"]
         if kind == "bool":
             types[column["name"]] = pa.bool_()
@@ -157,7 +253,7 @@ def _declared(comments: Sequence[str]) -> tuple[dict[str, pa.DataType], str]:
             types[column["name"]] = pa.string()
         else:
             types[column["name"]] = pa.type_for_alias(kind)
-    return types, header.get("delimiter", " ")
+    return types, notes, header.get("delimiter", " ")
 
 
 def _read_astropy(file: InputFile, wanted: Wanted) -> pa.Table:

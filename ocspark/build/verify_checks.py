@@ -9,18 +9,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.build.verify_file import FileFindings, FileToCheck
+from ocspark.build.verify_file import EPOCH_STEP, FileFindings, FileToCheck
 from ocspark.build.verify_report import Check, ColumnReport, make_check
-from ocspark.mirror.columns import INTEGERS
+from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
 from ocspark.mirror.layout import list_pieces
 from ocspark.release import Release
+from ocspark.tables.source_columns import matching
 
 #: Largest difference between a whole release's share of missing values and its published one.
 NULL_MARGIN = 0.001
 #: Largest relative difference from the number of rows that was announced of a draft release.
-DRAFT_MARGIN = 0.1
-_ALWAYS_THERE = ("source_id", "ra", "dec", "solution", "ecl_lat")
+DRAFT_MARGIN = 0.01
+_ALWAYS_THERE = ("source_id", "ra", "dec")
+#: So is what DR3's recipe needs of every source, where it is used.
+_OF_RECIPE = ("solution", "ecl_lat")
 _ROW_CHECKS = {
     "keys": "source_id, ra and dec are there and possible",
     "pixel": "every row lies in the pixel of its file",
@@ -54,7 +57,7 @@ class Listing:
     unlisted: Sequence[str] = ()
 
 
-def list_mirror(path: str, columns: Mapping[str, str]) -> Listing:
+def list_mirror(path: str, columns: Mapping[str, Sequence[str]]) -> Listing:
     """Compare what a mirror lists with what is on disk.
 
     Raises
@@ -171,12 +174,8 @@ def check_schema(
     """Check columns and types against the release, and files against each other."""
     wrong: dict[str, int] = {}  # a fault, and the number of files that have it
     for file in found:
-        for name, column in release.columns.items():
-            fault = _column_fault(name, column, file.types) if file.types else None
-            if fault is not None:
-                wrong[fault] = wrong.get(fault, 0) + 1
-        for column in release.foreign.keys() & file.types.keys():
-            fault = f"column {column} is {release.foreign[column]}'s; expected none of it"
+        faults = list(_column_faults(file, release)) if file.types else []
+        for fault in faults:
             wrong[fault] = wrong.get(fault, 0) + 1
         index = listing.hats and listing.hats.healpix_column
         if index and file.types and file.types.get(index, "int64") != "int64":
@@ -201,30 +200,21 @@ def check_schema(
     yield make_check("columns_alike", "all files have the same columns and types", unlike)
 
 
-def _column_fault(name: str, column: str, types: Mapping[str, str]) -> str | None:
-    if column not in types:
-        return f"column {column} is missing"
-    kind = types[column]
-    expected: tuple[str, ...]
-    if name == "source_id":
-        expected = ("int64",)
-    elif name in ("ra", "dec"):
-        expected = ("double",)  # single precision moves a star by arcseconds
-    elif name in INTEGERS:
-        expected = (
-            "int8",
-            "int16",
-            "int32",
-            "int64",
-            "uint8",
-            "uint16",
-            "uint32",
-            "double",
-            "float",
-        )
-    else:
-        expected = ("float", "double")
-    return None if kind in expected else f"column {column} is {kind}; expected {expected[-1]}"
+def _column_faults(file: FileFindings, release: Release) -> Iterator[str]:
+    """Yield what is wrong with a file's columns; one that no calculation uses may be absent."""
+    for name, spellings in release.columns.items():
+        there = matching(file.types, spellings)
+        if len(there) > 1:
+            yield f"columns {' and '.join(there)} are both there; expected one of them"
+        elif not there and name in release.needed:
+            yield f"column {' or '.join(spellings)} is missing"
+        elif there and file.types[there[0]] not in expected_types(name):
+            kind = file.types[there[0]]
+            yield f"column {there[0]} is {kind}; expected {expected_types(name)[-1]}"
+    epochs = file.histograms.get("ref_epoch", {})
+    if set(epochs) != {round(release.epoch / EPOCH_STEP)}:  # else they are no sign of another
+        for column, other in foreign_columns(file.types, release).items():
+            yield f"column {column} is {other}'s; expected none of it"
 
 
 def _common_types(listing: Listing) -> dict[str, str] | None:
@@ -248,18 +238,17 @@ def check_rows(listing: Listing, found: Sequence[FileFindings]) -> Iterator[Chec
 def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) -> Check:
     """Check the shares of missing values.
 
-    Columns that no source lacks must be full, none may be empty, and a whole release must have the
-    published shares.
+    Columns that no source lacks must be full, none that is used may be empty, and a whole release
+    must have the published shares.
     """
     wrong = []
-    columns = {c.name: c for c in column_reports(found, release)}
-    for name, column in release.columns.items():
-        if column not in columns:
-            continue
-        fraction = columns[column].null_fraction
-        if name in _ALWAYS_THERE and fraction > 0:
+    reports = {c.name: c for c in column_reports(found, release)}
+    always = (*_ALWAYS_THERE, *(_OF_RECIPE if "recipe" in release.uses else ()))
+    for name, column in _columns_found(found).items():
+        fraction = reports[column].null_fraction
+        if name in always and fraction > 0:
             wrong.append(f"column {column}: {fraction:.4%} missing; expected none")
-        elif fraction == 1:
+        elif fraction == 1 and name in release.needed:
             wrong.append(f"column {column}: all values are missing")
         published = release.null_fractions.get(name)
         if whole and published is not None and abs(fraction - published) > NULL_MARGIN:
@@ -269,9 +258,18 @@ def check_nulls(found: Sequence[FileFindings], release: Release, whole: bool) ->
     return make_check("null_fractions", "values are missing as in the release", wrong)
 
 
+def _columns_found(found: Sequence[FileFindings]) -> dict[str, str]:
+    """Return canonical names to columns, in the order of the release, as any file has them."""
+    columns: dict[str, str] = {}
+    for file in found:
+        columns |= file.columns
+    return columns
+
+
 def column_reports(found: Sequence[FileFindings], release: Release) -> list[ColumnReport]:
     """Return types and shares of missing values: the release's columns, then all others."""
-    needed = list(release.columns.values())
+    columns = _columns_found(found)
+    needed = [columns[name] for name in release.columns if name in columns]
     types: dict[str, str] = {}
     nulls: dict[str, int] = {}
     rows: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ocspark import storage
+from ocspark.physics.zeropoint import parallax_zero_point
 from ocspark.sky.sphere import separation_rad
+from ocspark.tables.source_columns import matching
 
 #: Examples kept of each fault.
 MAX_EXAMPLES = 10
@@ -35,23 +37,38 @@ _FITTED = {
     "pmra_error": 8,
     "pmdec": 16,
     "pmdec_error": 16,
+}
+_CORRELATED = {
     "parallax_pmra_corr": 4 | 8,
     "parallax_pmdec_corr": 4 | 16,
     "pmra_pmdec_corr": 8 | 16,
 }
+#: Models of binaries have bits from here on; nobody has said whether they have correlations.
+_BINARY_BIT = 128
+#: Steps in which values are counted: of the bias [mas], of the epoch [yr].
+BIAS_STEP, EPOCH_STEP = 0.001, 0.001
+#: Stands for a missing bias.
+NO_BIAS = -(10**9)
+_VALUES = (
+    "solution phot_g_n_obs ref_epoch parallax parallax_bias phot_g_mean_mag nu_eff pseudocolour "
+    "ecl_lat"
+).split()
+#: Sources of a batch whose bias is compared with that of DR3's recipe.
+_COMPARED = 32
 
 
 @dataclass(frozen=True)
 class FileToCheck:
     """A file, the pixel it is listed under (None in a plain directory), and its key columns.
 
-    `healpix_column` is the catalogue's, None if it has none; `columns` are the release's.
+    `healpix_column` is the catalogue's, None if it has none; `columns` are the release's, with
+    their spellings.
     """
 
     path: str
     order: int | None
     pixel: int | None
-    columns: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]
     healpix_column: str | None
 
 
@@ -68,6 +85,14 @@ class FileFindings:
         Why the file could not be read to its end.
     types, nulls : dict
         Arrow type, and number of nulls and NaN, by column.
+    columns : dict
+        Canonical name to column, of those that are there once.
+    histograms : dict
+        How often a value occurs, by canonical name: codes of ``solution``, numbers of observations
+        ``phot_g_n_obs``, steps (`EPOCH_STEP`, `BIAS_STEP`) of ``ref_epoch`` and of the
+        ``parallax_bias`` of sources with a parallax (`NO_BIAS`: they have none).
+    biases, recipe : list of float
+        Biases of some sources, and what DR3's recipe gives for them [mas].
     faults, examples : dict
         Number of faulty rows, and some of them in words, by check.
     """
@@ -77,6 +102,10 @@ class FileFindings:
     error: str | None = None
     types: dict[str, str] = field(default_factory=dict)
     nulls: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    histograms: dict[str, dict[int, int]] = field(default_factory=dict)
+    biases: list[float] = field(default_factory=list)
+    recipe: list[float] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -105,11 +134,16 @@ def check_file(file: FileToCheck) -> FileFindings:
             schema = parquet.schema_arrow
             found.types = {f.name: str(f.type) for f in schema}
             found.nulls = dict.fromkeys(schema.names, 0)
+            for name, spellings in file.columns.items():
+                columns = matching(schema.names, spellings)
+                if len(columns) == 1:
+                    found.columns[name] = columns[0]
             last = -1
             for batch in parquet.iter_batches(_BATCH_ROWS):
                 for name, column in zip(schema.names, batch.columns, strict=True):
                     found.nulls[name] += _missing(column)
                 last = _check_rows(file, batch, found, last)
+                _count_values(batch, found)
                 found.rows += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         found.error = " ".join(str(error).split())[:300]
@@ -125,8 +159,8 @@ def _missing(column: pa.Array) -> int:
 
 def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, last: int) -> int:
     """Check a batch; return its last index, which the next may not go below."""
-    keys = [file.columns[name] for name in ("source_id", "ra", "dec")]
-    if not batch.num_rows or any(k not in found.types for k in keys):
+    keys = [found.columns.get(name, "") for name in ("source_id", "ra", "dec")]
+    if not batch.num_rows or not all(keys):
         return last  # a missing column is the schema's fault
     if found.types[keys[0]] != "int64" or any(found.types[k] != "double" for k in keys[1:]):
         return last
@@ -142,7 +176,7 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
     found.add("keys", ~good, row)
     ra, dec = np.where(good, ra, 0.0), np.where(good, dec, 0.0)
     found.add("source_id_position", good & ~_id_agrees(source_id, ra, dec, good), row)
-    _check_solution(file, batch, found, row)
+    _check_solution(batch, found, row)
     if file.order is None or file.pixel is None:
         return last
 
@@ -161,35 +195,79 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
     return int(index[-1])
 
 
-def _check_solution(
-    file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, row: Callable[[int], str]
-) -> None:
+def _check_solution(batch: pa.RecordBatch, found: FileFindings, row: Callable[[int], str]) -> None:
     """Check that a source has the values that its solution's code says, and no others."""
-    columns = {name: file.columns[name] for name in ("solution", *_FITTED)}
-    if not all(_has_numbers(batch, column) for column in columns.values()):
-        return  # the schema's fault
-    values = {
-        name: np.asarray(batch.column(column).to_numpy(zero_copy_only=False), dtype=np.float64)
-        for name, column in columns.items()
-    }
-    code = np.nan_to_num(values["solution"]).astype(np.int64)
-    faults = {
-        name: np.isfinite(values[name]) != (code & bits == bits) for name, bits in _FITTED.items()
-    }
+    codes = _numbers(batch, found, "solution")
+    if codes is None:
+        return
+    code = np.nan_to_num(codes).astype(np.int64)
+    faults = {}
+    for name, bits in (_FITTED | _CORRELATED).items():
+        values = _numbers(batch, found, name)
+        if values is not None:
+            faults[name] = np.isfinite(values) != (code & bits == bits)
+            if name in _CORRELATED:
+                faults[name] &= code < _BINARY_BIT
 
     def describe(i: int) -> str:
         name = next(name for name, wrong in faults.items() if wrong[i])
-        state = "is there" if np.isfinite(values[name][i]) else "is missing"
-        return f"{row(i)}: {columns[name]} {state}, with {columns['solution']} {code[i]}"
+        state = "is missing" if code[i] & (_FITTED | _CORRELATED)[name] else "is there"
+        return (
+            f"{row(i)}: {found.columns[name]} {state}, with {found.columns['solution']} {code[i]}"
+        )
 
-    found.add("solution", np.any(list(faults.values()), axis=0), describe)
+    if faults:
+        found.add("solution", np.any(list(faults.values()), axis=0), describe)
 
 
-def _has_numbers(batch: pa.RecordBatch, column: str) -> bool:
-    if column not in batch.schema.names:
-        return False
-    kind = batch.schema.field(column).type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+def _count_values(batch: pa.RecordBatch, found: FileFindings) -> None:
+    """Count the values that tell a release, and keep some sources' biases."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name in _VALUES:
+        column = _numbers(batch, found, name)
+        if column is not None:
+            columns[name] = column
+    for name, step in (("solution", 1.0), ("phot_g_n_obs", 1.0), ("ref_epoch", EPOCH_STEP)):
+        if name in columns:
+            _add_counts(found, name, columns[name][np.isfinite(columns[name])] / step)
+    if not {"parallax", "parallax_bias"} <= columns.keys():
+        return
+    has_parallax = np.isfinite(columns["parallax"])
+    bias = columns["parallax_bias"][has_parallax]
+    _add_counts(found, "parallax_bias", np.where(np.isfinite(bias), bias / BIAS_STEP, NO_BIAS))
+    if not set(_VALUES) <= columns.keys():
+        return
+    some = np.flatnonzero(has_parallax & np.isfinite(columns["parallax_bias"]))
+    some = some[np.linspace(0, len(some) - 1, min(_COMPARED, len(some))).astype(int)]
+    values = {name: column[some] for name, column in columns.items()}
+    recipe = parallax_zero_point(
+        values["phot_g_mean_mag"],
+        values["nu_eff"],
+        values["pseudocolour"],
+        values["ecl_lat"],
+        np.nan_to_num(values["solution"]).astype(np.int64),
+    )
+    known = recipe != 0  # elsewhere the recipe has none
+    found.biases += values["parallax_bias"][known].tolist()
+    found.recipe += recipe[known].tolist()
+
+
+def _add_counts(found: FileFindings, name: str, values: NDArray[np.float64]) -> None:
+    counts = found.histograms.setdefault(name, {})
+    steps, numbers = np.unique(np.rint(values).astype(np.int64), return_counts=True)
+    for step, number in zip(steps.tolist(), numbers.tolist(), strict=True):
+        counts[step] = counts.get(step, 0) + number
+
+
+def _numbers(batch: pa.RecordBatch, found: FileFindings, name: str) -> NDArray[np.float64] | None:
+    """Return a canonical column as floats, NaN where missing; None if it is not there."""
+    column = found.columns.get(name)
+    if column is None:
+        return None
+    values = batch.column(column)
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        return None  # the schema's fault
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _integers(column: pa.Array) -> NDArray[np.int64]:

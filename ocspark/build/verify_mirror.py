@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Observation, SparkSession
@@ -26,6 +27,7 @@ from ocspark.build.verify_checks import (
 )
 from ocspark.build.verify_file import MAX_EXAMPLES, FileFindings, FileToCheck, check_file
 from ocspark.build.verify_report import Check, Report, make_check
+from ocspark.build.verify_values import check_codes, check_values, value_reports
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.session import get_session
@@ -72,14 +74,17 @@ def verify_mirror(
     footers = _footers(listing.files)
     session = spark or get_session("ocspark: verify mirror")
     found = _check_files(session, listing.files, footers)
+    values = value_reports(found, release)
     checks = [
         *check_listing(listing),
         check_reading(found),
         *check_counts(listing, found, footers, n_expected, release.draft and expected is None),
         *check_schema(listing, found, release),
         *check_rows(listing, found),
-        _check_unique(session, found, release.columns["source_id"]),
+        _check_unique(session, found),
         check_nulls(found, release, whole=expected is None),
+        check_codes(found, release),
+        check_values(values),
     ]
     return Report(
         mirror=path,
@@ -90,6 +95,7 @@ def verify_mirror(
         passed=all(check.status != "failed" for check in checks),
         checks=checks,
         columns=column_reports(found, release),
+        values=values,
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -149,17 +155,21 @@ def _checker(
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 findings = asdict(check_file(files[number]))
-                row = {
-                    k: list(v.items()) if isinstance(v, dict) else v for k, v in findings.items()
-                }
+                row = {name: _as_pairs(value) for name, value in findings.items()}
                 yield pa.RecordBatch.from_pylist([row], schema=schema)
 
     return check
 
 
-def _check_unique(spark: SparkSession, found: Sequence[FileFindings], column: str) -> Check:
+def _as_pairs(value: Any) -> Any:
+    """Return dicts as Arrow takes maps: lists of pairs."""
+    return [(k, _as_pairs(v)) for k, v in value.items()] if isinstance(value, dict) else value
+
+
+def _check_unique(spark: SparkSession, found: Sequence[FileFindings]) -> Check:
     """Find repeated identifiers over all readable files: an exact, spilling shuffle of the ids."""
     name, description = "source_id_unique", "no source_id appears twice"
+    column = next((f.columns["source_id"] for f in found if "source_id" in f.columns), "")
     paths = [
         storage.for_spark(f.path)
         for f in found

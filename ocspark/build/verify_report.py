@@ -34,6 +34,15 @@ class ColumnReport(BaseModel):
     needed: bool
 
 
+class ValueReport(BaseModel):
+    """What the values of a mirror tell of its release, what was expected, whether it is so."""
+
+    name: str
+    found: str
+    expected: str
+    passed: bool
+
+
 class Report(BaseModel):
     """All that was found about a mirror. `expected_rows` is None where any number was allowed."""
 
@@ -45,6 +54,7 @@ class Report(BaseModel):
     passed: bool
     checks: list[Check]
     columns: list[ColumnReport]
+    values: list[ValueReport]
     seconds: float
 
     @property
@@ -96,6 +106,12 @@ def report_lines(report: Report) -> list[str]:
         counts = ", ".join(f"{name} {n:,}" for name, n in check.counts.items())
         lines.append(f"{mark:<7}{check.name:<20}{check.description} ({counts})")
         lines += [f"{'':>9}{example}" for example in check.examples]
+    if report.values:
+        width = max(len(value.name) for value in report.values)
+        lines.append(f"values:{'':<{width + 4}}{'found':>14}   expected")
+    for value in report.values:
+        mark = "ok" if value.passed else "FAILED"
+        lines.append(f"{mark:<9}{value.name:<{width}}  {value.found:>14}   {value.expected}")
     lines.append("share of missing values, columns of the release:")
     for column in report.columns:
         if column.needed:

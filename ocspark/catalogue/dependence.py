@@ -35,7 +35,7 @@ class Stage:
 STAGES = (
     Stage(
         "search",
-        ("_search", "_counts", "_cells"),
+        ("_search", "_counts", "_lacking", "_cells"),
         ("release", "cluster row", "member list", "mirror", "search settings", "search code"),
     ),
     Stage(
@@ -46,7 +46,7 @@ STAGES = (
     Stage(
         "membership",
         ("candidates", "non_members"),
-        ("model", "membership settings", "device", "membership code"),
+        ("model", "membership settings", "device", "carried columns", "membership code"),
     ),
 )
 #: Rises whenever the same parts mean something else.
@@ -109,6 +109,7 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
         "model": model_digest(inputs.network),
         "membership settings": digest(settings.membership.model_dump(exclude={"device"})),
         "device": device,
+        "carried columns": carried_digest(inputs),
         **{f"{stage.name} code": code[stage.name] for stage in STAGES},
     }
     keys = inputs.cones.table["cluster_key"].tolist()
@@ -125,6 +126,18 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
         for place, (key, row) in enumerate(zip(keys, clusters.to_dict("records"), strict=True))
     }
     return Dependence(shared, own)
+
+
+def carried_digest(inputs: RunInputs) -> str:
+    """Return a digest of the columns that go from the mirror to the candidates.
+
+    Of a table it has the values, too; those of files stand in their footers.
+    """
+    columns = [
+        (c.column, c.field.name, c.field.type.simpleString())
+        for c in inputs.columns_to_carry.carried
+    ]
+    return digest([columns, [file.carried_sha256 for file in inputs.files]])
 
 
 def _mirror(inputs: RunInputs) -> list[str]:

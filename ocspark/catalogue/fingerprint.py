@@ -50,7 +50,8 @@ def fingerprint_inputs(
     for section in ("mirror", "clusters", "members", "isochrones"):
         chosen[section].pop("path")
     chosen["members"].pop("neighbourhood")
-    chosen["output"] = {"non_members": settings.output.non_members}
+    output = settings.output
+    chosen["output"] = {"non_members": output.non_members, "columns": output.columns}
     mirror = mirror_facts(files)
     neighbourhood = settings.members.neighbourhood
     return {

@@ -19,6 +19,7 @@ from ocspark.catalogue.inputs import APPLICATION
 from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
 from ocspark.catalogue.reuse import DEPENDENCE, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
+from ocspark.catalogue.summary import lacking_in_all, lacking_warnings, member_warnings
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
 from ocspark.session import get_session
@@ -27,6 +28,7 @@ from ocspark.store.files import TableFile
 from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
 from ocspark.store.tasks import DamagedFiles
+from ocspark.tables.candidates import carried_record
 
 log = logging.getLogger("ocspark")
 
@@ -104,7 +106,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.monotonic()
     run = request.run
     if request.catalogue is not None:
-        request.catalogue.check(spark, catalogue_tables(request))
+        request.catalogue.check(spark, catalogue_tables(request), request.inputs.carried)
     now, base = request.dependence(spark), request.base()
     storage.write_file(run.path(DEPENDENCE), json.dumps(now.as_json()))
     storage.write_file(run.path(BASE), base.run_id if base else "")
@@ -162,25 +164,37 @@ def _record(
     request: Request, reuse: Reuse, stages: RunStages, rows: pd.DataFrame
 ) -> dict[str, Any]:
     inputs, status = request.inputs, rows["status"].value_counts().to_dict()
+    lacking = lacking_in_all(stages.lacking)
+    searched = rows[rows["n_cone"].notna()]
+    warnings = lacking_warnings(lacking, int(searched["n_cone"].sum()))
+    not_in_cones = (searched["n_listed"] - searched["n_training_members"]).sum()
+    members = {**inputs.members.counts, "not_in_cones": int(not_in_cones)}
+    if inputs.settings.members.neighbourhood:  # else a list's ids are this release's
+        warnings += member_warnings(members, int(searched["n_listed"].sum()))
+    for warning in warnings:
+        log.warning("WARNING: %s", warning)
     return {
         "run_id": request.run_id,
         "inputs": json.loads(json.dumps(request.fingerprint)),
         "settings": inputs.settings.model_dump(mode="json"),
         "overlay": request.overlay,
         "release": inputs.release.name,
-        "warnings": inputs.warnings(),
+        "warnings": [*inputs.warnings(), *warnings],
         "model": {
             "name": inputs.network.name,
             "sha256": inputs.network.sha256,
             "trained_on_release": inputs.network.release,
         },
         "seed": inputs.settings.membership.seed,
-        "members": inputs.members.counts,
+        "members": members,
         "clusters": {"done": status.get("done", 0), "skipped": status.get("skipped", 0)},
         "totals": {
             name: int(rows[name].fillna(0).sum())
             for name in ("n_cone", "n_candidates", "n_p10", "n_p50", "n_p90")
         },
+        "lacking": lacking,
+        "mirror_columns": dict(inputs.columns.names),
+        "carried_columns": carried_record(inputs.carried),
         "base": reuse.as_record(),
         "devices": rows_by_device(stages.files),
         "environment": environment(),

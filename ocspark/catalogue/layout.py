@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 from ocspark.errors import InputError
 from ocspark.store.files import TableWriters
 from ocspark.store.pieces import read_clusters
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.candidates import NON_MEMBERS, candidate_fields
 from ocspark.tables.fields import Field
 
 #: Probabilities from which on candidates are counted, by the count's name.
 LEVELS = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
-_FIELDS: dict[str, list[Field]] = {"candidates": CANDIDATES, "non_members": NON_MEMBERS}
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,17 @@ class LayOut:
     ----------
     root : str
         Folder of the run.
+    carried : tuple of Field
+        Columns of the mirror that candidates have.
     """
 
     root: str
+    carried: tuple[Field, ...] = ()
 
     def __call__(self, clusters: Sequence[ClusterPieces], writers: TableWriters) -> dict[str, Any]:
         """Write each cluster's rows as one file a table, sorted by source_id."""
-        for table, fields in _FIELDS.items():
+        tables = {"candidates": candidate_fields(self.carried), "non_members": NON_MEMBERS}
+        for table, fields in tables.items():
             names = sorted({name for cluster in clusters for name in cluster.pieces.get(table, ())})
             if not names:
                 continue

@@ -18,9 +18,10 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
-from ocspark.mirror.read import read_sources
+from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
@@ -66,8 +67,7 @@ class MirrorPass:
         Files of the mirror, or ranges of a table.
     names : sequence of str
         Of the files inside their mirror.
-    columns : mapping
-        Canonical name to the release's column.
+    columns : MirrorColumns
     cones : Cones
     also : object
         What the rows depend on beside files, cones and the run's inputs; JSON can hold it.
@@ -79,7 +79,7 @@ class MirrorPass:
     title: str
     files: Sequence[CheckedFile]
     names: Sequence[str]
-    columns: Mapping[str, str]
+    columns: MirrorColumns
     cones: Cones
     also: Any = None
     counts: pd.DataFrame | None = None
@@ -126,7 +126,7 @@ class MirrorPass:
         works = self.works()
         if self._is_table:
             return self._run_on_table(spark, folder, process, works)
-        function = ReadPortion(dict(self.columns), process)
+        function = ReadPortion(self.columns, process)
         return folder.run_step(spark, self.step, self.title, function, works)
 
     @property
@@ -149,8 +149,8 @@ class MirrorPass:
         self, spark: SparkSession, folder: RunFolder, process: Process, work: Work
     ) -> Manifest:
         started = time.monotonic()
-        shipped = ship(spark, (process, folder.root, work.key))
-        frame = read_sources(spark, work.item.files, self.columns).mapInArrow(
+        shipped = ship(spark, (process, folder.root, work.key, self.columns))
+        frame = read_rows(spark, work.item.files, self.columns).mapInArrow(
             _search_rows(shipped, max_attempts(spark)), "result string, fault string"
         )
         rows = frame.collect()
@@ -175,7 +175,7 @@ class MirrorPass:
 class ReadPortion:
     """The function of a task: reads its portion of the mirror and hands it to the process."""
 
-    columns: Mapping[str, str]
+    columns: MirrorColumns
     process: Process
 
     def __call__(self, portion: Portion, writers: TableWriters) -> Mapping[str, int]:
@@ -189,7 +189,7 @@ def _search_rows(
     """Return what a task does with its partition of a table."""
 
     def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        process, root, key = shipped()
+        process, root, key, columns = shipped()
 
         def do(stretches: Iterator[Stretch]) -> str:
             writers = TableWriters(root, f"{key}-{uuid4().hex[:6]}")
@@ -201,7 +201,7 @@ def _search_rows(
                 raise
             return json.dumps({"facts": dict(facts), "files": [file.as_json() for file in files]})
 
-        result, fault = attempt(do, gather_stretches(batches, key), attempts)
+        result, fault = attempt(do, gather_stretches(batches, columns, key), attempts)
         yield pa.RecordBatch.from_pydict(
             {"result": pa.array([result], pa.string()), "fault": pa.array([fault], pa.string())}
         )

@@ -15,12 +15,13 @@ from ocspark.selection.listed_members import Listed
 from ocspark.sky.cover import cover_order, pixel_ranges
 from ocspark.store.files import TableWriters
 from ocspark.tables.arrow import split_by_key, to_batch
-from ocspark.tables.run import CELLS, CONE, COUNTS, SEARCH
+from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH, cone_fields
+from ocspark.tables.source_columns import NOT_IN_EVERY_RELEASE
 
 #: Pieces that pass 1 leaves: listed members found, counts by cell.
 FOUND_PIECES, CELL_PIECES = "_pieces_search", "_pieces_cells"
-#: Counts by chunk.
-COUNT_TABLE = "_counts"
+#: Counts by chunk, and counts of sources by what they lack.
+COUNT_TABLE, LACKING_TABLE = "_counts", "_lacking"
 #: Cells along a cone's radius, at least.
 CELLS_PER_RADIUS = 32
 
@@ -47,18 +48,25 @@ class FindListed:
         for stretch in stretches:
             if len(stretch.healpix_29):
                 writers.add(CELL_PIECES, self._count_cells(stretch.healpix_29))
-            columns, rows = find_pairs(stretch, cuts, cover)
-            if not len(rows):
+            pairs = find_pairs(stretch, cuts, cover)
+            if pairs.lacking:
+                names = [f.name for f in LACKING]
+                rows = zip(*pairs.lacking, strict=True)
+                columns = {n: np.array(v, dtype=object) for n, v in zip(names, rows, strict=True)}
+                writers.add(LACKING_TABLE, to_batch(columns, LACKING))
+            if not len(pairs.rows):
                 continue
-            n_pairs += len(rows)
-            writers.add(COUNT_TABLE, _count_chunks(columns["cluster_key"], stretch, rows))
-            for key, stars in split_by_key(to_batch(columns, CONE)):
+            n_pairs += len(pairs.rows)
+            keys = pairs.sources["cluster_key"]
+            writers.add(COUNT_TABLE, _count_chunks(keys, stretch, pairs.rows))
+            fields = cone_fields(stretch.columns.names)
+            for key, stars in split_by_key(to_batch(pairs.sources, fields)):
                 probability = self.listed.probability(key, stars["source_id"])
                 named = ~np.isnan(probability)
                 if named.any():
                     found = {name: column[named] for name, column in stars.items()}
                     found["list_probability"] = probability[named]
-                    writers.add(FOUND_PIECES, to_batch(found, SEARCH))
+                    writers.add(FOUND_PIECES, to_batch(found, SEARCH, NOT_IN_EVERY_RELEASE))
         return {"pairs": n_pairs}
 
     def _count_cells(self, healpix_29: NDArray[np.int64]) -> pa.RecordBatch:

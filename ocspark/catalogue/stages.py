@@ -15,14 +15,20 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.catalogue.characterise import MODEL_TABLE, SEARCH_TABLE, Characterise
-from ocspark.catalogue.dependence import STAGES
+from ocspark.catalogue.dependence import STAGES, carried_digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import LayOut
 from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.catalogue.reuse import CopyUnchanged, Reuse, plan_copies
-from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
-from ocspark.catalogue.summary import cluster_rows, table_of
+from ocspark.catalogue.search import (
+    CELL_PIECES,
+    COUNT_TABLE,
+    FOUND_PIECES,
+    LACKING_TABLE,
+    FindListed,
+)
+from ocspark.catalogue.summary import cluster_rows, count_lacking, table_of
 from ocspark.catalogue.works import characterise_works, layout_works
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
@@ -33,7 +39,7 @@ from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
-from ocspark.tables.run_tables import RUN_TABLES
+from ocspark.tables.run_tables import fields_of
 
 log = logging.getLogger("ocspark")
 
@@ -53,13 +59,15 @@ def _pass(
     cones: Cones,
     also: Any = None,
     counts: pd.DataFrame | None = None,
+    carry: bool = False,
 ) -> MirrorPass:
     files, names = inputs.files, inputs.file_names
     if counts is None and len(cones.table) < len(inputs.cones.table):
         touched = set(inputs.mirror.touched_by(cones.cover)) if len(cones.table) else set()
         keep = [number for number, file in enumerate(files) if file.file in touched]
         files, names = [files[n] for n in keep], [names[n] for n in keep]
-    return MirrorPass(step, title, files, names, inputs.release.columns, cones, also, counts)
+    columns = inputs.columns_to_carry if carry else inputs.columns
+    return MirrorPass(step, title, files, names, columns, cones, also, counts)
 
 
 class RunStages:
@@ -87,8 +95,10 @@ class RunStages:
         self._tables = tables
         self._manifests: dict[str, list[Manifest]] = {}
         self._pieces: list[TableFile] = []
-        #: Files of the run's tables, and what each step's tasks did.
+        #: Files of the run's tables.
         self.files: list[TableFile] = []
+        #: What sources in the cones lack, by cluster_key.
+        self.lacking: dict[int, dict[str, int]] = {}
 
     def execute(self) -> pd.DataFrame:
         """Do all that is not done; return the clusters table.
@@ -195,17 +205,23 @@ class RunStages:
         membership = inputs.settings.membership
         sampling = Sampling(**membership.model_dump(exclude={"device"}))
         evaluation = Evaluation(
-            models, inputs.network, sampling, inputs.calibration, membership.device
+            models,
+            inputs.network,
+            sampling,
+            inputs.calibration,
+            membership.device,
+            tuple(inputs.carried),
         )
         others = inputs.settings.output.non_members
         written = files_of(self._manifests.get("characterise", []))
         also = [
             expected_device(membership.device, self._spark),
             others,
+            carried_digest(inputs),
             sorted(file.sha256 for file in written if file.table == MODEL_TABLE),
         ]
         counts = None if inputs.is_table else count_costs(self._counts, models, cones)
-        step = _pass(inputs, "membership", "pass 2 (membership)", cones, also, counts)
+        step = _pass(inputs, "membership", "pass 2 (membership)", cones, also, counts, carry=True)
         process = EvaluateCandidates(cones, evaluation, others)
         self._take("membership", step.run(self._spark, self._folder, process))
 
@@ -214,7 +230,7 @@ class RunStages:
         pieces = {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()}
         keys = self._inputs.along_sky(set().union(*pieces.values()))
         works = layout_works(keys, pieces, self._inputs.cluster_names)
-        do = LayOut(self._folder.root)
+        do = LayOut(self._folder.root, tuple(self._inputs.carried))
         self._take("layout", self._run_step("layout", "by cluster", do, works, "tasks", "stars"))
 
     def _summarise(self) -> pd.DataFrame:
@@ -228,18 +244,21 @@ class RunStages:
         keys = [int(key) for key in self._inputs.clusters.table["cluster_key"]]
         in_cone = self._counts.groupby("cluster_key")["n_cone"].sum()
         n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
-        rows = cluster_rows(self._inputs, n_cone, self._characterised, self._models(keys), counts)
+        self.lacking = count_lacking(self._read(LACKING_TABLE))
+        rows = cluster_rows(
+            self._inputs, n_cone, self.lacking, self._characterised, self._models(keys), counts
+        )
         for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
-            whole = table_of(of_clusters, RUN_TABLES[table])
+            whole = table_of(of_clusters, fields_of(table))
             self.files.append(self._folder.write_table(table, whole))
         every = [*self._tables, "clusters", "_cones"]
-        fields = {table: RUN_TABLES[table] for table in every}
+        fields = {table: fields_of(table, self._inputs.carried) for table in every}
         self.files = self._folder.finish_tables(self.files, fields)
         return rows
 
     def _read(self, table: str) -> pa.Table:
         """Read a small table of the run on the driver."""
-        empty = empty_table(RUN_TABLES[table])
+        empty = empty_table(fields_of(table))
 
         def read(file: TableFile) -> pa.Table:
             filesystem, inner = storage.resolve(self._folder.path(file.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,18 +16,95 @@ from ocspark.selection.characterise_clusters import too_few
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
+from ocspark.tables.run import KEPT, NOT_KEPT
 
 _OF_MODEL = (
     "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "
     "delta_c delta_g isochrone_log_age isochrone_age_offset isochrone_metallicity"
 ).split()
 
+#: What more than this share of the sources in the cones lack is a warning.
+MOST_LACKING = 0.01
 _COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")
+
+
+def count_lacking(table: pa.Table) -> dict[int, dict[str, int]]:
+    """Return how many sources lack what, by cluster_key, the commonest first.
+
+    Parameters
+    ----------
+    table : pa.Table
+        A `LACKING` table.
+    """
+    total = table.group_by(["cluster_key", "reason"]).aggregate([("n_lacking", "sum")])
+    counts: dict[int, dict[str, int]] = {}
+    ordered = total.sort_by([("n_lacking_sum", "descending"), ("reason", "ascending")])
+    for row in ordered.to_pylist():
+        counts.setdefault(row["cluster_key"], {})[row["reason"]] = row["n_lacking_sum"]
+    return counts
+
+
+def lacking_in_all(lacking: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
+    """Return how many sources in all cones lack what, the commonest first."""
+    total: Counter[str] = Counter()
+    for counts in lacking.values():
+        total.update(counts)
+    return dict(total.most_common())
+
+
+def lacking_warnings(total: Mapping[str, int], n_cone: int) -> list[str]:
+    """Return a warning for whatever more than `MOST_LACKING` of the sources in the cones lack.
+
+    Parameters
+    ----------
+    total : mapping
+        From `lacking_in_all`.
+    n_cone : int
+        Kept sources in the cones.
+    """
+    n_all = n_cone + total.get(NOT_KEPT, 0)
+    warnings = []
+    for reason, n in total.items():
+        if reason != NOT_KEPT and n > MOST_LACKING * n_all:
+            what = f"are not kept: {reason}"
+            if reason.endswith(KEPT):
+                what = f"are used without {reason.removesuffix(KEPT)}"
+            warnings.append(f"{n:,} of {n_all:,} sources in the cones ({n / n_all:.1%}) {what}")
+    return warnings
+
+
+#: What may become of listed ids on their way into another release.
+_MEMBERS_LOST = {
+    "ids_lost": "have no neighbour in this release",
+    "ids_merged": "have their neighbour in common with a nearer star",
+    "ids_with_several_neighbours": "have several neighbours, of which the nearest is taken",
+    "not_in_cones": "are not among the kept sources of their cone",
+}
+
+
+def member_warnings(counts: Mapping[str, int], n_listed: int) -> list[str]:
+    """Return a warning for each way in which more than `MOST_LACKING` of a list got lost.
+
+    Parameters
+    ----------
+    counts : mapping
+        Of the member list, in run.json.
+    n_listed : int
+        Listed members at the probability levels used.
+    """
+    warnings = []
+    for name, what in _MEMBERS_LOST.items():
+        total = counts["rows"] if name.startswith("ids_") else n_listed
+        n = counts.get(name, 0)
+        if n > MOST_LACKING * total:
+            warnings.append(f"{n:,} of {total:,} listed members ({n / total:.1%}) {what}")
+    return warnings
 
 
 def cluster_rows(
     inputs: RunInputs,
     n_cone: Mapping[int, int],
+    lacking: Mapping[int, Mapping[str, int]],
     characterised: Mapping[int, Mapping[str, Any]],
     models: Mapping[int, ClusterModel],
     counts: Mapping[int, Mapping[str, int]],
@@ -38,6 +116,8 @@ def cluster_rows(
     inputs : RunInputs
     n_cone : mapping
         cluster_key to kept sources in its cone.
+    lacking : mapping
+        From `count_lacking`.
     characterised : mapping
         cluster_key to its row of the `MODELS` table, also of those skipped there.
     models : mapping
@@ -66,6 +146,9 @@ def cluster_rows(
             row["radius_deg"] = cones.at[key, "radius_deg"]
             row["radius_bounded"] = bool(cones.at[key, "radius_bounded"])
             row["n_cone"] = n_cone.get(key, 0)
+            counts_of = dict(lacking.get(key, {}))
+            row["n_not_kept"] = counts_of.pop(NOT_KEPT, 0)
+            row["lacking"] = "; ".join(f"{reason}: {n}" for reason, n in counts_of.items())
         if key in models:
             row |= _done(models[key], inputs, counts.get(key, {}))
         else:

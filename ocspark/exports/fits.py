@@ -39,7 +39,7 @@ def write_fits(source: Source, stream: IO[bytes]) -> int:
     header = table.header
     header["NAXIS2"] = measured.rows
     for number, field in enumerate(source.fields, 1):
-        unit, ucd = unit_text(field.unit, "fits"), ucd_of(field.name)
+        unit, ucd = unit_text(field.unit, "fits"), ucd_of(field)
         if unit:
             header.set(f"TUNIT{number}", unit, after=f"TFORM{number}")
         header[f"TCOMM{number}"] = ascii_text(field.description)

@@ -18,6 +18,7 @@ _NUMBERS: dict[T.DataType, tuple[str, str, str]] = {
     T.LongType(): ("K", "long", ">i8"),
     T.IntegerType(): ("J", "int", ">i4"),
     T.ShortType(): ("I", "short", ">i2"),
+    T.ByteType(): ("I", "short", ">i2"),  # both formats' bytes have no sign
     T.DoubleType(): ("D", "double", ">f8"),
     T.FloatType(): ("E", "float", ">f4"),
 }

@@ -96,7 +96,7 @@ def _opening(source: Source, measured: Measure, columns: Sequence[Packed]) -> st
             "name": field.name,
             "datatype": column.votable,
             "arraysize": str(measured.widths[field.name]) if field.name in measured.widths else "",
-            "ucd": ucd_of(field.name),
+            "ucd": ucd_of(field),
             "unit": unit_text(field.unit, "vounit"),
             "ref": "sky" if field.name in _SKY else "",
         }

@@ -30,4 +30,7 @@ def unit_text(unit: str, standard: Literal["fits", "vounit", "cds"]) -> str:
         return ""
     if unit == "dex":
         return "[-]" if standard == "cds" else unit
-    return str(Unit(unit).to_string(standard))
+    try:
+        return str(Unit(unit).to_string(standard))
+    except ValueError:  # a mirror's own unit, or one that the standard lacks (electron)
+        return unit

@@ -11,33 +11,31 @@ from pathlib import Path
 from ocspark import storage
 from ocspark.build.bulk import MD5_LIST
 from ocspark.errors import InputError
-from ocspark.fetch.client import Client
+from ocspark.fetch.client import Client, NotThere
 from ocspark.fetch.folder import Folder, Wanted
+from ocspark.release import Release
 
-SERVER = "https://cdn.gea.esac.esa.int/Gaia/gdr3/gaia_source"
 _LINE = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?(\S+)")
 
 
-def fetch_bulk(
-    client: Client,
-    output: str,
-    server: str = SERVER,
-    pattern: str = "GaiaSource_*.csv.gz",
-    connections: int = 2,
-) -> int:
+def fetch_bulk(client: Client, output: str, server: str, pattern: str, connections: int = 2) -> int:
     """Bring the bulk files whose names match; return how many came.
 
-    The list that lands beside them names the files asked for so far and no others, so that a part
-    of a release is whole by itself.
+    That a server answers is no sign that a release is there; its list of files and their checksums
+    is. The list that lands beside them names the files asked for so far and no others, so that a
+    part of a release is whole by itself.
 
     Raises
     ------
     InputError
-        If the list is no list, nothing matches, or a file cannot be had.
+        If the list is not there or is no list, nothing matches, or a file cannot be had.
     """
     server = server.rstrip("/")
     url = f"{server}/{MD5_LIST}"
-    text = client.read(url).decode("utf-8", "replace")
+    try:
+        text = client.read(url).decode("utf-8", "replace")
+    except NotThere as error:
+        raise NotThere(f"{error}; without its list of files a release is not there yet") from None
     lines = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
     if not lines or None in lines:
         raise InputError(f"{url}: expected lines of an MD5 checksum and a file name")
@@ -69,3 +67,17 @@ def _own_list(url: str, text: str) -> Wanted:
 
     md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
     return Wanted(MD5_LIST, url, write, md5=md5)
+
+
+def bulk_place(release: Release) -> tuple[str, str]:
+    """Return the folder on a server where a release's bulk files are, and their names' pattern.
+
+    Raises
+    ------
+    InputError
+        If the release's description does not tell.
+    """
+    if release.bulk is None:
+        raise InputError(f"release {release.name}: its description has no section bulk")
+    folder = f"{release.bulk.server.rstrip('/')}/{release.bulk.folder}"
+    return folder, release.bulk.pattern

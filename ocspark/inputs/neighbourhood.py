@@ -143,9 +143,9 @@ def neighbourhood_columns(
         If they are not there, naming the setting `key`.
     """
     names = [str(c) for c in columns]
-    ids = sorted(name for name in names if name.endswith("source_id"))
-    distance = next((name for name in names if name.startswith("angular_distance")), None)
-    magnitude = next((name for name in names if name.startswith("magnitude_difference")), None)
+    ids = sorted((n for n in names if n.lower().endswith("source_id")), key=str.lower)
+    distance = next((n for n in names if n.lower().startswith("angular_distance")), None)
+    magnitude = next((n for n in names if n.lower().startswith("magnitude_difference")), None)
     if len(ids) != 2 or distance is None or magnitude is None:
         raise InputError(
             f"{key}: {path}: expected two …_source_id columns, angular_distance and "

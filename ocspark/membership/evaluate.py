@@ -17,11 +17,16 @@ from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.membership.engine import Engine, Sampling
+from ocspark.mirror.columns import carried_name
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.model import ClusterModel
-from ocspark.tables.arrow import split_by_cluster, to_batch
+from ocspark.tables.arrow import pick, split_by_cluster, to_batch
 from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.fields import Field
+
+#: Place of a star in its record batch.
+_ROW = "row"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Evaluation:
     calibration : Calibration
     device : str
         Which device evaluates the network; see `task_device`.
+    carried : tuple of Field
+        Columns of the mirror that go to the candidates unchanged.
     """
 
     models: Mapping[int, ClusterModel]
@@ -44,6 +51,7 @@ class Evaluation:
     sampling: Sampling
     calibration: Calibration
     device: str = "auto"
+    carried: tuple[Field, ...] = ()
 
     def engine(self) -> Engine:
         """Return this task's engine; a worker process builds it once."""
@@ -126,18 +134,25 @@ def evaluate_candidates(
     Yields
     ------
     RecordBatch
-        `CANDIDATES` of one cluster, with ``device`` in the schema's metadata.
+        `candidate_fields` of one cluster, with ``device`` in the schema's metadata.
     """
     device = {"device": context.device_name()}
-    for model, stars in split_by_cluster(batch, context.models):
-        result = _evaluate_stars(stars, model, context, non_members)
+    carried = batch.select([carried_name(f.name) for f in context.carried])
+    own = batch.select([n for n in batch.schema.names if n not in carried.schema.names])
+    own = own.append_column(_ROW, pa.array(np.arange(batch.num_rows)))
+    for model, stars in split_by_cluster(own, context.models):
+        columns = _evaluate_stars(stars, model, context, non_members)
+        result = to_batch(pick(columns, CANDIDATES), CANDIDATES)
+        rows = carried.take(pa.array(columns[_ROW]))
+        for field, values in zip(context.carried, rows.columns, strict=True):
+            result = result.append_column(field.name, values)
         if result.num_rows:
             yield result.replace_schema_metadata(device)
 
 
 def _evaluate_stars(
     stars: Mapping[str, NDArray], model: ClusterModel, context: Evaluation, non_members: bool
-) -> pa.RecordBatch:
+) -> dict[str, NDArray]:
     member = np.isin(stars["source_id"], model.training_id)
     if not non_members:  # most stars fail here, at little cost
         near = member | passes_proper_motion(stars, model.pmra, model.pmdec, model.delta_pm)
@@ -148,12 +163,12 @@ def _evaluate_stars(
     some = {name: column[candidate] for name, column in calibrated.items()}
     judged = vars(context.engine().membership(some, model))
     if not non_members:
-        return to_batch({**describe_stars(some, model), **judged}, CANDIDATES)
+        return {**describe_stars(some, model), **judged}
     columns = describe_stars(calibrated, model)
     for name, given in judged.items():
         columns[name] = np.ma.masked_all(len(candidate), dtype=given.dtype)
         columns[name][candidate] = given
-    return to_batch(columns, CANDIDATES)
+    return columns
 
 
 def split_candidates(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -14,9 +15,18 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.mirror.columns import check_type, require_columns
+from ocspark.mirror.columns import (
+    MirrorColumns,
+    carry,
+    check_type,
+    find_columns,
+    find_optional,
+)
 from ocspark.mirror.hats import UNFINISHED, HatsCatalogue, find_hats
+from ocspark.release import Release
 from ocspark.sky.cover import Cover, pixel_ranges
+
+log = logging.getLogger("ocspark")
 
 
 @dataclass(frozen=True)
@@ -61,21 +71,26 @@ class CheckedFile:
     rows : int
     footer_sha256 : str
     types : mapping
-        Types of the needed columns, by the release's names.
+        Types of the columns to read, by the mirror's names.
+    columns : MirrorColumns
     groups : list of RowGroup
     healpix_column : str or None
         Column of the order-29 index, if the file has it.
     state : tuple of int
         Length [bytes] and time of the last change [ns], to tell whether it was replaced since.
+    carried_sha256 : str
+        Of a table's range, what stands for the carried columns; a file's footer has all columns.
     """
 
     file: MirrorFile
     rows: int
     footer_sha256: str
     types: Mapping[str, pa.DataType]
+    columns: MirrorColumns
     groups: list[RowGroup]
     healpix_column: str | None
     state: tuple[int, int] = (0, 0)
+    carried_sha256: str = ""
 
 
 class _HasRows(Protocol):
@@ -203,21 +218,20 @@ def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
 
 def check_files(
     files: Sequence[MirrorFile],
-    columns: Mapping[str, str],
+    release: Release,
     healpix_column: str | None,
-    foreign: Mapping[str, str] | None = None,
+    carried: Sequence[str] = (),
 ) -> list[CheckedFile]:
     """Read the footers of files and check that the needed columns are there, as numbers.
 
     Parameters
     ----------
     files : sequence of MirrorFile
-    columns : mapping
-        Canonical name to the release's column.
+    release : Release
     healpix_column : str or None
         Taken along where a file has it.
-    foreign : mapping, optional
-        Columns of other releases to the name of theirs; see `Release.foreign`.
+    carried : sequence of str
+        Further columns that are wanted; see `ocspark.mirror.columns.carry`.
 
     Raises
     ------
@@ -226,7 +240,7 @@ def check_files(
         wrong type.
     """
 
-    def check(file: MirrorFile) -> CheckedFile:
+    def check(file: MirrorFile) -> tuple[CheckedFile, str | None]:
         state = storage.file_state(file.path)  # first: what is read is then no older
         footer = _read_footer(file.path)
         try:
@@ -234,20 +248,29 @@ def check_files(
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"mirror.path: {file.path}: its footer is damaged: {error}") from None
         schema = metadata.schema.to_arrow_schema()
-        require_columns(schema.names, columns, foreign, file.path)
+        columns, warning = find_columns(
+            schema.names, release, file.path, _epochs(metadata, release)
+        )
+        columns = replace(columns, carried=carry(carried, schema, file.path))
         types = {}
-        for name, column in columns.items():
+        for name, column in columns.names.items():
             types[column] = schema.field(column).type
             check_type(name, column, types[column], file.path)
+        types |= {c.column: schema.field(c.column).type for c in columns.carried}
         if healpix_column is not None and healpix_column in schema.names:
             types[healpix_column] = schema.field(healpix_column).type
         found = healpix_column if healpix_column in types else None
         digest = hashlib.sha256(footer).hexdigest()
         groups = _row_groups(metadata, found)
-        return CheckedFile(file, metadata.num_rows, digest, types, groups, found, state)
+        rows = metadata.num_rows
+        return CheckedFile(file, rows, digest, types, columns, groups, found, state), warning
 
     with ThreadPoolExecutor(8) as pool:
-        checked = list(pool.map(check, files))
+        answers = list(pool.map(check, files))
+    checked = [file for file, _ in answers]
+    warnings = [warning for _, warning in answers if warning]
+    if warnings:
+        log.warning("%s (%d files)", warnings[0], len(warnings))
     for other in checked[1:]:
         for column, kind in checked[0].types.items():
             if other.types.get(column) != kind:
@@ -256,6 +279,20 @@ def check_files(
                     f"{other.types.get(column)}; expected {kind} as in {checked[0].file.path}"
                 )
     return checked
+
+
+def _epochs(metadata: pq.FileMetaData, release: Release) -> tuple[float, float] | None:
+    """Return the least and greatest reference epoch, where the footer tells of all rows."""
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    column = find_optional(names, release, "ref_epoch")
+    if column is None:
+        return None
+    number = names.index(column)
+    groups = (metadata.row_group(g).column(number) for g in range(metadata.num_row_groups))
+    known = [group.statistics for group in groups]
+    if not known or any(s is None or not s.has_min_max for s in known):
+        return None
+    return min(s.min for s in known), max(s.max for s in known)
 
 
 def _row_groups(metadata: pq.FileMetaData, healpix_column: str | None) -> list[RowGroup]:

@@ -26,10 +26,13 @@ class OpenMirror:
         All of them.
     release : Release
         Whose columns it has.
+    carry : sequence of str
+        Further columns to read; see `ocspark.mirror.columns.carry`.
     """
 
     pieces: Mirror
     release: Release
+    carry: Sequence[str] = ()
     _ranges: Mapping[MirrorFile, CheckedFile] = field(default_factory=dict)
 
     @property
@@ -76,12 +79,15 @@ class OpenMirror:
     def _check(self, pieces: Sequence[MirrorFile]) -> list[CheckedFile]:
         if self.is_table:
             return [self._ranges[piece] for piece in pieces]
-        release, index = self.release, self.pieces.healpix_column
-        return check_files(pieces, release.columns, index, release.foreign)
+        return check_files(pieces, self.release, self.pieces.healpix_column, self.carry)
 
 
 def open_mirror(
-    path: str, release: Release, spark: SparkSession | None = None, overlay: str | None = None
+    path: str,
+    release: Release,
+    spark: SparkSession | None = None,
+    overlay: str | None = None,
+    carry: Sequence[str] = (),
 ) -> OpenMirror:
     """Open a mirror.
 
@@ -95,6 +101,8 @@ def open_mirror(
     overlay : str, optional
         A directory of Parquet files with the mirror's columns, whose rows are searched as if the
         mirror, which is one of files, had them too.
+    carry : sequence of str
+        Further columns to read; see `ocspark.mirror.columns.carry`.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def open_mirror(
         if overlay is not None:
             raise InputError(f"mirror.path: {path}: expected a mirror of files under an overlay")
         session = spark or get_session("ocspark")
-        pieces, ranges = open_table(session, path, release.columns, release.foreign)
-        return OpenMirror(pieces, release, ranges)
+        pieces, ranges = open_table(session, path, release, carry)
+        return OpenMirror(pieces, release, carry, ranges)
     pieces = list_pieces(path)
-    return OpenMirror(pieces if overlay is None else pieces.overlaid(overlay), release)
+    return OpenMirror(pieces if overlay is None else pieces.overlaid(overlay), release, carry)

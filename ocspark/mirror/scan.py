@@ -5,26 +5,24 @@ Rows never pass through the JVM, and row groups in which nothing was found are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.healpix import index_29
 from ocspark.mirror.portions import CHUNK_ROWS, Piece
-from ocspark.mirror.read import MAY_LACK, POSITIVE
-from ocspark.tables.fields import struct
-from ocspark.tables.run import CONE_COLUMNS
+from ocspark.mirror.sources import canonical_sources
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
 _FIRST = ("parallax", "pmra", "pmdec")
-_TYPES = to_arrow_schema(struct(CONE_COLUMNS))
 
 _Value = TypeVar("_Value")
 
@@ -35,13 +33,13 @@ class Scan:
     Parameters
     ----------
     piece : Piece
-    columns : mapping
-        Canonical name to the release's column.
+    columns : MirrorColumns
 
     Attributes
     ----------
     name : str
         Of the file inside its mirror.
+    columns : MirrorColumns
     healpix_29, parallax, pmra, pmdec : arrays, shape (n,)
         Of the piece's rows, sorted by the index; NaN where missing.
 
@@ -53,8 +51,8 @@ class Scan:
         If the storage does not give it.
     """
 
-    def __init__(self, piece: Piece, columns: Mapping[str, str]) -> None:
-        self._piece, self._columns, self.name = piece, columns, piece.name
+    def __init__(self, piece: Piece, columns: MirrorColumns) -> None:
+        self._piece, self.columns, self.name = piece, columns, piece.name
         filesystem, inner = storage.resolve(piece.path)
         self._file = _read_file(
             piece.path, lambda: pq.ParquetFile(inner, filesystem=filesystem, pre_buffer=True)
@@ -64,9 +62,9 @@ class Scan:
         self._ends = np.cumsum(counts)
         names = list(_FIRST) if piece.healpix_column else [*_FIRST, "ra", "dec"]
         extra = [piece.healpix_column] if piece.healpix_column else []
-        table = self._read(piece.groups, [columns[n] for n in names] + extra)
+        table = self._read(piece.groups, [columns.names[n] for n in names] + extra)
         table = table.slice(piece.first, piece.last - piece.first)
-        values = {n: _floats(table.column(columns[n])) for n in names}
+        values = {n: _floats(table.column(columns.names[n])) for n in names}
         if piece.healpix_column:
             index = table.column(piece.healpix_column).to_numpy()
         else:
@@ -80,8 +78,8 @@ class Scan:
         self.healpix_29 = index
         self.parallax, self.pmra, self.pmdec = (values[n] for n in _FIRST)
 
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-        """Return canonical columns of some rows, and which are kept sources (method §1).
+    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+        """Return canonical columns of some rows, and what each lacks (`canonical_sources`).
 
         Parameters
         ----------
@@ -91,12 +89,34 @@ class Scan:
         Returns
         -------
         columns : dict of arrays, shape (m,)
-            As `CONE_COLUMNS`, missing colours and parallax biases as NaN, other missing values as 0
-            or NaN.
-        kept : array of bool, shape (m,)
+        lost : array of int64, shape (m,)
         """
+        wanted, inverse = self._places(rows)
+        names = self.columns.names
+        table = self._take([c for n, c in names.items() if n not in _FIRST], wanted)
+        for name in _FIRST:
+            table = table.append_column(names[name], pa.array(self._values[name][wanted]))
+        columns, lost = canonical_sources(table, self.columns)
+        return {name: column[inverse] for name, column in columns.items()}, lost[inverse]
+
+    def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
+        """Return the carried columns of some rows, unchanged."""
+        if not self.columns.carried:
+            return []
+        wanted, inverse = self._places(rows)
+        table = self._take([c.column for c in self.columns.carried], wanted).take(inverse)
+        return [
+            table.column(c.column).cast(to_arrow_type(c.field.type)) for c in self.columns.carried
+        ]
+
+    def _places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the places in the piece that some rows have, sorted, and the place of each."""
         place = rows if self._order is None else self._order[rows]
         wanted, inverse = np.unique(place, return_inverse=True)
+        return wanted, inverse
+
+    def _take(self, columns: list[str], wanted: NDArray[np.int64]) -> pa.Table:
+        """Read columns at some places (sorted), only in the row groups that hold them."""
         within = wanted + self._piece.first  # among all rows of the piece's row groups
         group = np.searchsorted(self._ends, within, side="right")
         used = np.unique(group)
@@ -104,18 +124,7 @@ class Scan:
         skipped = self._ends[used] - np.cumsum(counts[used])  # rows of groups left out before
         position = within - skipped[np.searchsorted(used, group)]
         groups = [self._piece.groups[g] for g in used]
-        others = {n: c for n, c in self._columns.items() if n not in _FIRST}
-        table = self._read(groups, list(others.values())).take(pa.array(position))
-        kept = np.ones(len(wanted), dtype=bool)
-        columns = {n: values[wanted] for n, values in self._values.items()}
-        for values in columns.values():
-            kept &= ~np.isnan(values)
-        for name, column in others.items():
-            columns[name] = _canonical(name, table.column(column), kept)
-        kept &= ~(np.isnan(columns["nu_eff"]) & np.isnan(columns["pseudocolour"]))
-        for name in POSITIVE:
-            kept &= columns[name] > 0
-        return {name: column[inverse] for name, column in columns.items()}, kept[inverse]
+        return self._read(groups, columns).take(pa.array(position))
 
     def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the row group of some rows, and their chunk of `CHUNK_ROWS` rows inside it.
@@ -152,24 +161,6 @@ def _read_file(path: str, read: Callable[[], _Value]) -> _Value:
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     values = column.fill_null(float("nan")) if pa.types.is_floating(column.type) else column
     return np.asarray(values.to_numpy(), dtype=np.float64)
-
-
-def _canonical(name: str, column: pa.ChunkedArray, kept: NDArray[np.bool_]) -> NDArray:
-    """Return a column in its canonical type; clear `kept` where a needed value is missing."""
-    needed = name not in MAY_LACK
-    floating = pa.types.is_floating(column.type)
-    if column.null_count:
-        if needed:
-            kept &= column.is_valid().to_numpy()
-        column = column.fill_null(float("nan") if floating else 0)
-    values = column.to_numpy()
-    kind = _TYPES.field(name).type
-    if floating and needed:
-        missing = np.isnan(values)
-        kept &= ~missing
-        if pa.types.is_integer(kind):
-            values = np.where(missing, 0, values)
-    return np.asarray(values.astype(kind.to_pandas_dtype()))
 
 
 def _healpix_29(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArray[np.int64]:

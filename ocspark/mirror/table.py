@@ -7,21 +7,33 @@ and is read by literal bounds, which Parquet, Delta and Iceberg use to skip file
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema, to_arrow_type
 
 from ocspark.errors import InputError
-from ocspark.mirror.columns import check_type, require_columns
+from ocspark.mirror.columns import (
+    MirrorColumns,
+    carry,
+    check_type,
+    find_columns,
+    find_optional,
+)
 from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile
+from ocspark.release import Release
 from ocspark.storage import TABLE_PREFIX
+from ocspark.tables.source_columns import matching
+
+log = logging.getLogger("ocspark")
 
 #: HEALPix order of the ranges: 12,288, on average 150,000 of DR3's sources each.
 _ORDER = 5
@@ -46,8 +58,8 @@ class TableRange(MirrorFile):
 def open_table(
     spark: SparkSession,
     path: str,
-    columns: Mapping[str, str],
-    foreign: Mapping[str, str] | None = None,
+    release: Release,
+    carried: Sequence[str] = (),
 ) -> tuple[Mirror, dict[MirrorFile, CheckedFile]]:
     """Cut a Spark table into ranges; counts and hashes take one reading of the needed columns.
 
@@ -63,10 +75,9 @@ def open_table(
     spark : SparkSession
     path : str
         ``table:NAME``; NAME as in SQL, such as ``gaia.dr3`` or ``main.gaia.`dr 3```.
-    columns : mapping
-        Canonical name to the release's column.
-    foreign : mapping, optional
-        Columns of other releases to the name of theirs.
+    release : Release
+    carried : sequence of str
+        Further columns that are wanted; see `ocspark.mirror.columns.carry`.
 
     Returns
     -------
@@ -79,13 +90,15 @@ def open_table(
     InputError
         If there is no such table, it is empty, or lacks a column or has one of a wrong type.
     """
-    table, types = _find(spark, path, columns, foreign)
+    table, types, columns = _find(spark, path, release, carried)
     by_pixel = HEALPIX_COLUMN in types
     column, shift = HEALPIX_COLUMN, 2 * (29 - _ORDER)
     if not by_pixel:
-        column, shift = columns["source_id"], _ID_SHIFT + 2 * (12 - _ORDER)
+        column, shift = columns.names["source_id"], _ID_SHIFT + 2 * (12 - _ORDER)
     checked: dict[MirrorFile, CheckedFile] = {}
-    for row in _summaries(table, column, shift, list(types)):
+    also = {c.column for c in columns.carried} - set(columns.names.values())
+    needed = {name: kind for name, kind in types.items() if name not in also}
+    for row in _summaries(table, column, shift, list(needed), sorted(also)):
         if row["range"] is None:
             if by_pixel:
                 raise InputError(f"mirror.path: {path}: column {column} has nulls; expected none")
@@ -97,9 +110,17 @@ def open_table(
         low, high = number << shift, (number + 1 << shift) - 1
         name = f"{column} {low} {high}"
         piece = TableRange(path, order, pixel, column, low, high, name=name)
-        content = f"{row['rows']} {row['low']} {row['high']} {sorted(types.items())}"
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        checked[piece] = CheckedFile(piece, row["rows"], digest, types, [], None)
+        index = HEALPIX_COLUMN if by_pixel else None
+        checked[piece] = CheckedFile(
+            piece,
+            row["rows"],
+            _digest(row["rows"], row["low"], row["high"], sorted(needed.items())),
+            types,
+            columns,
+            [],
+            index,
+            carried_sha256=_digest(row["also_low"], row["also_high"]) if also else "",
+        )
     if not checked:
         raise InputError(f"mirror.path: {path}: the table has no rows; expected sources")
     return Mirror(path, list(checked), HEALPIX_COLUMN if by_pixel else None), checked
@@ -121,63 +142,89 @@ def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list
     return table.where(wanted).select([_quoted(c) for c in columns])
 
 
-def _find(
-    spark: SparkSession,
-    path: str,
-    columns: Mapping[str, str],
-    foreign: Mapping[str, str] | None,
-) -> tuple[DataFrame, dict[str, pa.DataType]]:
-    name = path.removeprefix(TABLE_PREFIX)
+def table_schema(spark: SparkSession, path: str) -> T.StructType:
+    """Return the schema of a Spark table.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     try:
-        table = spark.table(name)
-        schema = table.schema  # Connect looks the name up only here
+        return spark.table(path.removeprefix(TABLE_PREFIX)).schema  # Connect looks it up only here
     except AnalysisException as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"mirror.path: {path}: no table that this Spark session can read: {reason}"
         ) from None
-    there = {field.name: field.dataType for field in schema}
-    require_columns(there, columns, foreign, path)
+
+
+def _find(
+    spark: SparkSession, path: str, release: Release, carried: Sequence[str]
+) -> tuple[DataFrame, dict[str, pa.DataType], MirrorColumns]:
+    schema = table_schema(spark, path)
+    table = spark.table(path.removeprefix(TABLE_PREFIX))
+    columns, warning = find_columns(
+        schema.names, release, path, _epochs(table, schema.names, release)
+    )
+    if warning:
+        log.warning("%s", warning)
     types = {}
-    for canonical, column in columns.items():
-        types[column] = to_arrow_type(there[column])
+    for canonical, column in columns.names.items():
+        types[column] = to_arrow_type(schema[column].dataType)
         check_type(canonical, column, types[column], path)
-    if there.get(HEALPIX_COLUMN) is not None and there[HEALPIX_COLUMN].typeName() == "long":
+    chosen = [schema[c] for c in schema.names if matching([c], carried)]
+    columns = replace(columns, carried=carry(carried, to_arrow_schema(T.StructType(chosen)), path))
+    types |= {c.column: to_arrow_type(schema[c.column].dataType) for c in columns.carried}
+    if HEALPIX_COLUMN in schema.names and schema[HEALPIX_COLUMN].dataType.typeName() == "long":
         types[HEALPIX_COLUMN] = pa.int64()
-    return table, types
+    return table, types, columns
+
+
+def _epochs(table: DataFrame, names: Sequence[str], release: Release) -> tuple[float, float] | None:
+    """Return the reference epoch of one row as least and greatest, where it is known."""
+    column = find_optional(names, release, "ref_epoch")
+    row = table.select(_quoted(column).alias("epoch")).first() if column else None
+    return None if row is None or row["epoch"] is None else (row["epoch"], row["epoch"])
 
 
 def _summaries(
-    table: DataFrame, column: str, shift: int, hashed: list[str]
+    table: DataFrame, column: str, shift: int, hashed: list[str], also: list[str]
 ) -> list[dict[str, Any]]:
-    """Return rows and content hash per range."""
+    """Return rows per range, its content hash, and the content hash of the columns `also`."""
+    number = F.shiftright(_quoted(column), shift).alias("range")
     ranges = (
-        table.select(F.shiftright(_quoted(column), shift).alias("range"), _hash(hashed))
+        table.select(number, _hash(hashed).alias("digest"), _hash(also).alias("also"))
         .groupBy("range")
-        .agg(*_rows_and_hash())
+        .agg(F.count("*").alias("rows"), *_sums("digest", ""), *_sums("also", "also_"))
     )
     return [row.asDict() for row in ranges.orderBy("range").collect()]
+
+
+def _digest(*facts: Any) -> str:
+    return hashlib.sha256(" ".join(map(str, facts)).encode()).hexdigest()
 
 
 def summarised(table: DataFrame) -> DataFrame:
     """Return one row: number of rows, content hash and column names of a whole table."""
     columns = sorted(table.columns)
     names = F.lit(" ".join(map(repr, columns))).alias("columns")
-    return table.select(_hash(columns)).agg(*_rows_and_hash(), names)
+    return table.select(_hash(columns).alias("digest")).agg(
+        F.count("*").alias("rows"), *_sums("digest", ""), names
+    )
 
 
 def _hash(columns: list[str]) -> Column:
     # a hash skips nulls: numbers between the values keep them from changing places unnoticed
     parts = [part for i, c in enumerate(columns) for part in (F.lit(i), _quoted(c))]
-    return F.xxhash64(*parts).alias("digest")
+    return F.xxhash64(*parts) if parts else F.lit(0).cast("bigint")
 
 
-def _rows_and_hash() -> list[Column]:
+def _sums(digest: str, prefix: str) -> list[Column]:
     # the sums of a hash's halves are exact, and the same in any order
     return [
-        F.count("*").alias("rows"),
-        F.sum(F.col("digest").bitwiseAND(0xFFFFFFFF)).alias("low"),
-        F.sum(F.shiftright("digest", 32)).alias("high"),
+        F.sum(F.col(digest).bitwiseAND(0xFFFFFFFF)).alias(f"{prefix}low"),
+        F.sum(F.shiftright(digest, 32)).alias(f"{prefix}high"),
     ]
 
 

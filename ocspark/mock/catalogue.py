@@ -17,7 +17,7 @@ from ocspark.mock.clusters import Cluster
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
 from ocspark.mock.galaxy import HEALPIX_ORDER, POPULATIONS, Field
-from ocspark.mock.observe import SOURCE_TYPES, Observatory, observe
+from ocspark.mock.observe import Observatory, observe
 from ocspark.mock.planted import PlantedCluster, plant, source_id
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import LuminosityFunction
@@ -89,7 +89,7 @@ class MockCatalogue:
     def cell(self, order: int, pixel: int) -> Columns:
         """Return the sources of a cell sorted by ``_healpix_29``, field and clusters together.
 
-        Columns are those of `SOURCE_TYPES`.
+        Columns are those of `Observatory.names`.
         """
         true = self.field.cell(pixel, order)
         rng = keyed_generator(self.seed, "field errors", order, pixel)
@@ -104,7 +104,7 @@ class MockCatalogue:
                 parts.append({name: values[inside] for name, values in planted.items()})
         if len(parts) == 1:
             return sources
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in SOURCE_TYPES}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in sources}
         by_pixel = np.lexsort((joined["source_id"], joined["_healpix_29"]))
         return {name: values[by_pixel] for name, values in joined.items()}
 

@@ -34,7 +34,7 @@ from ocspark.store.progress import Progress
 log = logging.getLogger(__name__)
 
 #: Rises whenever the same parameters give other stars or other columns.
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 #: Completion marker, and what stands there until then.
 MARKER, UNFINISHED = "mock.json", "mock.unfinished"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")

@@ -7,7 +7,7 @@ pipeline assumes. Numbers marked "tuned" follow real Gaia EDR3 fields, by magnit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,36 +34,24 @@ from ocspark.mock.scanning import scan
 from ocspark.physics.photometry import MagnitudeErrorModel
 from ocspark.physics.zeropoint import FIVE_PARAMETERS, SIX_PARAMETERS, parallax_zero_point
 from ocspark.release import Release
+from ocspark.tables.source_columns import SOURCE_COLUMNS
 
 #: Widest correlation: any three up to 0.45 make a positive definite matrix.
 MAX_CORRELATION, CORRELATION_SCATTER = 0.45, (0.09, 0.10, 0.12)
 #: Columns of the mirror by canonical names, with Gaia's types.
-SOURCE_TYPES: dict[str, type[np.generic]] = {
-    "source_id": np.int64,
-    "ra": np.float64,
-    "dec": np.float64,
-    "parallax": np.float64,
-    "pmra": np.float64,
-    "pmdec": np.float64,
-    "parallax_error": np.float32,
-    "pmra_error": np.float32,
-    "pmdec_error": np.float32,
-    "parallax_pmra_corr": np.float32,
-    "parallax_pmdec_corr": np.float32,
-    "pmra_pmdec_corr": np.float32,
-    "phot_g_mean_mag": np.float32,
-    "phot_bp_mean_mag": np.float32,
-    "phot_rp_mean_mag": np.float32,
-    "phot_g_n_obs": np.int16,
-    "phot_bp_n_obs": np.int16,
-    "phot_rp_n_obs": np.int16,
-    "nu_eff": np.float32,
-    "pseudocolour": np.float32,
-    "ecl_lat": np.float64,
-    "solution": np.int16,
-    "parallax_bias": np.float32,
-    "_healpix_29": np.int64,
+SOURCE_TYPES: dict[str, np.dtype] = {
+    **{column.name: np.dtype(column.stored) for column in SOURCE_COLUMNS},
+    "_healpix_29": np.dtype(np.int64),
 }
+#: Shares of binaries' solutions without some values. Nobody has published any: these are there so
+#: that every case occurs.
+BINARY_NULLS = {
+    ("nu_eff", "pseudocolour"): 0.5,
+    ("parallax_bias",): 0.5,
+    ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr"): 0.3,
+}
+#: Magnitudes of 1 electron/s (Riello et al. 2021, doi:10.1051/0004-6361/202039587, Table 3).
+FLUX_ZERO_POINTS = {"g": 25.6874, "rp": 24.7479}
 _ASTROMETRY = (
     "parallax pmra pmdec parallax_error pmra_error pmdec_error "
     "parallax_pmra_corr parallax_pmdec_corr pmra_pmdec_corr"
@@ -86,6 +74,10 @@ class Observatory:
         Code in the catalogue of a solution with 2, 5 or 6 parameters.
     names : mapping of str to str
         The release's name of each canonical column that it has.
+    epoch : float
+        Of positions [yr].
+    other_codes : mapping of int to float
+        See `Release.other_codes`.
     """
 
     errors: MagnitudeErrorModel
@@ -93,6 +85,8 @@ class Observatory:
     mean_n_obs: float
     codes: Mapping[int, int]
     names: Mapping[str, str]
+    epoch: float
+    other_codes: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, release: Release) -> Observatory:
@@ -100,14 +94,20 @@ class Observatory:
         source = release.magnitude_errors
         path = str(release.magnitude_errors_path)
         errors = MagnitudeErrorModel.from_csv(path, source.base_n_obs, source.mag_range)
-        own = {"_healpix_29": "_healpix_29"}
-        names = {name: {**release.columns, **own}.get(name) for name in SOURCE_TYPES}
+        names = {
+            column.name: release.columns[column.name][0]
+            for column in SOURCE_COLUMNS
+            if column.name in release.columns
+            and (column.use != "flux_errors" or "flux_errors" in release.uses)
+        }
         return cls(
             errors=errors,
             performance=release.performance.pygaia,
             mean_n_obs=release.performance.mean_n_obs,
             codes=dict(release.solution_codes),
-            names={name: native for name, native in names.items() if native},
+            names={**names, "_healpix_29": "_healpix_29"},
+            epoch=release.epoch,
+            other_codes=dict(release.other_codes),
         )
 
     def native(self, sources: Columns) -> Columns:
@@ -140,7 +140,7 @@ def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns
     Returns
     -------
     dict of arrays, shape (n,)
-        The columns of `SOURCE_TYPES` but ``source_id``; NaN where Gaia has null. The parallax
+        The columns of `Observatory.names` but ``source_id``; NaN where Gaia has null. The parallax
         carries the zero point of Lindegren et al. (2021), which is ``parallax_bias`` too.
     """
     g, n = true["g"], len(true["g"])
@@ -183,8 +183,11 @@ def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns
         values[two] = np.nan
         observed[name] = values
     observed["nu_eff"], observed["pseudocolour"] = nu_eff, pseudocolour
-    observed["parallax_bias"] = np.where(two, np.float32(np.nan), zero_point)
-    return {name: observed[name] for name in SOURCE_TYPES if name in observed}
+    observed["ref_epoch"] = np.full(n, by.epoch)
+    observed["parallax_bias"] = np.where(two, np.nan, zero_point.astype(np.float64))
+    if by.other_codes:
+        _solve_otherwise(observed, by.other_codes, rng)
+    return {name: observed[name] for name in by.names if name != "source_id"}
 
 
 def draw_solutions(
@@ -207,6 +210,34 @@ def draw_solutions(
     is_two = rng.random(n) < np.where(colourless, two_colourless, two_coloured)
     is_six = colourless | (rng.random(n) < np.interp(g_mag, *SIX))
     return np.where(is_two, 2, np.where(is_six, 6, 5)).astype(np.int16)
+
+
+def _solve_otherwise(
+    observed: Columns, shares: Mapping[int, float], rng: np.random.Generator
+) -> None:
+    """Give some sources other solutions, which have what their code's bits say (ESA's data model).
+
+    Sources of two parameters keep theirs. Models of binaries (bits above the pseudocolour's) lack
+    some of their other values in `BINARY_NULLS`.
+    """
+    code = observed["solution"]
+    drawn = rng.choice(
+        np.array([0, *shares]), len(code), p=[1.0 - sum(shares.values()), *shares.values()]
+    )
+    changed = (drawn > 0) & ~np.isnan(observed["parallax"])
+    code[changed] = drawn[changed]
+    solved = {"parallax": code & 4 > 0, "pmra": code & 8 > 0, "pmdec": code & 16 > 0}
+    for name in _ASTROMETRY:
+        for part, there in solved.items():
+            if part in name:
+                observed[name][changed & ~there] = np.nan
+    observed["parallax_bias"][changed & ~solved["parallax"]] = np.nan
+    observed["nu_eff"][changed & (code & 64 > 0)] = np.nan
+    observed["pseudocolour"][changed & (code & 64 == 0)] = np.nan
+    for names, share in BINARY_NULLS.items():
+        lacking = changed & (code >= 128) & (rng.random(len(code)) < share)
+        for name in names:
+            observed[name][lacking] = np.nan
 
 
 def _coded(n_parameters: NDArray[np.int16], codes: Mapping[int, int]) -> NDArray[np.int16]:
@@ -274,10 +305,15 @@ def _photometry(
         counts[band] = np.maximum(np.rint(n_g * share), 2)
     result: Columns = {}
     for band in ("g", "bp", "rp"):
-        scatter = by.errors.sigma(band.upper(), true[band], counts[band])
-        magnitude = (true[band] + scatter * rng.standard_normal(n)).astype(np.float32)
+        sigma = by.errors.sigma(band.upper(), true[band], counts[band])
+        magnitude = (true[band] + sigma * rng.standard_normal(n)).astype(np.float32)
         count = counts[band].astype(np.int16)
         if band != "g":
             magnitude[colourless], count[colourless] = np.nan, 0
         result[f"phot_{band}_mean_mag"], result[f"phot_{band}_n_obs"] = magnitude, count
+        if f"phot_{band}_mean_flux" in by.names:
+            flux = 10.0 ** (-0.4 * (magnitude.astype(float) - FLUX_ZERO_POINTS[band]))
+            result[f"phot_{band}_mean_flux"] = flux
+            error = flux * sigma * np.log(10.0) / 2.5
+            result[f"phot_{band}_mean_flux_error"] = error.astype(np.float32)
     return result

@@ -62,3 +62,17 @@ class MagnitudeErrorModel:
         log_sigma = spline(np.clip(np.asarray(mag, dtype=float), *self.mag_range))
         scale = np.sqrt(self.base_n_obs[band] / np.asarray(n_obs, dtype=float))
         return np.asarray(10.0**log_sigma * scale)
+
+
+def flux_error_in_mag(
+    flux: NDArray[np.floating], flux_error: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the errors [mag] of magnitudes −2.5 log10(flux), to first order.
+
+    Parameters
+    ----------
+    flux, flux_error : arrays, shape (n,)
+        In the same unit, positive.
+    """
+    error = np.asarray(flux_error, dtype=float)
+    return np.asarray(2.5 / np.log(10.0) * error / np.asarray(flux, dtype=float))

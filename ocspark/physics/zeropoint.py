@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FIVE_PARAMETERS, SIX_PARAMETERS = 31, 95
+#: Bits of the solution's code (ESA's data model): parallax and pseudocolour were solved for.
+_PARALLAX, _PSEUDOCOLOUR = 1 << 2, 1 << 6
 
 
 @lru_cache
@@ -37,7 +39,9 @@ def parallax_zero_point(
     ecl_lat_deg : array, shape (n,)
         Ecliptic latitude [deg].
     solution : array, shape (n,)
-        astrometric_params_solved: 31 (five parameters) or 95 (six); others get 0.
+        The catalogue's code, a bit for each parameter solved for. With a pseudocolour (bit 6) it
+        is corrected as one of six parameters, else as one of five; without a parallax (bit 2) it
+        gets 0. In DR3 the codes are 31, 95 and 3; DR4 adds others, of models of binaries.
 
     Returns
     -------
@@ -46,10 +50,11 @@ def parallax_zero_point(
         < 1.72; there the parallax stays as it is.
     """
     solution = np.asarray(solution)
-    known = (solution == FIVE_PARAMETERS) | (solution == SIX_PARAMETERS)
+    known = solution & _PARALLAX != 0
     zero_point = np.zeros(solution.shape[0])
     if known.any():
-        columns = (g_mag, nu_eff, pseudocolour, ecl_lat_deg, solution)
+        recipe = np.where(solution & _PSEUDOCOLOUR != 0, SIX_PARAMETERS, FIVE_PARAMETERS)
+        columns = (g_mag, nu_eff, pseudocolour, ecl_lat_deg, recipe)
         values = _recipe().get_zpt(*(np.asarray(c)[known] for c in columns), _warnings=False)
         zero_point[known] = np.nan_to_num(values, nan=0.0)
     return zero_point

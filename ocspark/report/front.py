@@ -153,6 +153,10 @@ def _facts(record: Mapping[str, Any], claimed: Mapping[str, int]) -> list[tuple[
         ("samples, support size", f"{membership['n_samples']}, {membership['support_size']}"),
         ("seed", str(record["seed"])),
         ("search radius", f"{settings['search']['radius_pc']:g} pc"),
+        (
+            "sources in cones that lack something",
+            "; ".join(f"{reason}: {n:,}" for reason, n in record["lacking"].items()) or "none",
+        ),
         ("stars with p ≥ 0.1 in several clusters", words.number(claimed["n_p10"])),
         ("stars with p ≥ 0.5 in several clusters", words.number(claimed["n_p50"])),
         ("seconds", words.number(float(record["seconds"]), "", 0)),

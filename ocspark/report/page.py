@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pyspark.sql import types as T
 
 from ocspark.analysis.structure import FAINT_LEVEL
 from ocspark.report import figures, words
 from ocspark.report.downloads import members_csv, members_votable
 from ocspark.report.structure_figure import has_structure, structure_png
 from ocspark.report.view import ClusterView, ListedStars
+from ocspark.tables.fields import Field
 
 #: Rows of the members table on a page; the downloads have all.
 MAX_ROWS = 3000
@@ -35,6 +37,8 @@ _TABLE = {
     "f_r": ("f_R [pc]", 2),
 }
 
+_FRACTIONS = (T.FloatType(), T.DoubleType())
+
 
 @dataclass(frozen=True)
 class PageFacts:
@@ -45,10 +49,13 @@ class PageFacts:
     run_id : str
     neighbours : list of dict
         Clusters that share stars: name, page, n_p10, n_p50.
+    carried : list of Field
+        Columns of the mirror that candidates have.
     """
 
     run_id: str
     neighbours: list[dict[str, Any]] = field(default_factory=list)
+    carried: list[Field] = field(default_factory=list)
 
 
 @cache
@@ -81,7 +88,8 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
             comparisons.append(_comparison(view, listed, f"comparison_{number}.png", out))
         own = _members(view)
     if own and len(own["source_id"]):
-        out["members.csv"], out["members.vot.gz"] = members_csv(own), members_votable(own)
+        out["members.csv"] = members_csv(own, facts.carried)
+        out["members.vot.gz"] = members_votable(own, facts.carried)
     n = len(own.get("source_id", ()))
     note = f"{n:,} stars with p ≥ {FAINT_LEVEL:g}."
     if n > MAX_ROWS:
@@ -99,7 +107,7 @@ def page_files(view: ClusterView, facts: PageFacts) -> dict[str, bytes]:
             figures=pictures,
             comparisons=comparisons,
             neighbours=[_neighbour(view, n) for n in facts.neighbours],
-            members=_table(own),
+            members=_table(own, facts.carried),
             members_note=note,
         )
     )
@@ -158,23 +166,34 @@ def _members(view: ClusterView) -> dict[str, Any]:
     return {name: column[keep] for name, column in view.stars.items()}
 
 
-def _table(own: Mapping[str, Any]) -> dict[str, Any]:
+def _table(own: Mapping[str, Any], carried: Sequence[Field]) -> dict[str, Any]:
     """Return the members table for the page's script; ids are text, as JavaScript rounds them."""
+    shown = dict(_TABLE)
+    for column in carried:
+        title = f"{column.name} [{column.unit}]" if column.unit else column.name
+        shown[column.name] = (title, 3 if column.type in _FRACTIONS else None)
     rows: list[dict[str, Any]] = []
     if own:
         best = np.argsort(-own["probability"], kind="stable")[:MAX_ROWS]
-        columns = {name: own[name][best].tolist() for name in _TABLE}
+        columns = {name: own[name][best].tolist() for name in shown}
         columns["source_id"] = [str(i) for i in columns["source_id"]]
         columns["is_training_member"] = ["yes" if t else "" for t in columns["is_training_member"]]
-        for name, (_, digits) in _TABLE.items():
+        for name, (_, digits) in shown.items():
             if digits is not None:
-                columns[name] = [round(value, digits + 1) for value in columns[name]]
+                columns[name] = [_rounded(value, digits + 1) for value in columns[name]]
+        for column in carried:
+            if column.type not in _FRACTIONS:
+                columns[column.name] = ["" if v is None else str(v) for v in columns[column.name]]
         rows = [{name: columns[name][i] for name in columns} for i in range(len(best))]
     titles = [
         {"name": name, "title": title} | ({} if digits is None else {"digits": digits})
-        for name, (title, digits) in _TABLE.items()
+        for name, (title, digits) in shown.items()
     ]
     return {"columns": titles, "rows": rows, "order": ["probability", "desc"], "pageLength": 25}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None or np.isnan(value) else round(value, digits)
 
 
 def _neighbour(view: ClusterView, other: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,6 +218,7 @@ def _groups(view: ClusterView) -> list[dict[str, Any]]:
         ("extinction A₀ (catalogue)", n("a0", "mag")),
         ("cone radius", n("radius_deg", "deg")),
         ("stars in the cone", n("n_cone", digits=0)),
+        ("left out, lacking a value", n("n_not_kept", digits=0)),
         ("training members", n("n_training_members", digits=0)),
     ]
     groups = [{"title": "Cluster", "rows": cluster}]

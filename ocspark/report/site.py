@@ -37,7 +37,7 @@ from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
-from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
 
 log = logging.getLogger("ocspark")
@@ -47,7 +47,6 @@ MAX_OTHERS = 8000
 _PAGES_PER_STEP = 400
 _ROLE = Field("role", T.StringType(), "", "candidate, other, a list's number, or cluster")
 _LISTED = Field("list_probability", T.DoubleType(), "", "Probability in the member list")
-_STARS = [*CANDIDATES, _LISTED, _ROLE]
 _DONE = T.StructType(
     [T.StructField("cluster", T.StringType()), T.StructField("bytes", T.LongType())]
 )
@@ -161,7 +160,7 @@ def _pages(
         neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
     compared = [_rows_by_cluster(comparison) for comparison in comparisons]
     models = read_models(run)
-    pages = {}
+    pages, carried = {}, carried_fields(run.record)
     for row in records(run.clusters):
         name, model = row["cluster"], models.get(row["cluster_key"])
         pages[name] = _Page(
@@ -170,7 +169,7 @@ def _pages(
             curve=model.curve if model is not None else np.empty((0, 2)),
             structure=measured.get(name, {}),
             comparisons=[rows.get(name, []) for rows in compared],
-            facts=PageFacts(run.record["run_id"], neighbours.get(name, [])),
+            facts=PageFacts(run.record["run_id"], neighbours.get(name, []), carried),
         )
     return pages
 
@@ -218,8 +217,8 @@ def _page_stars(
     spark: SparkSession, run: FinishedRun, comparisons: Sequence[Comparison]
 ) -> DataFrame:
     """Return all stars that pages draw, and a row without a star for every cluster."""
-    schema = struct(_STARS)
-    names = [f.name for f in _STARS]
+    schema = struct([*run.fields("candidates"), _LISTED, _ROLE])
+    names = schema.names
     every = [{"cluster": cluster, "role": "cluster"} for cluster in run.clusters["cluster"]]
     rows = pa.Table.from_pylist(every, schema=to_arrow_schema(schema))
     parts = [spark.createDataFrame(rows, schema)]  # first: it has all columns

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.physics.photometry import MagnitudeErrorModel
+from ocspark.physics.photometry import MagnitudeErrorModel, flux_error_in_mag
 from ocspark.physics.zeropoint import parallax_zero_point
 from ocspark.release import Release
+from ocspark.tables.source_columns import CORRELATIONS
 
 #: A set of stars: equally long columns by canonical name.
 Stars = Mapping[str, NDArray]
@@ -18,10 +19,26 @@ Stars = Mapping[str, NDArray]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a release's parallaxes and magnitudes are calibrated."""
+    """How a release's parallaxes and magnitudes are calibrated.
+
+    Attributes
+    ----------
+    zero_point : str
+        See `Release.zero_point`.
+    magnitude_errors : MagnitudeErrorModel
+    from_fluxes : bool
+        Whether magnitude errors are those of the fluxes, and not of `magnitude_errors`.
+    n_obs : mapping or None
+        Numbers of observations by band, the same for all; None for each source's own.
+    correlations : str
+        See `Release.correlations`.
+    """
 
     zero_point: str
     magnitude_errors: MagnitudeErrorModel
+    from_fluxes: bool = False
+    n_obs: Mapping[str, float] | None = None
+    correlations: str = "columns"
 
 
 def release_calibration(release: Release) -> Calibration:
@@ -30,11 +47,14 @@ def release_calibration(release: Release) -> Calibration:
     errors = MagnitudeErrorModel.from_csv(
         str(release.magnitude_errors_path), source.base_n_obs, source.mag_range
     )
-    return Calibration(release.zero_point, errors)
+    n_obs = None if source.n_obs == "columns" else {str(b): n for b, n in source.n_obs.items()}
+    return Calibration(
+        release.zero_point, errors, source.method == "flux_errors", n_obs, release.correlations
+    )
 
 
 def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
-    """Subtract the parallax zero point and add colour and magnitude errors.
+    """Subtract the parallax zero point and add colours and magnitude errors.
 
     Parameters
     ----------
@@ -45,8 +65,9 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
     Returns
     -------
     dict of arrays
-        All columns of `stars`, with ``parallax`` corrected [mas], and g_rp = G − G_RP,
-        phot_g_mean_mag_error, g_rp_error [mag] (σ_C² = σ_G² + σ_RP²).
+        All columns of `stars`, with ``parallax`` corrected [mas]; correlations of 0 where there
+        are none; g_rp = G − G_RP, bp_rp = G_BP − G_RP, phot_g_mean_mag_error, g_rp_error [mag]
+        (σ_C² = σ_G² + σ_RP²).
     """
     out = dict(stars)
     if calibration.zero_point == "lindegren2021":
@@ -60,10 +81,24 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
         out["parallax"] = stars["parallax"] - zero_point
     elif calibration.zero_point == "column":  # as with the recipe, 0 where there is none
         out["parallax"] = stars["parallax"] - np.nan_to_num(stars["parallax_bias"], nan=0.0)
-    errors = calibration.magnitude_errors
-    sigma_g = errors.sigma("G", stars["phot_g_mean_mag"], stars["phot_g_n_obs"])
-    sigma_rp = errors.sigma("RP", stars["phot_rp_mean_mag"], stars["phot_rp_n_obs"])
+    if calibration.correlations != "columns":
+        for name in CORRELATIONS:
+            if calibration.correlations == "zero":
+                out[name] = np.zeros(len(stars["parallax"]))
+            else:
+                out[name] = np.nan_to_num(stars[name], nan=0.0)
+    sigma_g, sigma_rp = (_magnitude_error(stars, band, calibration) for band in ("G", "RP"))
     out["g_rp"] = stars["phot_g_mean_mag"] - stars["phot_rp_mean_mag"]
+    out["bp_rp"] = stars["phot_bp_mean_mag"] - stars["phot_rp_mean_mag"]
     out["phot_g_mean_mag_error"] = sigma_g
     out["g_rp_error"] = np.sqrt(sigma_g**2 + sigma_rp**2)
     return out
+
+
+def _magnitude_error(stars: Stars, band: str, calibration: Calibration) -> NDArray[np.float64]:
+    name = f"phot_{band.lower()}"
+    if calibration.from_fluxes:
+        return flux_error_in_mag(stars[f"{name}_mean_flux"], stars[f"{name}_mean_flux_error"])
+    n_obs = calibration.n_obs
+    numbers = stars[f"{name}_n_obs"] if n_obs is None else np.array(n_obs[band])
+    return calibration.magnitude_errors.sigma(band, stars[f"{name}_mean_mag"], numbers)

@@ -18,7 +18,7 @@ from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
 from ocspark.selection.listed_levels import TOLERANCE
 from ocspark.selection.model import ClusterModel
-from ocspark.tables.arrow import to_batch
+from ocspark.tables.arrow import pick, to_batch
 from ocspark.tables.characterised import TRAINING_MEMBERS
 
 
@@ -165,4 +165,4 @@ def describe_training_members(
     """
     kept = found[np.isin(found["source_id"], model.support_id)].sort_values("source_id")
     stars = calibrate({str(c): kept[c].to_numpy() for c in kept}, calibration)
-    return to_batch(describe_stars(stars, model), TRAINING_MEMBERS)
+    return to_batch(pick(describe_stars(stars, model), TRAINING_MEMBERS), TRAINING_MEMBERS)

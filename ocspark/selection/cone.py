@@ -18,19 +18,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
+from ocspark.mirror.columns import MirrorColumns, carried_name
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.portions import cut_by_rows
-from ocspark.mirror.read import HEALPIX, read_sources
+from ocspark.mirror.read import HEALPIX, read_rows
 from ocspark.mirror.scan import Scan
+from ocspark.mirror.sources import canonical_sources
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.session import ship
 from ocspark.settings import SearchSettings
 from ocspark.sky.cover import Cover, cover_cones
 from ocspark.tables.arrow import to_batch
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run import CONE, CONE_COLUMNS
+from ocspark.tables.run import KEPT, NOT_KEPT, cone_fields
+from ocspark.tables.source_columns import COLOURS
 
-#: What is done with the sources found, in the task that found them: `CONE` rows to any rows.
+#: What is done with the sources found, in the task that found them: rows of `cone_fields`, and
+#: the carried columns, to any rows.
 Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 #: Rows that a task gathers of a table before it searches them.
 _GATHERED_ROWS = 250_000
@@ -107,20 +111,19 @@ class ConeSearch:
     Parameters
     ----------
     spark : SparkSession
-    columns : mapping
-        Canonical name to the release's column.
+    columns : MirrorColumns
     cones : Cones
     """
 
-    def __init__(self, spark: SparkSession, columns: Mapping[str, str], cones: Cones) -> None:
-        self._spark, self._columns, self._cover = spark, dict(columns), cones.cover
+    def __init__(self, spark: SparkSession, columns: MirrorColumns, cones: Cones) -> None:
+        self._spark, self._columns, self._cover = spark, columns, cones.cover
         self._shipped = ship(spark, (cones.cuts, cones.cover))
 
     def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
         """Search some files, or ranges of a table, of a mirror; the arguments are `in_files`'."""
         if any(file.file.in_table for file in files):
-            sources = read_sources(self._spark, files, self._columns)
-            return self.in_table(sources, process, fields)
+            rows = read_rows(self._spark, files, self._columns)
+            return self.in_table(rows, process, fields)
         return self.in_files(files, process, fields)
 
     def in_files(
@@ -132,7 +135,7 @@ class ConeSearch:
         ----------
         files : sequence of CheckedFile
         process : callable
-            Given record batches with the columns of `CONE`, yields those of the result.
+            Given record batches of sources in cones (`find`), yields those of the result.
         fields : list of Field
             The columns of the result.
         """
@@ -147,90 +150,151 @@ class ConeSearch:
         numbers = self._spark.range(0, len(tasks), 1, max(len(tasks), 1))
         return numbers.mapInArrow(search, struct(fields))
 
-    def in_table(self, sources: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
-        """Search a DataFrame from `read_sources`, as `in_files` does."""
-        shipped = self._shipped
+    def in_table(self, rows: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
+        """Search a DataFrame from `read_rows`, as `in_files` does."""
+        columns, shipped = self._columns, self._shipped
 
         def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from process(find(gather_stretches(batches), *shipped()))
+            yield from process(find(gather_stretches(batches, columns), *shipped()))
 
-        return sources.mapInArrow(search, struct(fields))
+        return rows.mapInArrow(search, struct(fields))
 
 
 class Stretch(Protocol):
     """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`."""
 
     name: str
+    columns: MirrorColumns
     healpix_29: NDArray[np.int64]
     parallax: NDArray[np.float64]
     pmra: NDArray[np.float64]
     pmdec: NDArray[np.float64]
 
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-        """Return canonical columns of some rows, and which are kept sources."""
+    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+        """Return canonical columns of some rows, and what each lacks (0: it is kept)."""
+
+    def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
+        """Return the carried columns of some rows."""
 
     def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the row group of some rows, and their chunk inside it."""
 
 
 def find(stretches: Iterator[Stretch], cuts: Cuts, cover: Cover) -> Iterator[pa.RecordBatch]:
-    """Yield the `CONE` rows of each stretch of sources, where there are any."""
-    for stretch in stretches:
-        columns, rows = find_pairs(stretch, cuts, cover)
-        if len(rows):
-            yield to_batch(columns, CONE)
+    """Yield the kept sources of each stretch in cones, where there are any.
 
-
-def find_pairs(
-    stretch: Stretch, cuts: Cuts, cover: Cover
-) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
-    """Return the kept sources of a stretch in each cone.
-
-    Returns
-    -------
-    columns : dict of arrays, shape (m,)
-        As `CONE`; nothing if there are no pairs.
-    rows : array, shape (m,)
-        Place of each pair's source in the stretch.
+    Record batches have the columns of `cone_fields`, and the carried ones as `carried_name` says.
     """
+    for stretch in stretches:
+        found = find_pairs(stretch, cuts, cover)
+        if len(found.rows):
+            batch = to_batch(found.sources, cone_fields(stretch.columns.names))
+            carried = stretch.carried(found.rows)
+            for column, values in zip(stretch.columns.carried, carried, strict=True):
+                name = carried_name(column.field.name)
+                batch = batch.append_column(name, values.combine_chunks())
+            yield batch
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stretch has in cones.
+
+    Attributes
+    ----------
+    sources : dict of arrays, shape (m,)
+        Kept sources, once for each of their cones: the columns of `cone_fields`.
+    rows : array, shape (m,)
+        Place of each in the stretch.
+    lacking : list of (int, str, int)
+        cluster_key, what is lacking, number of sources in the cone that lack it. One that lacks
+        several things counts for each; all that are not kept count once as `NOT_KEPT`.
+    """
+
+    sources: dict[str, NDArray]
+    rows: NDArray[np.int64]
+    lacking: list[tuple[int, str, int]]
+
+
+def find_pairs(stretch: Stretch, cuts: Cuts, cover: Cover) -> Found:
+    """Find the kept sources of a stretch in each cone, and count what the others lack."""
     pairs = match(stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec, cuts, cover)
     if not len(pairs.row):
-        return {}, pairs.row
-    columns, kept = stretch.sources(pairs.row)
-    found = np.flatnonzero(kept & within_cone(pairs, columns["ra"], columns["dec"], cuts))
-    columns = {name: column[found] for name, column in columns.items()}
-    columns["cluster_key"] = cuts.cluster_key[pairs.cone[found]]
-    return columns, pairs.row[found]
+        return Found({}, pairs.row, [])
+    values, lost = stretch.sources(pairs.row)
+    inside = within_cone(pairs, values["ra"], values["dec"], cuts)
+    key = cuts.cluster_key[pairs.cone]
+    found = np.flatnonzero(inside & (lost == 0))
+    columns = {name: column[found] for name, column in values.items()}
+    columns["cluster_key"] = key[found]
+    gone = np.flatnonzero(inside & (lost != 0))
+    reasons = enumerate(stretch.columns.reasons)
+    lacking = {reason: lost[gone] & (np.int64(1) << bit) != 0 for bit, reason in reasons}
+    counts = _count_by_key(key[gone], {NOT_KEPT: lost[gone] != 0, **lacking})
+    without = {
+        f"{name}{KEPT}": np.isnan(columns[name])
+        for name in sorted(stretch.columns.optional)
+        if name not in COLOURS  # of which one is enough
+    }
+    counts += _count_by_key(columns["cluster_key"], without)
+    return Found(columns, pairs.row[found], counts)
+
+
+def _count_by_key(
+    cluster_key: NDArray[np.int64], lacking: Mapping[str, NDArray[np.bool_]]
+) -> list[tuple[int, str, int]]:
+    return [
+        (int(key), reason, int(number))
+        for reason, rows in lacking.items()
+        for key, number in zip(*np.unique(cluster_key[rows], return_counts=True), strict=True)
+    ]
 
 
 class _Rows:
-    """Kept sources from record batches in canonical columns, sorted by the index."""
+    """Sources from record batches of `read_rows`, sorted by the index."""
 
-    def __init__(self, batches: Sequence[pa.RecordBatch], name: str) -> None:
-        table = pa.Table.from_batches(batches).sort_by(HEALPIX)
-        self.name = name
-        self._columns = {name: table.column(name).to_numpy() for name in table.column_names}
-        self.healpix_29 = self._columns[HEALPIX]
+    def __init__(
+        self, batches: Sequence[pa.RecordBatch], columns: MirrorColumns, name: str
+    ) -> None:
+        self._table = pa.Table.from_batches(batches).sort_by(HEALPIX)
+        self.columns, self.name = columns, name
+        self.healpix_29 = self._table.column(HEALPIX).to_numpy()
         self.parallax, self.pmra, self.pmdec = (
-            self._columns[name] for name in ("parallax", "pmra", "pmdec")
+            self._table.column(name).to_numpy().astype(np.float64, copy=False)
+            for name in ("parallax", "pmra", "pmdec")
         )
 
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
-        names = [f.name for f in CONE_COLUMNS if f.name in self._columns]
-        return {name: self._columns[name][rows] for name in names}, np.ones(len(rows), dtype=bool)
+    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+        return canonical_sources(self._table.take(pa.array(rows)), self.columns.canonical())
+
+    def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
+        names = [carried_name(c.field.name) for c in self.columns.carried]
+        table = self._table.select(names).take(pa.array(rows))
+        return [table.column(name) for name in names]
 
     def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         nothing = np.zeros(len(rows), dtype=np.int64)  # a table's rows have no lasting place
         return nothing, nothing
 
 
-def gather_stretches(batches: Iterator[pa.RecordBatch], name: str = "") -> Iterator[Stretch]:
-    """Put Spark's small batches of a table together into stretches, which get a name."""
+def gather_stretches(
+    batches: Iterator[pa.RecordBatch], columns: MirrorColumns, name: str = ""
+) -> Iterator[Stretch]:
+    """Put Spark's small batches of a table together into stretches, which get a name.
+
+    Parameters
+    ----------
+    batches : iterator of RecordBatch
+        Of `ocspark.mirror.read.read_rows`.
+    columns : MirrorColumns
+        That they were read with.
+    name : str
+    """
     some: list[pa.RecordBatch] = []
     for batch in batches:
         some.append(batch)
         if sum(b.num_rows for b in some) >= _GATHERED_ROWS:
-            yield _Rows(some, name)
+            yield _Rows(some, columns, name)
             some = []
     if any(b.num_rows for b in some):
-        yield _Rows(some, name)
+        yield _Rows(some, columns, name)

@@ -103,7 +103,7 @@ def search_offsets(
         "offset search",
         files,
         [file.file.name for file in files],
-        inputs.release.columns,
+        inputs.columns,
         cones,
         [depends_on, expected_device(membership.device, spark)],
     )

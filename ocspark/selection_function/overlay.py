@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mock.planted import PlantedCluster
 from ocspark.mock.tables import cluster_tables
@@ -29,14 +30,17 @@ class PlantTwins:
     Attributes
     ----------
     planter : Planter
+    columns : MirrorColumns
+        That a search reads of the mirror.
     types : mapping
-        The columns that the mirror's files have (`ocspark.mirror.layout.CheckedFile`), so that
-        files of both can be searched together.
+        Types of the mirror's columns (`ocspark.mirror.layout.CheckedFile`), so that files of both
+        can be searched together.
     healpix_column : str or None
         Which of them is the order-29 index.
     """
 
     planter: Planter
+    columns: MirrorColumns
     types: Mapping[str, pa.DataType]
     healpix_column: str | None
 
@@ -52,13 +56,15 @@ class PlantTwins:
 
     def _native_rows(self, planted: Sequence[PlantedCluster]) -> pa.Table:
         """Return the stars of some twins in the mirror's columns and types, along the sky."""
-        natives = [self.planter.observatory.native(cluster.sources) for cluster in planted]
-        columns = {name: np.concatenate([n[name] for n in natives]) for name in natives[0]}
-        index = columns.pop(HEALPIX_COLUMN)
+        index = np.concatenate([cluster.sources[HEALPIX_COLUMN] for cluster in planted])
+        columns = {
+            column: np.concatenate([cluster.sources[name] for cluster in planted])
+            for name, column in self.columns.names.items()
+        }
         if self.healpix_column is not None:
             columns[self.healpix_column] = index
         order = np.argsort(index, kind="stable")
-        schema = pa.schema(list(self.types.items()))
+        schema = pa.schema([(name, self.types[name]) for name in columns])
         arrays = [
             pa.array(columns[field.name][order], from_pandas=True).cast(field.type)
             for field in schema

@@ -212,7 +212,7 @@ class _Measurement:
             seed=seed,
         )
         mirror = self._inputs.files[0]
-        plant = PlantTwins(planter, mirror.types, mirror.healpix_column)
+        plant = PlantTwins(planter, self._inputs.columns, mirror.types, mirror.healpix_column)
         plant_twins(self._spark, self._folder, plant, self._depends_on)
 
     def _settings_of_twins(self) -> Settings:
@@ -222,7 +222,7 @@ class _Measurement:
         tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
         tree["members"]["neighbourhood"] = None
         tree["output"] |= {"path": self._folder.path("runs"), "run_id": None}
-        tree["output"] |= {"work": None, "base": None}
+        tree["output"] |= {"work": None, "base": None, "columns": []}
         return Settings.model_validate(tree)
 
     def _describe(self, twins: Sequence[Twin], found: FinishedRun) -> pd.DataFrame:

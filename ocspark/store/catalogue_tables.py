@@ -22,9 +22,10 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.storage import TABLE_PREFIX
 from ocspark.store.folder import RunFolder
+from ocspark.tables.candidates import carried_fields
 from ocspark.tables.clusters import RUNS
 from ocspark.tables.fields import STRING, Field, struct
-from ocspark.tables.run_tables import RESULT_TABLES
+from ocspark.tables.run_tables import RESULT_TABLES, fields_of
 
 _RUN_ID = Field("run_id", STRING, "", "Run that wrote the row")
 _PART = r"`(?:[^`]|``)+`|[^.`]+"
@@ -73,8 +74,15 @@ class CatalogueTables:
         """Return the quoted name of one table, as SQL takes it."""
         return ".".join(_quoted(part) for part in (*self.schema, f"{self.prefix}_{table}"))
 
-    def check(self, spark: SparkSession, tables: list[str]) -> None:
+    def check(self, spark: SparkSession, tables: list[str], carried: Sequence[Field] = ()) -> None:
         """Look for what would stop the writing at the end of a run.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        tables : list of str
+        carried : sequence of Field
+            Columns of the mirror that candidates have.
 
         Raises
         ------
@@ -88,7 +96,7 @@ class CatalogueTables:
             for table in [*tables, "runs"]:
                 if not spark.catalog.tableExists(self.name(table)):
                     continue
-                fields = RUNS if table == "runs" else [*RESULT_TABLES[table], _RUN_ID]
+                fields = RUNS if table == "runs" else [*fields_of(table, carried), _RUN_ID]
                 there, wanted = spark.table(self.name(table)).columns, [f.name for f in fields]
                 if sorted(there) != sorted(wanted):
                     odd = sorted(set(there) ^ set(wanted)) or there
@@ -111,7 +119,9 @@ class CatalogueTables:
             The content of run.json.
         """
         run_id = record["run_id"]
-        for table, fields in RESULT_TABLES.items():
+        carried = carried_fields(record)
+        for table in RESULT_TABLES:
+            fields = fields_of(table, carried)
             if storage.list_files(run.path(table)):
                 self._replace(spark, table, run.read(spark, table, fields), fields, run_id)
         own = [f for f in RUNS if f.name != "run_id"]

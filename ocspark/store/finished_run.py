@@ -23,8 +23,9 @@ from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.claim import NOTE
 from ocspark.store.files import TableFile
 from ocspark.store.pieces import files_by_cluster, read_clusters
+from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run_tables import RESULT_TABLES, RUN_TABLES
+from ocspark.tables.run_tables import RESULT_TABLES, fields_of
 
 #: In a run's folder: its record, written last, and its files with their rows by cluster.
 RECORD, FILES = "run.json", "_files.json"
@@ -101,8 +102,8 @@ class FinishedRun:
         return storage.is_directory(storage.join(self.path, table))
 
     def fields(self, table: str) -> list[Field]:
-        """Return the columns of a table."""
-        return RUN_TABLES[table]
+        """Return the columns of a table, with those of the mirror that the run carries along."""
+        return fields_of(table, carried_fields(self.record))
 
     def read(self, spark: SparkSession, table: str) -> DataFrame:
         """Return a table as Spark reads it."""

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from ocspark.tables.fields import (
-    ASTROMETRY,
-    BOOL,
-    DOUBLE,
-    FEATURES,
-    INT,
-    KEY,
-    LONG,
-    PHOTOMETRY,
-    STRING,
-    Field,
-)
+from ocspark.tables.fields import BOOL, DOUBLE, INT, LONG, STRING, Field
+from ocspark.tables.star import ASTROMETRY, FEATURES, KEY, PHOTOMETRY
 
 #: A star of a member list, and what this run makes of it (jobs/compare.py, method §11).
 LISTED_STARS = [

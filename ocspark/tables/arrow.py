@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -20,16 +20,40 @@ def columns_of(batch: pa.RecordBatch, names: Iterable[str]) -> dict[str, NDArray
     return {name: batch.column(name).to_numpy(zero_copy_only=False) for name in names}
 
 
-def to_batch(columns: Mapping[str, NDArray], fields: list[Field]) -> pa.RecordBatch:
-    """Return a record batch of the table `fields`; a column that is not given is null."""
+def to_batch(
+    columns: Mapping[str, NDArray], fields: Sequence[Field], absent: Collection[str] = ()
+) -> pa.RecordBatch:
+    """Return columns as a record batch of the table `fields`.
+
+    Parameters
+    ----------
+    columns : mapping of arrays, each shape (n,)
+    fields : sequence of Field
+    absent : collection of str
+        Columns of the table that may be missing from `columns`; they are null.
+
+    Raises
+    ------
+    ValueError
+        For another column that is missing, or one that the table does not have.
+    """
+    names = [field.name for field in fields]
+    missing = [name for name in names if name not in columns and name not in absent]
+    unknown = [name for name in columns if name not in names]
+    if missing or unknown:
+        raise ValueError(f"columns missing: {missing}; not of this table: {unknown}")
     length = len(next(iter(columns.values())))
-    arrays, names = [], []
+    arrays = []
     for field in fields:
         kind = to_arrow_type(field.type)
         given = columns.get(field.name)
         arrays.append(pa.nulls(length, kind) if given is None else pa.array(given, kind))
-        names.append(field.name)
     return pa.RecordBatch.from_arrays(arrays, names)
+
+
+def pick(columns: Mapping[str, NDArray], fields: Iterable[Field]) -> dict[str, NDArray]:
+    """Return those of the columns that a table has; all of them must be there."""
+    return {field.name: columns[field.name] for field in fields}
 
 
 def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ocspark.tables.fields import BOOL, DOUBLE, INT, STAR, Field
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import types as T
+
+from ocspark.errors import InputError
+from ocspark.tables.fields import BOOL, DOUBLE, INT, Field
+from ocspark.tables.star import STAR
 
 CANDIDATES = [
     *STAR,
@@ -16,3 +23,45 @@ CANDIDATES = [
 ]
 
 NON_MEMBERS = STAR
+_CARRIED_TYPES = {
+    kind.typeName(): kind
+    for kind in (
+        T.BooleanType(),
+        T.ByteType(),
+        T.ShortType(),
+        T.IntegerType(),
+        T.LongType(),
+        T.FloatType(),
+        T.DoubleType(),
+        T.StringType(),
+    )
+}
+
+
+def candidate_fields(carried: Sequence[Field]) -> list[Field]:
+    """Return the columns of candidates with those that are carried along from the mirror.
+
+    Raises
+    ------
+    InputError
+        If candidates have a column of that name already.
+    """
+    taken = {field.name.lower() for field in CANDIDATES}
+    for field in carried:
+        if field.name.lower() in taken:
+            raise InputError(f"output.columns: {field.name}: candidates have such a column anyway")
+        taken.add(field.name.lower())
+    return [*CANDIDATES, *carried]
+
+
+def carried_record(carried: Sequence[Field]) -> list[dict[str, str]]:
+    """Return carried columns as run.json has them."""
+    return [{**field._asdict(), "type": field.type.typeName()} for field in carried]
+
+
+def carried_fields(record: Mapping[str, Any]) -> list[Field]:
+    """Return the carried columns that a run.json tells of."""
+    return [
+        Field(**{**row, "type": _CARRIED_TYPES[row["type"]]})
+        for row in record.get("carried_columns", ())
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ocspark.tables.fields import CLUSTER_KEY, DOUBLE, DOUBLES, LONG, LONGS, STAR, STRING, Field
+from ocspark.tables.fields import CLUSTER_KEY, DOUBLE, DOUBLES, LONG, LONGS, STRING, Field
+from ocspark.tables.star import STAR
 
 TRAINING_MEMBERS = [
     *STAR,

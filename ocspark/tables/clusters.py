@@ -13,6 +13,8 @@ CLUSTERS = [
     Field("radius_deg", DOUBLE, "deg", "Radius of the cone"),
     Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds the cone"),
     Field("n_cone", LONG, "", "Kept sources in the cone"),
+    Field("n_not_kept", LONG, "", "Sources in the cone that are not kept, for what they lack"),
+    Field("lacking", STRING, "", "What sources in the cone lack, with their numbers"),
     Field("n_listed", LONG, "", "Members of the list at the probability level used"),
     Field("n_training_members", LONG, "", "Training members found in the cone"),
     Field("training_probability", DOUBLE, "", "The list's probability level reached"),

@@ -15,6 +15,15 @@ VERIFIED_FILES = [
     Field("error", STRING, "", "Why it could not be read to its end; null if it could"),
     Field("types", T.MapType(STRING, STRING, False), "", "Arrow type by column"),
     Field("nulls", _COUNTS, "", "Missing values by column"),
+    Field("columns", T.MapType(STRING, STRING, False), "", "Column by canonical name"),
+    Field(
+        "histograms",
+        T.MapType(STRING, T.MapType(LONG, LONG, False), False),
+        "",
+        "How often values occur, by canonical name",
+    ),
+    Field("biases", T.ArrayType(DOUBLE, False), "mas", "Parallax biases of some sources"),
+    Field("recipe", T.ArrayType(DOUBLE, False), "mas", "What DR3's recipe gives for them"),
     Field("faults", _COUNTS, "", "Faulty rows by check"),
     Field(
         "examples",

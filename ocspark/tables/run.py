@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from ocspark.tables.fields import (
-    CLUSTER_KEY,
-    DOUBLE,
-    INT,
-    KEY,
-    LONG,
-    STRING,
-    Field,
-)
+from collections.abc import Container
 
-#: Kept sources as the mirror gives them, after the cone cuts (internal).
-CONE_COLUMNS = [
-    Field("source_id", LONG, "", "Gaia source identifier"),
-    *[
-        Field(name, DOUBLE, "", "As the mirror gives it")
-        for name in (
-            "ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error "
-            "parallax_pmra_corr parallax_pmdec_corr pmra_pmdec_corr "
-            "phot_g_mean_mag phot_bp_mean_mag phot_rp_mean_mag"
-        ).split()
-    ],
-    *[
-        Field(name, INT, "", "Observations")
-        for name in ("phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs")
-    ],
-    Field("ecl_lat", DOUBLE, "deg", "Ecliptic latitude"),
-    Field("nu_eff", DOUBLE, "1/µm", "Effective wavenumber, NaN where missing"),
-    Field("pseudocolour", DOUBLE, "1/µm", "Astrometric pseudocolour, NaN where missing"),
-    Field("solution", INT, "", "Code of the astrometric solution"),
-    Field("parallax_bias", DOUBLE, "mas", "To be subtracted, where the release ships it; or null"),
-]
-#: Kept sources in cones, once for every cone.
-CONE = [CLUSTER_KEY, *CONE_COLUMNS]
-#: The same under the names of the cones, as `ocspark.search` gives them.
-FOUND = [KEY[0], *CONE_COLUMNS]
+from ocspark.tables.fields import CLUSTER_KEY, DOUBLE, INT, LONG, STRING, Field, source_fields
+from ocspark.tables.star import KEY
+
+#: Kept sources as the mirror gives them, after the cone cuts; see `cone_fields`.
+CONE_COLUMNS = source_fields()
+_LISTED = Field("list_probability", DOUBLE, "", "Probability in the member list")
 
 #: Listed members found in the cones (internal).
-SEARCH = [*CONE, Field("list_probability", DOUBLE, "", "Probability in the member list")]
+SEARCH = [CLUSTER_KEY, *CONE_COLUMNS, _LISTED]
+
+#: How many sources in a cone lack something (internal).
+LACKING = [
+    CLUSTER_KEY,
+    Field("reason", STRING, "", "What they lack, or `NOT_KEPT` for all that are not kept"),
+    Field("n_lacking", LONG, "", "Sources in the cone that lack it"),
+]
+NOT_KEPT = "not kept"
+#: Ends what a kept source lacks.
+KEPT = " is missing, kept"
 
 #: How many kept sources in a cone a chunk of a mirror file has (internal).
 COUNTS = [
@@ -57,3 +40,13 @@ CELLS = [
     Field("cell", LONG, "", "HEALPix pixel"),
     Field("n_sources", LONG, "", "Sources of the mirror in it, kept or not"),
 ]
+
+
+def cone_fields(read: Container[str]) -> list[Field]:
+    """Return the columns of sources in cones, a row for every cone, where those of `read` are."""
+    return [CLUSTER_KEY, *(f for f in CONE_COLUMNS if f.name in read)]
+
+
+def found_fields(read: Container[str]) -> list[Field]:
+    """Return the same under the names of the cones, as `ocspark.search` gives them."""
+    return [KEY[0], *(f for f in CONE_COLUMNS if f.name in read)]

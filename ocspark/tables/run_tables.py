@@ -6,11 +6,13 @@ imports decides when it is done again.
 
 from __future__ import annotations
 
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from collections.abc import Sequence
+
+from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, CONES
 from ocspark.tables.fields import Field
-from ocspark.tables.run import CELLS, COUNTS, SEARCH
+from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH
 
 #: What a run is made for.
 RESULT_TABLES: dict[str, list[Field]] = {
@@ -25,6 +27,12 @@ RUN_TABLES: dict[str, list[Field]] = {
     "_cones": CONES,
     "_search": SEARCH,
     "_counts": COUNTS,
+    "_lacking": LACKING,
     "_cells": CELLS,
     "_models": MODELS,
 }
+
+
+def fields_of(table: str, carried: Sequence[Field] = ()) -> list[Field]:
+    """Return the columns of a table of a run that carries some columns of the mirror along."""
+    return candidate_fields(carried) if table == "candidates" else RUN_TABLES[table]

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from ocspark.tables.fields import (
-    BOOL,
-    CLUSTER_KEY,
-    DOUBLE,
-    FEATURES,
-    INT,
-    KEY,
-    LONG,
-    LONGS,
-    STRING,
-    Field,
-)
+from ocspark.tables.fields import BOOL, CLUSTER_KEY, DOUBLE, INT, LONG, LONGS, STRING, Field
+from ocspark.tables.star import FEATURES, KEY
 
 #: Members of the training clusters, and the non-members that may be drawn (internal).
 TRAINING_SELECTED = [

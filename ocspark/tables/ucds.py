@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from ocspark.tables.fields import Field
+from ocspark.tables.source_columns import SOURCE_COLUMNS
+
 #: A name means the same in every table that is exported.
 UCDS = {
+    **{column.name: column.ucd for column in SOURCE_COLUMNS},
     "cluster": "meta.id.parent",
-    "source_id": "meta.id;meta.main",
-    "ra": "pos.eq.ra;meta.main",
-    "dec": "pos.eq.dec;meta.main",
     "ra_error": "stat.error;pos.eq.ra",
     "dec_error": "stat.error;pos.eq.dec",
     "epoch": "time.epoch",
-    "parallax": "pos.parallax.trig",
-    "parallax_error": "stat.error;pos.parallax.trig",
-    "pmra": "pos.pm;pos.eq.ra",
-    "pmra_error": "stat.error;pos.pm;pos.eq.ra",
-    "pmdec": "pos.pm;pos.eq.dec",
-    "pmdec_error": "stat.error;pos.pm;pos.eq.dec",
-    "phot_g_mean_mag": "phot.mag;em.opt",
     "phot_g_mean_mag_error": "stat.error;phot.mag;em.opt",
     "g_rp": "phot.color",
     "g_rp_error": "stat.error;phot.color",
+    "bp_rp": "phot.color",
     "f_r": "pos.distance",
     "f_pm": "pos.pm;arith.diff",
     "f_plx": "pos.parallax;arith.diff",
@@ -37,6 +32,7 @@ UCDS = {
     "clusters": "meta.id.parent",
     "status": "meta.code.status",
     "reason": "meta.note",
+    "lacking": "meta.note",
     "cone_ra": "pos.eq.ra",
     "cone_dec": "pos.eq.dec",
     "radius_deg": "pos.angDistance",
@@ -57,6 +53,7 @@ UCDS = {
 }
 
 
-def ucd_of(name: str) -> str:
+def ucd_of(field: Field) -> str:
     """Return the UCD1+ of a column, "" if there is none; counts are called ``n_…``."""
-    return UCDS.get(name, "meta.number" if name.startswith("n_") else "")
+    by_name = UCDS.get(field.name, "meta.number" if field.name.startswith("n_") else "")
+    return field.ucd or by_name

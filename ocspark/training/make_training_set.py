@@ -147,7 +147,7 @@ class _Maker:
         self, step: str, title: str, cones: Cones, process: Process, **further: Any
     ) -> list[TableFile]:
         inputs = self._inputs
-        files, names, columns = inputs.files, inputs.file_names, inputs.release.columns
+        files, names, columns = inputs.files, inputs.file_names, inputs.columns
         whole = MirrorPass(step, title, files, names, columns, cones, **further)
         return files_of(whole.run(self._spark, self._run, process))
 

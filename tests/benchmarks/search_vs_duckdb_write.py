@@ -13,7 +13,7 @@ def run() -> Comparison:
     """Compare on the same files; both write every column that the main job keeps, as zstd."""
     with mock_sky() as sky, TemporaryDirectory(dir=sky.folder) as folder:
         duck, file = DuckSearch(sky), Path(folder) / "duckdb.parquet"
-        columns = list(sky.columns.values())
+        columns = list(sky.columns.names.values())
 
         def ours() -> float:
             with TemporaryDirectory(dir=folder) as target:

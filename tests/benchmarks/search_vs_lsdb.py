@@ -41,7 +41,7 @@ def _ours(sky: Sky, folder: str) -> float:
 def _lsdb(sky: Sky) -> float:
     import lsdb
 
-    columns = [*sky.columns.values(), "_healpix_29"]
+    columns = [*sky.columns.names.values(), "_healpix_29"]
     picked = sky.cones.table.sort_values("radius_deg").iloc[
         np.linspace(0, len(sky.cones.table) - 1, _SAMPLE + 2).astype(int)[1:-1]
     ]

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
+from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock
 from ocspark.selection.cone import Cones, ConeSearch, Process, Stretch, find
@@ -54,9 +55,9 @@ class Sky:
         return self.inputs.cones
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Canonical name to the release's column."""
-        return self.inputs.release.columns
+    def columns(self) -> MirrorColumns:
+        """The columns that the search reads."""
+        return self.inputs.columns
 
     @property
     def rows(self) -> int:

@@ -24,9 +24,8 @@ from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
-from ocspark.tables.run import CONE
 from tests.hats import write_hats
-from tests.selection.test_cone import unchanged
+from tests.selection.test_cone import CONE, unchanged
 from tests.toy import Toy
 
 with warnings.catch_warnings():
@@ -37,7 +36,7 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
 #: ra, dec, radius [deg]: across RA 0, over the pole, on the equator, where there is nothing
 CONES = [(0.02, 20.0, 1.2), (120.0, 89.7, 1.5), (45.3, 0.2, 0.9), (200.0, -60.0, 2.0)]
 
@@ -71,8 +70,8 @@ def search(spark: SparkSession, path: Path) -> list[list[int]]:
     )
     cones = make_cones(clusters, SearchSettings())
     mirror = list_pieces(str(path))
-    files = check_files(mirror.touched_by(cones.cover), COLUMNS, mirror.healpix_column)
-    found = ConeSearch(spark, COLUMNS, cones).in_files(files, unchanged, CONE).toPandas()
+    files = check_files(mirror.touched_by(cones.cover), DR3, mirror.healpix_column)
+    found = ConeSearch(spark, files[0].columns, cones).in_files(files, unchanged, CONE).toPandas()
     return [sorted(found.loc[found["cluster_key"] == k, "source_id"]) for k in range(len(CONES))]
 
 

@@ -6,10 +6,13 @@ import gzip
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy import units
+from astropy.table import MaskedColumn, Table
 
 from ocspark.build import bulk, ingest
 from ocspark.build.bulk import list_bulk
@@ -104,3 +107,26 @@ def test_staged_tables_are_cut_at_their_limit(monkeypatch):
     cut = list(ingest._chunks(iter(pieces)))
     assert [table.num_rows for table in cut] == [10, 10, 10, 7]
     assert pa.concat_tables(cut).equals(numbers)
+
+
+def test_ecsv_as_astropy_writes_it_is_streamed_with_units_and_gaps(tmp_path: Path, monkeypatch):
+    table = Table({"source_id": [1, 2, 3], "ra": MaskedColumn([1.5, 2, 3], mask=[0, 1, 0])})
+    table["dec"] = [1.0, 2.0, 3.0] * units.deg
+    table["dec"].info.description = "declination"
+    table["name"] = MaskedColumn(["a b", "c", "d"], mask=[0, 0, 1])
+    table["n"] = MaskedColumn(np.array([1, 2, 3], "i2"), mask=[1, 0, 0])
+    table.write(tmp_path / "t.ecsv")
+    (tmp_path / "t.ecsv.gz").write_bytes(gzip.compress((tmp_path / "t.ecsv").read_bytes()))
+    monkeypatch.setattr("ocspark.build.formats._read_astropy", None)  # reads all at once
+    for name in ("t.ecsv", "t.ecsv.gz"):
+        got = read(tmp_path / name, ALL)
+        assert got.to_pydict() == {
+            "source_id": [1, 2, 3],
+            "ra": [1.5, None, 3.0],
+            "dec": [1.0, 2.0, 3.0],
+            "name": ["a b", "c", None],
+            "n": [None, 2, 3],
+        }
+        assert got.schema.field("n").type == pa.int16()
+        notes = {b"unit": b"deg", b"description": b"declination"}
+        assert got.schema.field("dec").metadata == notes

@@ -2,7 +2,7 @@
 
 ``python -m tests.catalogue.stage_alone STAGE FOLDER`` prints the modules of ocspark that it loaded.
 Each function imports what it calls, so that nothing is loaded for another stage. The folder has
-given.json (paths, columns and release) and gets what a stage hands to the next.
+given.json (paths and release) and gets what a stage hands to the next.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
     from ocspark.mirror.layout import check_files, list_pieces
+    from ocspark.release import Release
     from ocspark.selection.cone import make_cones
     from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
     from ocspark.selection.listed_members import Listed
@@ -34,11 +35,13 @@ def search(given: dict[str, Any], folder: Path) -> None:
     table = clusters.table[clusters.table["missing"] == ""]
     cones = make_cones(table, SearchSettings())
     mirror = list_pieces(given["mirror"])
-    files = check_files(mirror.files, given["columns"], mirror.healpix_column, {})
+    files = check_files(
+        mirror.files, Release.model_validate(given["release"]), mirror.healpix_column
+    )
     levels = probability_levels(1.0, False)
     listed = Listed(possible_members(members.table, levels[-1], table["cluster_key"]))
     writers = TableWriters(str(folder), "pass-1")
-    FindListed(cones, listed)(_scans(files, given["columns"], cones), writers)
+    FindListed(cones, listed)(_scans(files, cones), writers)
     written = {file.table: file for file in writers.close()}
     assert written[FOUND_PIECES].rows > 100
     _keep(folder, "found", written[FOUND_PIECES])
@@ -92,7 +95,7 @@ def membership(given: dict[str, Any], folder: Path) -> None:
     cones = cones.only(models)
     writers = TableWriters(str(folder), "pass-2")
     process = EvaluateCandidates(cones, evaluation, False)
-    process(_scans(files, given["columns"], cones), writers)
+    process(_scans(files, cones), writers)
     (pieces,) = (file for file in writers.close() if file.table == PIECES["candidates"])
     assert pieces.rows > 100
     writers = TableWriters(str(folder), "layout")
@@ -110,16 +113,16 @@ def summary(given: dict[str, Any], folder: Path) -> None:
     from ocspark.settings import make_settings
 
     inputs = read_inputs(make_settings(given["settings"]))
-    table = cluster_rows(inputs, {}, _kept(folder, "rows"), _kept(folder, "models"), {})
+    table = cluster_rows(inputs, {}, {}, _kept(folder, "rows"), _kept(folder, "models"), {})
     assert (table["status"] == "done").sum() == 3
 
 
-def _scans(files: Any, columns: dict[str, str], cones: Any) -> Iterator[Any]:
+def _scans(files: Any, cones: Any) -> Iterator[Any]:
     from ocspark.mirror.portions import cut_by_rows
     from ocspark.mirror.scan import Scan
 
     portions = cut_by_rows(files, [file.file.path for file in files], cones.cover, 1000)
-    return (Scan(piece, columns) for portion in portions for piece in portion.pieces)
+    return (Scan(piece, files[0].columns) for portion in portions for piece in portion.pieces)
 
 
 def _keep(folder: Path, name: str, value: Any) -> None:

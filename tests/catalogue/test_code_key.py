@@ -52,7 +52,6 @@ def loaded(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[
         "clusters": str(toy.folder / "clusters.csv"),
         "members": str(toy.folder / "members.csv"),
         "mirror": str(toy.folder / "plain"),
-        "columns": release.columns,
         "release": release.model_dump(mode="json"),
         "settings": toy.settings(),
     }

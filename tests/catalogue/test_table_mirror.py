@@ -24,7 +24,7 @@ from ocspark.release import load_release
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, portions_of, run_toy
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
 
 
 def plan_of(frame: DataFrame) -> str:
@@ -94,7 +94,7 @@ def test_the_hash_sees_any_needed_value_and_no_order_of_rows(
 ) -> None:
     def hashes(table: pd.DataFrame) -> dict[object, tuple[int, str]]:
         spark.createDataFrame(table).createOrReplaceTempView("hashed")
-        _, checked = open_table(spark, "table:hashed", COLUMNS)
+        _, checked = open_table(spark, "table:hashed", DR3)
         return {piece: (c.rows, c.footer_sha256) for piece, c in checked.items()}
 
     first = hashes(sources)
@@ -119,7 +119,7 @@ def test_ranges_reach_the_files_as_literal_bounds(
 ) -> None:
     sources.to_parquet(tmp_path / "rows.parquet", index=False)
     spark.read.parquet(str(tmp_path / "rows.parquet")).createOrReplaceTempView("bounded")
-    mirror, checked = open_table(spark, "table:bounded", COLUMNS)
+    mirror, checked = open_table(spark, "table:bounded", DR3)
     some = mirror.files[::7]
     read = read_ranges(spark, [p for p in some if isinstance(p, TableRange)], ["source_id"])
     assert read.count() == sum(checked[piece].rows for piece in some)
@@ -176,4 +176,4 @@ def test_a_column_of_the_index_that_is_no_pixel_is_refused(
 ) -> None:
     spark.createDataFrame(sources.assign(_healpix_29=-1)).createOrReplaceTempView("minus")
     with pytest.raises(InputError, match="no HEALPix pixel"):
-        open_table(spark, "table:minus", COLUMNS)
+        open_table(spark, "table:minus", DR3)

@@ -135,10 +135,10 @@ def test_descriptions_and_ucds_are_there(exported: Path) -> None:
         TABLES["candidates"], votable.parse_single_table(exported / "t.vot").fields, strict=True
     ):
         assert column.description == field.description
-        assert column.ucd == ucd_of(field.name)
+        assert column.ucd == ucd_of(field)
     header = fits.getheader(exported / "t.fits", 1)
     for number, field in enumerate(TABLES["candidates"], 1):
-        assert header[f"TUCD{number}"] == ucd_of(field.name)
+        assert header[f"TUCD{number}"] == ucd_of(field)
         assert header[f"TCOMM{number}"].split()[0] == field.description.split()[0]
     read = Table.read(exported / "t.ecsv", format="ascii.ecsv")
     assert [read[f.name].description for f in TABLES["candidates"]] == [

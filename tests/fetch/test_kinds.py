@@ -187,6 +187,7 @@ def test_isochrones_that_were_not_asked_for_do_not_land(
     assert not [p for p in tmp_path.iterdir() if p.suffix == ".dat"]
 
 
+ESA_FILES = "GaiaSource_*.csv.gz"
 NAMES = [f"GaiaSource_{i:06d}-{i + 99:06d}.csv.gz" for i in range(0, 600, 100)]
 
 
@@ -204,7 +205,7 @@ def test_bulk_files_come_with_their_checksums(esa: Server, client: Client, tmp_p
     for name in NAMES:
         esa.faults.setdefault(f"/gs/{name}", []).append("slow")
     output = tmp_path / "gaia"
-    assert fetch_bulk(client, str(output), f"{esa.url}/gs", connections=2) == len(NAMES)
+    assert fetch_bulk(client, str(output), f"{esa.url}/gs", ESA_FILES, connections=2) == len(NAMES)
     assert len(esa.asked_for(f"/gs/{NAMES[1]}")) == 2  # once more, and right
     assert esa.most_at_once <= 2
     for name in NAMES:
@@ -212,10 +213,10 @@ def test_bulk_files_come_with_their_checksums(esa: Server, client: Client, tmp_p
     bulk = list_bulk(str(output))
     assert [f.name for f in bulk.files] == NAMES and not bulk.absent and not bulk.unlisted
     asked = len(esa.asked)
-    assert fetch_bulk(client, str(output), f"{esa.url}/gs") == 0
+    assert fetch_bulk(client, str(output), f"{esa.url}/gs", ESA_FILES) == 0
     assert len(esa.asked) == asked + 1  # the list alone
     (output / NAMES[2]).write_bytes(b"damaged")
-    assert fetch_bulk(client, str(output), f"{esa.url}/gs") == 1
+    assert fetch_bulk(client, str(output), f"{esa.url}/gs", ESA_FILES) == 1
 
 
 def test_a_part_of_a_release_is_whole_by_itself(
@@ -233,7 +234,7 @@ def test_a_bad_file_keeps_no_other_from_coming(esa: Server, client: Client, tmp_
     esa.faults[f"/gs/{NAMES[0]}"] = ["spoilt"] * 9
     del esa.files[f"/gs/{NAMES[3]}"]
     with pytest.raises(InputError, match="and 1 more") as told:
-        fetch_bulk(client, str(tmp_path), f"{esa.url}/gs", connections=1)
+        fetch_bulk(client, str(tmp_path), f"{esa.url}/gs", ESA_FILES, connections=1)
     assert "MD5" in str(told.value) and NAMES[0] in str(told.value)
     there = {p.name for p in tmp_path.glob("*.gz*")}
     assert there == set(NAMES) - {NAMES[0], NAMES[3]}
@@ -341,12 +342,12 @@ def closed_port() -> int:
             ["isochrones", "--metallicity", "0.0152", "--server", "http://127.0.0.1:{port}"],
             "network",
         ),
-        (["bulk", "--server", "http://127.0.0.1:{port}"], "network"),
+        (["bulk", "--release", "dr3", "--server", "http://127.0.0.1:{port}"], "network"),
         (["hats", "--from", "http://127.0.0.1:{port}/hats"], "network"),
         (["catalogue", "nonsense"], "nonsense"),
         (["isochrones", "--metallicity", "7"], "--metallicity"),
         (["isochrones", "--metallicity", "0.0152", "--log-age", "9", "8", "0.1"], "--log-age"),
-        (["bulk", "--connections", "100"], "--connections"),
+        (["bulk", "--release", "dr3", "--connections", "100"], "--connections"),
         (["everything"], "everything"),
     ],
 )
@@ -372,7 +373,8 @@ def test_the_job_tells_in_one_line(
 def test_the_job_fetches(
     esa: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["bulk", "--server", f"{esa.url}/gs", "--output", str(tmp_path / "out")]
+    arguments = ["bulk", "--release", "dr3", "--server", f"{esa.url}/gs"]
+    arguments += ["--output", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["fetch_inputs.py", *arguments])
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "jobs/fetch_inputs.py"), run_name="__main__")

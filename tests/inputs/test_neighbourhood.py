@@ -110,3 +110,11 @@ def test_its_content_counts_in_a_run_and_its_place_does_not(
         spark.createDataFrame(rows).createOrReplaceTempView(name)
         contents.append(content(f"table:{name}"))
     assert contents[0] == contents[1] and len(set(contents)) == 3
+
+
+def test_columns_in_capitals_are_those_of_the_archive(tmp_path: Path, pairs: pd.DataFrame) -> None:
+    capitals = pairs.rename(columns={"dr4_source_id": "source_id"}).rename(columns=str.upper)
+    capitals.to_parquet(tmp_path / "a.parquet", index=False)
+    found = read_pairs(str(tmp_path / "a.parquet"), pairs["dr3_source_id"].to_numpy()[:5])
+    expected = pairs.set_index("dr3_source_id")["dr4_source_id"]
+    assert found.set_index("old")["new"].to_dict() == expected.iloc[:5].to_dict()

@@ -15,7 +15,7 @@ from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
 from tests.toy import Toy
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
 
 
 def write_pixel(sources: pd.DataFrame, root: Path, order: int, pixel: int, folder: bool) -> None:
@@ -58,7 +58,7 @@ def test_hats_with_mixed_orders_lists_its_pixels_in_sky_order(
     assert {(f.order, f.pixel) for f in mirror.files} == set(pixels)
     starts = [f.pixel << 2 * (29 - f.order) for f in mirror.files]
     assert starts == sorted(starts)
-    checked = check_files(mirror.files, COLUMNS, mirror.healpix_column)
+    checked = check_files(mirror.files, DR3, mirror.healpix_column)
     assert sum(f.rows for f in checked) == len(toy.sources)
     assert all("_healpix_29" in f.types for f in checked)
 
@@ -94,14 +94,14 @@ def test_a_catalogue_that_lists_a_pixel_it_lacks_is_refused(toy: Toy, tmp_path: 
     next(tmp_path.rglob(f"Norder={order}/*/Npix={pixel}.parquet")).unlink()
     mirror = list_pieces(str(tmp_path))
     with pytest.raises(InputError, match=rf"Npix={pixel}\.parquet.*no such file"):
-        check_files(mirror.files, COLUMNS, mirror.healpix_column)
+        check_files(mirror.files, DR3, mirror.healpix_column)
 
 
 def test_files_whose_column_types_differ_are_refused(toy: Toy, tmp_path: Path) -> None:
     toy.sources.iloc[:10].to_parquet(tmp_path / "a.parquet")
     toy.sources.iloc[10:20].astype({"pmra": "float32"}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(InputError, match=r"b\.parquet: column pmra is float; expected double"):
-        check_files(list_pieces(str(tmp_path)).files, COLUMNS, None)
+        check_files(list_pieces(str(tmp_path)).files, DR3, None)
 
 
 @pytest.mark.parametrize("kind", ["empty", "file"])

@@ -11,6 +11,7 @@ import pytest
 
 from ocspark.errors import InputError
 from ocspark.mirror import portions, scan
+from ocspark.mirror.columns import find_columns
 from ocspark.mirror.layout import (
     CheckedFile,
     MirrorFile,
@@ -24,7 +25,8 @@ from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
 from tests.toy import Toy
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
+COLUMNS, _ = find_columns([DR3.columns[name][0] for name in DR3.needed], DR3, "toy")
 EVERYWHERE = cover_cones(np.array([0.0]), np.array([0.0]), np.array([180.0]))
 
 
@@ -36,7 +38,7 @@ def files(toy: Toy, tmp_path: Path, request: pytest.FixtureRequest) -> list[Chec
         part = stars.iloc[number::3]
         part.to_parquet(tmp_path / f"{number}.parquet", row_group_size=request.param, index=False)
     mirror = list_pieces(str(tmp_path))
-    return check_files(mirror.files, COLUMNS, mirror.healpix_column)
+    return check_files(mirror.files, DR3, mirror.healpix_column)
 
 
 def names_of(files: list[CheckedFile]) -> list[str]:
@@ -109,7 +111,7 @@ def test_there_are_hundreds_of_portions_where_there_is_work_enough() -> None:
     rng = np.random.default_rng(1)
     group = portions.CHUNK_ROWS * 100
     groups = [RowGroup(group, None, None) for _ in range(40)]
-    file = CheckedFile(MirrorFile("a", None, None), group * 40, "", {}, groups, None)
+    file = CheckedFile(MirrorFile("a", None, None), group * 40, "", {}, COLUMNS, groups, None)
     counts = pd.DataFrame(
         {
             "file": "a",
@@ -131,7 +133,7 @@ def test_a_damaged_file_is_bad_input(
     path = tmp_path / "a.parquet"
     toy.sources.to_parquet(path, index=False)
     mirror = list_pieces(str(tmp_path))
-    files = check_files(mirror.files, COLUMNS, mirror.healpix_column)
+    files = check_files(mirror.files, DR3, mirror.healpix_column)
     (portion,) = cut_by_rows(files, ["a"], EVERYWHERE)
     content = path.read_bytes()
     if harm == "gone":

@@ -7,22 +7,34 @@ from pathlib import Path
 import healpy
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.mirror.layout import check_files, list_pieces
-from ocspark.mirror.read import read_sources
+from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
+from ocspark.mirror.read import read_rows
+from ocspark.mirror.sources import kept_sources
 from ocspark.release import load_release
 from tests.toy import Toy
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
+COLUMNS = {name: DR3.columns[name][0] for name in DR3.needed}
 NEEDED = [c for n, c in COLUMNS.items() if n not in ("nu_eff", "pseudocolour")]
+
+
+def kept_rows(spark: SparkSession, files: list[CheckedFile]) -> pd.DataFrame:
+    """Return the kept sources that Spark reads, with their index."""
+    columns = files[0].columns
+    rows = read_rows(spark, files, columns).toArrow().combine_chunks()
+    return pa.Table.from_batches(
+        [kept_sources(batch, columns, ["healpix_29"]) for batch in rows.to_batches()]
+    ).to_pandas()
 
 
 def read(spark: SparkSession, path: Path) -> pd.DataFrame:
     mirror = list_pieces(str(path))
-    files = check_files(mirror.files, COLUMNS, mirror.healpix_column)
-    return read_sources(spark, files, COLUMNS).toPandas().set_index("source_id").sort_index()
+    files = check_files(mirror.files, DR3, mirror.healpix_column)
+    return kept_rows(spark, files).set_index("source_id").sort_index()
 
 
 @pytest.mark.parametrize("blank", [np.nan, None])

@@ -16,7 +16,7 @@ from ocspark.mock.frame import Columns
 from ocspark.mock.observe import Observatory, draw_solutions, observe
 from ocspark.mock.rng import keyed_generator
 from ocspark.physics.zeropoint import parallax_zero_point
-from ocspark.release import load_release
+from ocspark.release import Release, load_release
 
 GAIA = Path(__file__).parents[3] / "shared/data/gaia"
 needs_gaia = pytest.mark.skipif(
@@ -65,8 +65,7 @@ def test_dr4_columns_and_parallax_bias():
     native = by.native({**seen, "source_id": np.arange(N)})
     assert {"tentative_parallax_bias", "astrometric_params"} <= set(native)
     assert "astrometric_params_solved" not in native
-    known = ~np.isnan(native["parallax"])
-    assert np.array_equal(known, ~np.isnan(native["tentative_parallax_bias"]))
+    known = ~np.isnan(native["parallax"]) & ~np.isnan(native["tentative_parallax_bias"])
     corrected = (native["parallax"] - native["tentative_parallax_bias"])[known]
     scatter = native["parallax_error"][known]
     assert abs(np.mean(corrected / scatter)) < 4.0 / np.sqrt(known.sum())
@@ -187,3 +186,44 @@ def test_cones_are_cut_as_their_makers_did():
     cone = Cone("c", 0.0, 0.0, 0.05, 0.5, 18.0, -1.0, 3.0)
     assert cone.cut(sources).index.tolist() == [0, 2]
     assert cone._replace(parallax_min=0.5).cut(sources).index.tolist() == [0]
+
+
+def test_dr4_draws_every_code_and_values_as_its_bits_say():
+    release = load_release("dr4")
+    seen = observe(_stars(16.0), Observatory.of(release), keyed_generator("codes"))
+    code = seen["solution"]
+    assert set(code) == {*release.solution_codes.values(), *release.other_codes}
+    for name, bit in (("parallax", 4), ("pmra", 8), ("pmdec_error", 16)):
+        assert np.array_equal(~np.isnan(seen[name]), code & bit > 0)
+    corr, bias = seen["pmra_pmdec_corr"], seen["parallax_bias"]
+    binary = code >= 128
+    assert not np.isnan(corr[(code & 24 == 24) & ~binary]).any()
+    assert 0.1 < np.isnan(corr[binary]).mean() < 0.5
+    assert not np.isnan(bias[(code & 4 > 0) & ~binary]).any()
+    assert 0.3 < np.isnan(bias[binary]).mean() < 0.7
+    lacks_colour = np.isnan(seen["nu_eff"]) & np.isnan(seen["pseudocolour"])
+    assert lacks_colour[binary].mean() > 0.3
+    assert bias.dtype == np.float64
+
+
+def test_codes_of_its_own_change_no_other_source_of_a_release():
+    release = load_release("dr4")
+    plain = Observatory.of(release.model_copy(update={"other_codes": {}}))
+    some = observe(_stars(16.0), Observatory.of(release), keyed_generator("same"))
+    none = observe(_stars(16.0), plain, keyed_generator("same"))
+    same = np.isin(some["solution"], (3, 31, 95))
+    assert 0.9 < same.mean() < 0.99
+    for name in some:
+        np.testing.assert_array_equal(some[name][same], none[name][same])
+
+
+def test_fluxes_and_their_errors_are_those_of_the_magnitudes():
+    tree = load_release("dr3").model_dump()
+    tree["magnitude_errors"]["method"] = "flux_errors"
+    by = Observatory.of(Release.model_validate(tree))
+    seen = observe(_stars(15.0), by, keyed_generator("flux"))
+    magnitude = 25.6874 - 2.5 * np.log10(seen["phot_g_mean_flux"])
+    np.testing.assert_allclose(magnitude, seen["phot_g_mean_mag"], atol=1e-5)
+    share = seen["phot_g_mean_flux_error"] / seen["phot_g_mean_flux"]
+    expected = by.errors.sigma("G", np.full(N, 15.0), seen["phot_g_n_obs"])
+    np.testing.assert_allclose(1.0857 * share, expected, rtol=1e-4)

@@ -41,14 +41,23 @@ def test_members_are_found_with_published_weights(
     assert len(bright.merge(found, on=key)) > 0.6 * len(bright)
     warnings = run.record["warnings"]
     assert [text in caplog.text for text in warnings] == [True] * len(warnings)
+    lacking = [text for text in warnings if "sources in the cones" in text]
+    assert all("phot_bp_mean_mag" in text or "phot_rp_mean_mag" in text for text in lacking)
     if release == "dr3":
-        assert warnings == []
+        assert warnings == lacking
         return
     assert "dr4 is a draft" in warnings[0]
     assert "DS10_v02 were trained on dr3, and are used on dr4" in warnings[1]
-    columns = ["source_id", "parallax", "tentative_parallax_bias"]
+    columns = ["source_id", "parallax", "tentative_parallax_bias", "astrometric_params"]
+    columns += ["nu_eff_used_in_astrometry", "pseudocolour"]
     mirror = pd.read_parquet(folder / "mirror/dataset", columns=columns)
     both = candidates.merge(mirror, on="source_id", suffixes=("", "_raw"))
     assert len(both) == len(candidates) and (both["tentative_parallax_bias"] < 0).sum() > 100
-    expected = both["parallax_raw"] - both["tentative_parallax_bias"].astype(float)
+    expected = both["parallax_raw"] - both["tentative_parallax_bias"].fillna(0.0)
     assert (both["parallax"] == expected).all()
+    binaries = both[both["astrometric_params"] >= 128]
+    assert len(binaries) > 10 and binaries["tentative_parallax_bias"].isna().any()
+    colourless = binaries["nu_eff_used_in_astrometry"].isna() & binaries["pseudocolour"].isna()
+    assert colourless.any()
+    assert run.record["lacking"]["parallax_bias is missing, kept"] > 0
+    assert run.record["lacking"]["pmra_pmdec_corr is missing"] > 0

@@ -127,3 +127,25 @@ def test_one_star_outside_does_not_change_its_neighbours():
 def test_no_stars_give_no_values():
     empty = np.empty(0)
     assert parallax_zero_point(empty, empty, empty, empty, np.empty(0, int)).shape == (0,)
+
+
+def by_package(*values):
+    arrays = [np.array([v]) for v in values]
+    return float(zpt.get_zpt(*arrays, _warnings=False)[0])
+
+
+@pytest.mark.parametrize("code", [31, 63, 2079, 2463, 3999, 4127, 6175, 8223, 8607, 10271])
+def test_a_solution_with_a_parallax_and_no_pseudocolour_is_corrected_as_one_of_five(code):
+    expected = by_package(15.0, 1.5, np.nan, 20.0, 31)
+    assert zero_point(15.0, 1.5, np.nan, 20.0, code) == expected < 0
+
+
+@pytest.mark.parametrize("code", [95, 479, 2015, 4575, 6111])
+def test_a_solution_with_a_pseudocolour_is_corrected_as_one_of_six(code):
+    expected = by_package(15.0, np.nan, 1.5, 20.0, 95)
+    assert zero_point(15.0, np.nan, 1.5, 20.0, code) == expected < 0
+
+
+@pytest.mark.parametrize("code", [0, 3, 27])
+def test_a_solution_without_a_parallax_is_not_corrected(code):
+    assert zero_point(15.0, 1.5, np.nan, 20.0, code) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +20,34 @@ from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
 from ocspark.mirror import portions
+from ocspark.mirror.columns import carried_name
 from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
 from ocspark.mirror.portions import cut_by_counts, cut_by_rows
-from ocspark.mirror.read import read_sources
+from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
 from ocspark.release import load_release
-from ocspark.selection.cone import Cones, ConeSearch, Stretch, find
+from ocspark.selection.cone import (
+    Cones,
+    ConeSearch,
+    Stretch,
+    find,
+    find_pairs,
+    gather_stretches,
+)
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, files_of
-from ocspark.tables.run import CONE
+from ocspark.tables.run import NOT_KEPT, cone_fields
 from tests.hats import write_hats
+from tests.mirror.test_read import kept_rows
 from tests.store.session_here import SessionHere, tasks_here
 from tests.toy import Toy
 
-COLUMNS = load_release("dr3").columns
+DR3 = load_release("dr3")
+#: What `unchanged` gives.
+CONE = cone_fields(DR3.needed)
 
 
 def unchanged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -43,7 +55,7 @@ def unchanged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def search(spark: SparkSession, inputs: RunInputs) -> pd.DataFrame:
-    found = ConeSearch(spark, COLUMNS, inputs.cones).in_files(inputs.files, unchanged, CONE)
+    found = ConeSearch(spark, inputs.columns, inputs.cones).in_files(inputs.files, unchanged, CONE)
     return tidy(found.toPandas())
 
 
@@ -85,8 +97,8 @@ def test_files_of_any_layout_and_tables_give_what_brute_force_gives(
     pd.testing.assert_frame_equal(found[["cluster_key", "source_id"]], brute_force(toy, plain))
     pd.testing.assert_frame_equal(search(spark, inputs_of(toy, hats)), found)
 
-    table = read_sources(spark, plain.files, COLUMNS).repartition(3)
-    rows = ConeSearch(spark, COLUMNS, plain.cones).in_table(table, unchanged, CONE)
+    table = read_rows(spark, plain.files, plain.columns).repartition(3)
+    rows = ConeSearch(spark, plain.columns, plain.cones).in_table(table, unchanged, CONE)
     pd.testing.assert_frame_equal(tidy(rows.toPandas()), found)
 
     monkeypatch.setattr(portions, "MOST_ROWS", 250)
@@ -98,7 +110,7 @@ def test_only_row_groups_on_a_cone_are_read(toy: Toy, hats: Path) -> None:
     cover = cover_cones(np.array([0.02]), np.array([20.0]), np.array([0.3]))
     touched = mirror.touched_by(cover)
     assert 0 < len(touched) < len(mirror.files)
-    files = check_files(touched, COLUMNS, mirror.healpix_column)
+    files = check_files(touched, DR3, mirror.healpix_column)
     read = sum(portion.rows for portion in cut_by_rows(files, names_of(files), cover))
     inside = int(
         (separation_rad(toy.sources["ra"], toy.sources["dec"], 0.02, 20.0) <= np.radians(0.3)).sum()
@@ -117,11 +129,11 @@ def scan_all(files: list[CheckedFile]) -> pd.DataFrame:
     for portion in cut_by_rows(files, names_of(files), cover, 400):
         assert portion.rows <= 400
         for piece in portion.pieces:
-            scan = Scan(piece, COLUMNS)
+            scan = Scan(piece, files[0].columns)
             rows = np.random.default_rng(3).permutation(len(scan.healpix_29))
-            columns, kept = scan.sources(rows)
+            columns, lost = scan.sources(rows)
             index = pd.Series(scan.healpix_29[rows])
-            parts.append(pd.DataFrame({**columns, "healpix_29": index})[kept])
+            parts.append(pd.DataFrame({**columns, "healpix_29": index})[lost == 0])
     return pd.concat(parts).sort_values("source_id").reset_index(drop=True)
 
 
@@ -135,8 +147,8 @@ def test_scans_and_spark_agree_on_sources_kept_and_their_values(
             stars.loc[row, column] = np.nan
         stars.to_parquet(tmp_path / "a.parquet", row_group_size=300)
     mirror = list_pieces(str(tmp_path if layout == "plain" else hats))
-    files = check_files(mirror.files, COLUMNS, mirror.healpix_column)
-    expected = read_sources(spark, files, COLUMNS).toPandas().sort_values("source_id")
+    files = check_files(mirror.files, DR3, mirror.healpix_column)
+    expected = kept_rows(spark, files).sort_values("source_id")
     got = scan_all(files)
     assert len(got) == len(toy.sources) - (20 if layout == "plain" else 0)
     pd.testing.assert_frame_equal(
@@ -158,7 +170,7 @@ class WriteAll:
 
 def mirror_pass(inputs: RunInputs) -> MirrorPass:
     names = inputs.file_names
-    return MirrorPass("search", "search", inputs.files, names, COLUMNS, inputs.cones)
+    return MirrorPass("search", "search", inputs.files, names, inputs.columns, inputs.cones)
 
 
 def test_a_pass_writes_what_a_search_finds(
@@ -206,7 +218,7 @@ def test_portions_cut_by_counts_have_every_pair_once(
     dearest = max(c["cost"].max() for c in counts) + 1
     assert max(portion.cost for portion in cut) <= max(2 * mean, dearest)
     batches = find(
-        (Scan(piece, COLUMNS) for portion in cut for piece in portion.pieces),
+        (Scan(piece, files[0].columns) for portion in cut for piece in portion.pieces),
         cones.cuts,
         cones.cover,
     )
@@ -268,3 +280,93 @@ def test_storage_that_is_away_is_no_damage(
     assert len(opened) == 6  # three reads in each of two attempts
     run_here(inputs, tmp_path / "run")
     assert len(list((tmp_path / "run" / "found").iterdir())) == 1
+
+
+def test_sources_that_lack_something_are_counted_by_what_they_lack(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    stars = toy.sources.copy()
+    everywhere = inputs_of(toy)
+    inside = brute_force(toy, everywhere)
+    lacking = {  # every third, fifth, … source: some lack two things
+        "phot_bp_mean_mag is missing": stars.index % 3 == 0,
+        "pmra_pmdec_corr is missing": stars.index % 5 == 0,
+        "phot_g_n_obs is not positive": stars.index % 7 == 0,
+        "nu_eff and pseudocolour are missing": stars.index % 11 == 0,
+    }
+    stars.loc[lacking["phot_bp_mean_mag is missing"], "phot_bp_mean_mag"] = np.nan
+    stars.loc[lacking["pmra_pmdec_corr is missing"], "pmra_pmdec_corr"] = np.nan
+    stars.loc[lacking["phot_g_n_obs is not positive"], "phot_g_n_obs"] = 0
+    colours = ["nu_eff_used_in_astrometry", "pseudocolour"]
+    stars.loc[lacking["nu_eff and pseudocolour are missing"], colours] = np.nan
+    lacking[NOT_KEPT] = np.any(list(lacking.values()), axis=0)
+    expected = {}
+    for reason, rows in lacking.items():
+        those = inside[inside["source_id"].isin(stars["source_id"][rows])]
+        for key, n in those["cluster_key"].value_counts().items():
+            expected[key, reason] = n
+    assert len(expected) > 10
+    (tmp_path / "m").mkdir()
+    stars.to_parquet(tmp_path / "m/a.parquet", row_group_size=500)
+    inputs = inputs_of(toy, tmp_path / "m")
+    columns = inputs.columns
+    cuts, cover = inputs.cones.cuts, inputs.cones.cover
+    rows = read_rows(spark, inputs.files, columns).toArrow().to_batches()
+    scans = [
+        Scan(piece, columns)
+        for portion in cut_by_rows(inputs.files, names_of(inputs.files), cover)
+        for piece in portion.pieces
+    ]
+    for stretches in (scans, gather_stretches(iter(rows), columns)):
+        counts: Counter[tuple[int, str]] = Counter()
+        n_cone: Counter[int] = Counter()
+        for stretch in stretches:
+            found = find_pairs(stretch, cuts, cover)
+            n_cone.update(found.sources["cluster_key"].tolist() if len(found.rows) else [])
+            for key, reason, n in found.lacking:
+                counts[key, reason] += n
+        assert counts == expected
+        whole = inside["cluster_key"].value_counts()
+        gone = {key: n for (key, reason), n in expected.items() if reason == NOT_KEPT}
+        assert n_cone == {k: n - gone[k] for k, n in whole.items()}
+
+
+def test_carried_columns_come_through_unchanged_from_files_and_tables(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    n = len(toy.sources)
+    rng = np.random.default_rng(4)
+    table = pa.Table.from_pandas(toy.sources, preserve_index=False)
+    extra = {
+        "ruwe": pa.array(rng.random(n), pa.float32(), mask=rng.random(n) < 0.2),
+        "Transits": pa.array(rng.integers(-5, 5, n), pa.int16(), mask=rng.random(n) < 0.2),
+        "random_index": pa.array(rng.integers(2**60, 2**61, n), mask=rng.random(n) < 0.2),
+        "flag": pa.array(rng.random(n) < 0.5, mask=rng.random(n) < 0.2),
+        "name": pa.array([f"star {i}" for i in range(n)], mask=rng.random(n) < 0.2),
+    }
+    for name, values in extra.items():
+        table = table.append_column(name, values)
+    (tmp_path / "m").mkdir()
+    pq.write_table(table, tmp_path / "m/a.parquet", row_group_size=300)
+    wanted = ["ruwe", "transits", "random_index", "flag", "name", "phot_bp_mean_mag"]
+    inputs = read_inputs(
+        make_settings(
+            toy.settings(mirror={"path": str(tmp_path / "m")}, output={"columns": wanted})
+        )
+    )
+    columns = inputs.columns_to_carry
+    fields = [c.field._replace(name=carried_name(c.field.name)) for c in columns.carried]
+    search = ConeSearch(spark, columns, inputs.cones)
+    rows = read_rows(spark, inputs.files, columns)
+    source = table.select(["source_id", *extra, "phot_bp_mean_mag"])
+    expected = {row.pop("source_id"): list(row.values()) for row in source.to_pylist()}
+    for found in (
+        search.in_files(inputs.files, unchanged, [*CONE, *fields]),
+        search.in_table(rows, unchanged, [*CONE, *fields]),
+    ):
+        got = found.toArrow()
+        types = [str(got.schema.field(f.name).type) for f in fields]
+        assert types == ["float", "int16", "int64", "bool", "string", "float"]
+        assert got.num_rows > 300
+        for row in got.select(["source_id", *(f.name for f in fields)]).to_pylist():
+            assert list(row.values())[1:] == expected[row["source_id"]]

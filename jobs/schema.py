@@ -1,0 +1,38 @@
+"""Which columns of a file, folder, mirror or table a release needs and does not find there.
+
+``ocspark schema PATH [--release R]`` reads one header or footer, whatever the size. Exit code 0:
+it can be read as the release; 2: it cannot, or there is nothing to read.
+"""
+
+from __future__ import annotations
+
+from ocspark.build.schema import compare_schema
+from ocspark.cli import Parser, run_job
+from ocspark.errors import InputError
+from ocspark.session import get_session
+from ocspark.storage import is_table
+
+
+def main() -> int:
+    """Print a line for each column that is not as the release's description says."""
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "path", metavar="PATH", help="bulk file, folder of them, mirror, or table:NAME"
+    )
+    parser.add_argument("--release", metavar="R", help="by default the one that fits best")
+    options = parser.parse_args()
+    spark = get_session("ocspark: schema") if is_table(options.path) else None
+    report = compare_schema(options.path, options.release, spark)
+    for line in report.lines():
+        print(line)
+    if not report.faults:
+        return 0
+    raise InputError(
+        f"{report.path}: {len(report.faults)} columns are not as {report.release.name} needs them, "
+        f"such as {report.faults[0]}; expected what conf/releases/{report.release.name}.yaml says, "
+        "or a corrected copy of it"
+    )
+
+
+if __name__ == "__main__":
+    run_job(main)
