@@ -104,7 +104,7 @@ def look_up(
     table = run.read_arrow("_cones").to_pandas()
     table = table[table["cluster_key"].isin(cells["cluster_key"].unique())]
     cones = cones_of(table.reset_index(drop=True))
-    mirror = open_mirror(mirror_path, release, spark, run.record["overlay"])
+    mirror = open_mirror(mirror_path, release, spark, run.record.get("overlay"))
     ids = cells["source_id"].to_numpy(np.int64)
     files = mirror.check_touched(cones.cover, cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT)))
     keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]

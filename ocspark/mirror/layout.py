@@ -120,14 +120,12 @@ class Mirror:
 
     Attributes
     ----------
-    path : str
     files : list of MirrorFile
         In sky order for HATS, by name otherwise.
     healpix_column : str or None
         Column with the order-29 nested index, where the layout promises one.
     """
 
-    path: str
     files: list[MirrorFile]
     healpix_column: str | None
 
@@ -154,7 +152,7 @@ class Mirror:
         if not files:
             raise InputError(f"overlay: {path}: no Parquet files; expected a directory of them")
         added = [MirrorFile(f, None, None, name=_inside(f, path)) for f in files]
-        return Mirror(self.path, [*self.files, *added], self.healpix_column)
+        return Mirror([*self.files, *added], self.healpix_column)
 
 
 def list_pieces(path: str) -> Mirror:
@@ -185,7 +183,7 @@ def list_pieces(path: str) -> Mirror:
             f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
             "catalogue or Parquet files"
         )
-    return Mirror(path, [MirrorFile(f, None, None, name=_inside(f, path)) for f in files], None)
+    return Mirror([MirrorFile(f, None, None, name=_inside(f, path)) for f in files], None)
 
 
 def _inside(file: str, root: str) -> str:
@@ -213,7 +211,7 @@ def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
         files += [
             MirrorFile(name, pixel.order, pixel.index, name=_inside(name, root)) for name in names
         ]
-    return Mirror(catalogue.path, files, catalogue.healpix_column)
+    return Mirror(files, catalogue.healpix_column)
 
 
 def check_files(

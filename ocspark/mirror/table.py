@@ -123,7 +123,7 @@ def open_table(
         )
     if not checked:
         raise InputError(f"mirror.path: {path}: the table has no rows; expected sources")
-    return Mirror(path, list(checked), HEALPIX_COLUMN if by_pixel else None), checked
+    return Mirror(list(checked), HEALPIX_COLUMN if by_pixel else None), checked
 
 
 def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list[str]) -> DataFrame:

@@ -19,8 +19,9 @@ from astropy.units import Unit
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.exports.fits import write_fits
-from ocspark.exports.source import TABLES, Cuts, Source, run_table
+from ocspark.exports.source import Cuts, Source, run_table
 from ocspark.store.finished_run import FinishedRun, open_run
+from ocspark.tables.run_tables import RESULT_TABLES
 from ocspark.tables.ucds import UCDS, ucd_of
 from tests.exports.made import make_run, table_of
 
@@ -120,7 +121,7 @@ def test_a_table_that_is_mostly_empty_comes_back(
 def test_units_come_back(kind: str, table: str, exported: Path) -> None:
     name = FILES[kind] if table == "candidates" else f"clusters_{FILES[kind]}"
     read = READERS[kind](exported / name)
-    for field in TABLES[table]:
+    for field in RESULT_TABLES[table]:
         unit = read[field.name].unit
         wanted = Unit(field.unit) if field.unit else None
         if field.unit == "dex" and kind == "mrt":
@@ -131,18 +132,17 @@ def test_units_come_back(kind: str, table: str, exported: Path) -> None:
 
 
 def test_descriptions_and_ucds_are_there(exported: Path) -> None:
-    for field, column in zip(
-        TABLES["candidates"], votable.parse_single_table(exported / "t.vot").fields, strict=True
-    ):
+    columns = votable.parse_single_table(exported / "t.vot").fields
+    for field, column in zip(RESULT_TABLES["candidates"], columns, strict=True):
         assert column.description == field.description
         assert column.ucd == ucd_of(field)
     header = fits.getheader(exported / "t.fits", 1)
-    for number, field in enumerate(TABLES["candidates"], 1):
+    for number, field in enumerate(RESULT_TABLES["candidates"], 1):
         assert header[f"TUCD{number}"] == ucd_of(field)
         assert header[f"TCOMM{number}"].split()[0] == field.description.split()[0]
     read = Table.read(exported / "t.ecsv", format="ascii.ecsv")
-    assert [read[f.name].description for f in TABLES["candidates"]] == [
-        f.description for f in TABLES["candidates"]
+    assert [read[f.name].description for f in RESULT_TABLES["candidates"]] == [
+        f.description for f in RESULT_TABLES["candidates"]
     ]
 
 
