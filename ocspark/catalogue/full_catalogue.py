@@ -27,6 +27,7 @@ from ocspark.settings import Settings
 from ocspark.store.files import TableFile
 from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
+from ocspark.store.lock import Lock
 from ocspark.store.tasks import DamagedFiles
 from ocspark.tables.candidates import carried_record
 
@@ -74,18 +75,20 @@ def run_full_catalogue(
         For anything wrong with settings or inputs.
     OutputError
         If there is no room, the storage stays away, or files are gone that were written.
+    BusyError
+        If another run is at work in the folder.
     """
     request = open_request(settings, spark, overlay)
     run = request.run
     finished = request.finished()
     if finished is None:
         request.inputs.log()
-        with request.claim.hold():
+        with request.claim.hold() as lock:
             finished = request.finished()  # another may have ended it meanwhile
             if finished is None:
                 storage.write_file(run.path(_UNANNOUNCED), "")
                 session = spark or get_session(APPLICATION, settings.spark.config)
-                record = _execute(request, session)
+                record = _execute(request, session, lock)
                 _announce(request)
                 _remove_temporary(run)
                 return RunResult(run.root, record, False)
@@ -102,7 +105,7 @@ def _announce(request: Request) -> None:
         storage.remove_file(run.path(_UNANNOUNCED))
 
 
-def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
+def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.monotonic()
     run = request.run
     if request.catalogue is not None:
@@ -128,6 +131,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
             "command makes it again"
         )
     check_unchanged(request.inputs, request.fingerprint)
+    lock.confirm()
     storage.write_file(
         run.path(FILES),
         json.dumps([file.as_json() for file in stages.files if file.table != "clusters"]),

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from ocspark.deepsets.device import DeviceNetwork
 from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.weights import TrainedModel
+from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.adaptive import decide, interval, looks, sequences, sum_of_others
-from ocspark.membership.keyed import normals, star_keys, subsets
 from ocspark.membership.sampling import (
     distance_in_astrometry,
     draw,

@@ -11,7 +11,7 @@ from typing import Any
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.store.files import telling_full_disk
-from ocspark.store.lock import hold_lock
+from ocspark.store.lock import Lock, hold_lock
 
 #: In a claimed folder: what it holds follows from what; the lock.
 NOTE, LOCK = "_inputs.json", "_lock"
@@ -66,8 +66,13 @@ class Claim:
             )
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Iterator[Lock]:
         """Have the folder for oneself while the block runs, and leave the note in it.
+
+        Yields
+        ------
+        Lock
+            Its `confirm` says whether the folder is still ours.
 
         Raises
         ------
@@ -81,12 +86,12 @@ class Claim:
         self.check()
         with telling_full_disk(self.path):
             storage.make_directory(self.path)
-            with hold_lock(storage.join(self.path, LOCK)):
+            with hold_lock(storage.join(self.path, LOCK)) as lock:
                 self.check()  # another may have begun meanwhile
                 if self._read() is None:
                     text = json.dumps(self.note, indent=1)
                     storage.write_file(storage.join(self.path, NOTE), text)
-                yield
+                yield lock
 
     def _read(self) -> Any:
         """Return the note in the folder, None if there is none or only part of it."""

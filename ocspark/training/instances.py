@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.membership.keyed import star_keys, subsets, uniforms
+from ocspark.keyed import star_keys, subsets, uniforms
 
 #: The draw that orders non-members; support sets take those from keyed.SUPPORT_DRAW on.
 _ORDER_DRAW = np.array([8], dtype=np.int64)

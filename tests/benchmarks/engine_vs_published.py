@@ -23,8 +23,8 @@ import torch
 
 from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.weights import load_model
+from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.engine import Engine, Sampling
-from ocspark.membership.keyed import normals, star_keys, subsets
 from ocspark.membership.sampling import draw, sampled_features
 from ocspark.release import package_file
 from ocspark.selection.model import ClusterModel

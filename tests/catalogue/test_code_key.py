@@ -101,14 +101,14 @@ def keys_of(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("changed", "stages"),
     [
-        ("__init__.py mirror/verify_report.py mirror/assemble.py products/page.py", ""),
-        ("runs/build_mirror.py exports/fits.py analysis/missed.py catalogue/plan.py", ""),
+        ("__init__.py build/verify_report.py build/assemble.py report/page.py", ""),
+        ("build/build_mirror.py exports/fits.py analysis/missed.py catalogue/plan.py", ""),
         ("inputs/members.py", "search summary"),
         ("selection/listed_members.py", "search"),
         ("selection/match.py", "search membership summary"),
         ("physics/isochrone.py", "characterise summary"),
         ("selection/characterise.py", "characterise summary"),
-        ("membership/keyed.py", "membership"),
+        ("keyed.py", "membership"),
         ("catalogue/summary.py", "summary"),
         ("tables/clusters.py", "summary"),
     ],

@@ -10,8 +10,8 @@ import torch
 
 from ocspark.deepsets.network import build
 from ocspark.deepsets.weights import load_model
+from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.engine import Engine, Membership, Sampling
-from ocspark.membership.keyed import normals, star_keys, subsets
 from ocspark.membership.sampling import draw, sampled_features
 from tests.kernels import (
     STAR_ERRORS,

@@ -8,7 +8,12 @@ import pytest
 
 from ocspark.inputs.isochrones import default_isochrones
 from ocspark.physics.extinction import extinction_coefficients
-from ocspark.physics.isochrone import apparent_isochrone, densify, nearest_age
+from ocspark.physics.isochrone import (
+    apparent_isochrone,
+    apparent_points,
+    densify,
+    nearest_age,
+)
 from tests.published import published_module
 
 
@@ -136,3 +141,14 @@ def test_nearest_age(wanted, expected):
 
 def test_of_two_equally_near_ages_the_younger():
     assert nearest_age(np.array([7.0, 7.5, 8.0]), 7.25) == 7.0
+
+
+def test_apparent_points_keep_their_masses_and_are_what_the_curve_is_made_of():
+    grid = default_isochrones()
+    points = grid[grid["log_age"] == grid["log_age"].unique()[20]]
+    apparent = apparent_points(points, 500.0, 0.8)
+    kept = points[(points["label"] <= 7) & (10 ** points["log_teff"] <= 50_000)]
+    np.testing.assert_array_equal(apparent.initial_mass, kept["initial_mass"])
+    np.testing.assert_array_equal(apparent.label, kept["label"])
+    curve = apparent_isochrone(points, 500.0, 0.8)
+    assert is_in(np.column_stack((apparent.colour, apparent.g_mag)), curve).all()

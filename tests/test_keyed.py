@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ocspark.membership.keyed import normals, star_keys, subsets, uniforms
+from ocspark.keyed import normals, star_keys, subsets, uniforms
 
 MASK = 2**64 - 1
 

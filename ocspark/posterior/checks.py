@@ -1,0 +1,85 @@
+"""Step 8, what says whether a fit can be trusted: the moved-off sum, reasons for null, flags."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocspark.posterior.mixture import Mixture, Solution
+from ocspark.posterior.settings import PosteriorSettings
+from ocspark.posterior.stars import Cluster
+from ocspark.posterior.windows import mean_delta_parallax
+
+#: How far the members' model is moved, in Δμ and mean Δϖ, and in how many directions of motion.
+MOVE, DIRECTIONS = 3.0, 8
+#: A star counts only if the move is more than so many times its error.
+LEAST_SIGMAS = 2.0
+
+
+def moved_off_sum(mixture: Mixture, solution: Solution, cluster: Cluster) -> float:
+    """Return how many stars the mixture makes of pure field, which needs no truth.
+
+    Σ (1 − q) q′ with the members' model moved by 3Δμ in eight directions of motion (their mean)
+    and by 3Δϖ to either side in parallax, the field as fitted; the largest of the three. The
+    cluster's own stars are weighed out (1 − q), and so are stars whose errors are too large to
+    tell the move: for faint stars of a distant cluster 3Δϖ is less than their error, and the sum
+    would be that of the members themselves.
+    """
+    step_pm = MOVE * cluster.delta_pm
+    step_plx = MOVE * mean_delta_parallax(cluster.delta_plx_plus, cluster.delta_plx_minus)
+    angles = 2.0 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+
+    def expected(x: float, y: float, z: float) -> float:
+        return mixture.expected_of_field(solution, np.array([x, y, z]), LEAST_SIGMAS)
+
+    around = [expected(step_pm * np.cos(a), step_pm * np.sin(a), 0.0) for a in angles]
+    return max(
+        sum(around) / DIRECTIONS, expected(0.0, 0.0, step_plx), expected(0.0, 0.0, -step_plx)
+    )
+
+
+def reason_before_fit(
+    covered_radius: float, n_training: int, settings: PosteriorSettings
+) -> str | None:
+    """Return why no fit is tried, or None."""
+    if covered_radius < settings.min_radius_pc:
+        return (
+            f"the mirror covers {covered_radius:.1f} pc around the centre; "
+            f"a field needs {settings.min_radius_pc:g} pc"
+        )
+    if n_training < settings.min_training_members:
+        return (
+            f"{n_training} training members with all measurements within {covered_radius:.1f} pc; "
+            f"needs {settings.min_training_members}"
+        )
+    return None
+
+
+def reason_after_fit(recovered: float, settings: PosteriorSettings) -> str | None:
+    """Return why a fit is not used, or None.
+
+    `recovered` is the share of the training members within R that have a posterior >= 0.5.
+    """
+    if recovered >= settings.min_recovered:
+        return None
+    return (
+        f"{100 * recovered:.0f} % of the training members have a posterior >= 0.5; "
+        f"a fit needs {100 * settings.min_recovered:g} %"
+    )
+
+
+def flags_of(
+    solution: Solution,
+    recovered: float,
+    offset_sum: float,
+    expected_members: float,
+    covered_radius: float,
+    settings: PosteriorSettings,
+) -> tuple[str, ...]:
+    """Return remarks on a fit, in a fixed order; `moved-off` makes votes the default."""
+    limit = max(settings.max_offset_sum, settings.max_offset_share * expected_members)
+    remarks = {
+        "moved-off": offset_sum > limit,
+        "small cone": covered_radius < settings.small_radius_pc,
+        "training members": recovered < settings.low_recovered,
+    }
+    return (*(name for name, true in remarks.items() if true), *solution.colours.limits_reached())

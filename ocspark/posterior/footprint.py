@@ -1,0 +1,111 @@
+"""R, the radius of the largest disc about a cluster's centre that the mirror covers.
+
+What people call cones are often squares, or parts of the sky: the radius comes from counts of
+all sources in small HEALPix cells, never from a nominal cone.
+"""
+
+from __future__ import annotations
+
+import hpgeom
+import numpy as np
+from numpy.typing import NDArray
+
+from ocspark.sky.sphere import separation_rad
+
+#: Cells that a cone is cut into, at least; four times as many at most.
+MIN_CELLS = 1000
+#: Sources that a cell must lead one to expect before its being empty says anything.
+EXPECTED = 10.0
+#: Median of the counts below which cells are put together by fours first.
+MIN_MEDIAN = 15.0
+#: Finest order, and coarsest that cells are put together to.
+MAX_ORDER, MIN_ORDER = 17, 2
+
+
+def cone_cell_order(radius_deg: float) -> int:
+    """Return the HEALPix order at which a cone has `MIN_CELLS` to four times as many cells.
+
+    Parameters
+    ----------
+    radius_deg : float
+        Radius of the cone [deg], positive.
+    """
+    area = 2.0 * np.pi * (1.0 - np.cos(np.radians(min(radius_deg, 180.0))))
+    order = int(np.ceil(0.5 * np.log2(MIN_CELLS * 4.0 * np.pi / 12.0 / area)))
+    return min(max(order, MIN_ORDER), MAX_ORDER)
+
+
+def covered_radius_deg(
+    ra_deg: float,
+    dec_deg: float,
+    radius_deg: float,
+    order: int,
+    cells: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> float:
+    """Return the radius of the largest disc about a centre that has sources everywhere [deg].
+
+    It ends half a cell before the nearest edge of the nearest empty cell whose neighbours lead
+    one to expect ten sources or more there, or are all empty; in between sources end.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : float
+        Centre of the cluster [deg]; it may differ from the cone's.
+    radius_deg : float
+        Radius of the cone about the centre in which sources were counted [deg].
+    order : int
+        HEALPix order of the cells, nested.
+    cells : array of int64, shape (c,)
+        Cells with sources, each once, in any order.
+    counts : array of int64, shape (c,)
+        Sources of any kind in each.
+
+    Returns
+    -------
+    float
+        At most `radius_deg`; 0 where no source is near the centre.
+    """
+    cells, counts = _merged(cells, counts)
+    while order > MIN_ORDER and len(cells) and np.median(counts) < MIN_MEDIAN:
+        cells, counts = _merged(cells >> 2, counts)
+        order -= 1
+    side = 2**order
+    cell_deg = float(np.degrees(np.sqrt(4.0 * np.pi / (12 * side**2))))
+    # Cells that lie inside the cone: of those at its edge only a part was counted.
+    inner = hpgeom.query_circle(
+        side, ra_deg, dec_deg, max(radius_deg - cell_deg, 0.1 * cell_deg), nest=True
+    )
+    at_centre = hpgeom.angle_to_pixel(side, ra_deg, dec_deg, nest=True)
+    empty = np.setdiff1d(np.append(inner, at_centre), cells)
+    neighbours = hpgeom.neighbors(side, empty, nest=True).reshape(-1, 8)
+    expected, covered = _mean_of_covered(neighbours, cells, counts)
+    holes = empty[(expected >= EXPECTED) | (covered == 0)]
+    if at_centre in holes:
+        return 0.0
+    if not len(holes):
+        return radius_deg
+    edge_ra, edge_dec = hpgeom.boundaries(side, holes, step=4, nest=True)
+    nearest = float(np.degrees(separation_rad(edge_ra, edge_dec, ra_deg, dec_deg).min()))
+    return min(max(nearest - 0.5 * cell_deg, 0.0), radius_deg)
+
+
+def _merged(
+    cells: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each cell once, sorted, with its sum of counts; cells without sources left out."""
+    unique, place = np.unique(cells, return_inverse=True)
+    total = np.bincount(place, counts, len(unique)).astype(np.int64)
+    return unique[total > 0], total[total > 0]
+
+
+def _mean_of_covered(
+    neighbours: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mean count of those neighbours that have sources, and how many have."""
+    if not len(cells):
+        return np.zeros(len(neighbours)), np.zeros(len(neighbours), dtype=np.int64)
+    place = np.minimum(np.searchsorted(cells, neighbours), len(cells) - 1)
+    has = cells[place] == neighbours
+    total, covered = np.where(has, counts[place], 0).sum(axis=1), has.sum(axis=1)
+    return total / np.maximum(covered, 1), covered

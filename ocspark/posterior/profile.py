@@ -1,0 +1,76 @@
+"""The members on the sky: a sum of discs of fixed reach, each normalised within R."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Reaches b of the discs [pc]; half of a disc's stars lie within 0.45 b. Discs that end let the
+#: profile end where the cluster does: the wings of Plummer discs count field stars as members.
+REACHES_PC = (1.2, 1.8, 2.7, 4.0, 6.0, 9.0, 13.5, 20.0, 30.0, 45.0)
+#: Faintest stars that the profile follows [mag]; fainter ones let it swallow residual field.
+MAX_G = 18.0
+#: Stars added to each disc, and the largest weight of the discs that reach beyond `WIDE_PC`.
+PRIOR_STARS, WIDE_PC, LARGEST_OF_WIDE = 0.1, 15.0, 0.15
+#: Least density of a disc [1/pc²], so that a place beyond all of them has one.
+_LEAST = 1e-12
+
+
+def discs(radius: Floats, covered_radius: float) -> Floats:
+    """Return B_k(r) = 3 (1 − r²/b²)² / (π b²) within b [1/pc²], over its integral within R.
+
+    The integral is 1 − (1 − R²/b²)³ where b > R, else 1. Any sum of them falls outwards.
+
+    Parameters
+    ----------
+    radius : array, shape (n,)
+        [pc].
+    covered_radius : float
+        R [pc].
+
+    Returns
+    -------
+    array, shape (10, n)
+    """
+    reach = np.array(REACHES_PC)[:, None]
+    within = 1.0 - np.maximum(1.0 - (covered_radius / reach) ** 2, 0.0) ** 3
+    shape = np.maximum(1.0 - (radius / reach) ** 2, 0.0) ** 2
+    return 3.0 * shape / (np.pi * reach**2 * within) + _LEAST
+
+
+def first_weights() -> Floats:
+    """Return equal weights of the discs, shape (10,)."""
+    return np.full(len(REACHES_PC), 1.0 / len(REACHES_PC))
+
+
+def surface_density(discs: Floats, weights: Floats) -> Floats:
+    """Return Σ w_k B_k [1/pc²], shape (n,), summed in a fixed order."""
+    total = np.zeros(discs.shape[1])
+    for disc, weight in zip(discs, weights, strict=True):
+        total += weight * disc
+    return total
+
+
+def update_weights(discs: Floats, weights: Floats, q: Floats, g_mag: Floats) -> Floats:
+    """Return the weights after one step of expectation–maximisation over stars of G < 18.
+
+    w_k ← Σ q w_k B_k / Σ_j w_j B_j + 0.1, normalised; the discs that reach beyond 15 pc have 0.15
+    at most, together.
+
+    Parameters
+    ----------
+    discs : array, shape (10, n)
+    weights : array, shape (10,)
+    q, g_mag : arrays, shape (n,)
+    """
+    per_density = np.where(g_mag < MAX_G, q, 0.0) / surface_density(discs, weights)
+    shares = weights * (discs * per_density).sum(axis=1) + PRIOR_STARS
+    shares /= shares.sum()
+    wide = np.array(REACHES_PC) > WIDE_PC
+    in_wide = float(shares[wide].sum())
+    if in_wide > LARGEST_OF_WIDE:
+        shares[wide] *= LARGEST_OF_WIDE / in_wide
+        shares[~wide] *= (1.0 - LARGEST_OF_WIDE) / (1.0 - in_wide)
+    return shares
