@@ -9,9 +9,9 @@ from ocspark.analysis.differences import find_differences
 from ocspark.analysis.literature import compare
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.report.differences_figure import draw_differences
-from ocspark.report.lines import comparison_lines, difference_lines
-from ocspark.report.venn import draw_venns
+from ocspark.reports.differences_figure import draw_differences
+from ocspark.reports.lines import comparison_lines, difference_lines
+from ocspark.reports.venn import draw_venns
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
 

@@ -7,7 +7,7 @@ import os
 from ocspark.analysis.differences import open_differences
 from ocspark.analysis.literature import open_comparison
 from ocspark.cli import Parser, run_job
-from ocspark.report.site import make_report
+from ocspark.reports.site import make_report
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
 

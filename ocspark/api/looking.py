@@ -19,12 +19,12 @@ from ocspark.analysis.literature import compare as compare_with_list
 from ocspark.analysis.structure import measure_structure
 from ocspark.api.running import APPLICATION, find_cluster, open_run
 from ocspark.errors import InputError
-from ocspark.report import figures
-from ocspark.report.differences_figure import draw_differences
-from ocspark.report.site import MAX_OTHERS, make_report
-from ocspark.report.structure_figure import structure_png
-from ocspark.report.venn import draw_venns
-from ocspark.report.view import ClusterView
+from ocspark.reports import figures
+from ocspark.reports.differences_figure import draw_differences
+from ocspark.reports.site import MAX_OTHERS, make_report
+from ocspark.reports.structure_figure import structure_png
+from ocspark.reports.venn import draw_venns
+from ocspark.reports.view import ClusterView
 from ocspark.selection.model import models_of_rows
 from ocspark.session import get_session
 from ocspark.store.finished_run import FinishedRun

@@ -20,7 +20,7 @@ from ocspark.api.running import APPLICATION, Run, run, settings_of
 from ocspark.api.search import search
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED, read_clusters
-from ocspark.report.names import page_folders
+from ocspark.reports.names import page_folders
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.store.progress import messages_shown

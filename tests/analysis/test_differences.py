@@ -25,7 +25,7 @@ from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.release import load_release
-from ocspark.report.site import make_report
+from ocspark.reports.site import make_report
 from ocspark.settings import make_settings
 from ocspark.store.claim import NOTE
 from ocspark.store.finished_run import open_run

@@ -101,7 +101,7 @@ def keys_of(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("changed", "stages"),
     [
-        ("__init__.py build/verify_report.py build/assemble.py report/page.py", ""),
+        ("__init__.py build/verify_report.py build/assemble.py reports/page.py", ""),
         ("build/build_mirror.py exports/fits.py analysis/missed.py catalogue/plan.py", ""),
         ("inputs/members.py", "search summary"),
         ("selection/listed_members.py", "search"),

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
-from ocspark.report.site import make_report
+from ocspark.reports.site import make_report
 from ocspark.settings import make_settings
 from ocspark.store.finished_run import open_run
 from tests.toy import Toy

@@ -15,7 +15,7 @@ from ocspark.analysis.literature import compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.exports.export import Options, export
 from ocspark.release import load_release
-from ocspark.report.site import make_report
+from ocspark.reports.site import make_report
 from ocspark.store.finished_run import FinishedRun, open_run
 from tests.toy import Toy
 from tests.toyrun import ROOT, run_toy

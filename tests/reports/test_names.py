@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocspark.report.names import page_folders
+from ocspark.reports.names import page_folders
 
 
 def test_plain_names_stay_readable() -> None:

@@ -14,11 +14,11 @@ from ocspark import storage
 from ocspark.analysis.differences import Differences
 from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
-from ocspark.report import words
-from ocspark.report.differences_page import write_differences
-from ocspark.report.page import environment
-from ocspark.report.skymap import galactic, sky_png
-from ocspark.report.venn import venn_png
+from ocspark.reports import words
+from ocspark.reports.differences_page import write_differences
+from ocspark.reports.page import environment
+from ocspark.reports.skymap import galactic, sky_png
+from ocspark.reports.venn import venn_png
 from ocspark.store.finished_run import FinishedRun
 
 #: Columns of the table of all clusters: title and digits (None: text).

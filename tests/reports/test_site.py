@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from ocspark.analysis.literature import compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
-from ocspark.report.assets import classic_script
-from ocspark.report.site import make_report
+from ocspark.reports.assets import classic_script
+from ocspark.reports.site import make_report
 from ocspark.store.finished_run import open_run
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of

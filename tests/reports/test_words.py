@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ocspark.report import words
+from ocspark.reports import words
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def write_assets(output: str) -> None:
     folder = storage.join(output, "assets")
     storage.make_directory(folder)
     for name in ("site.css", "site.js"):
-        text = files("ocspark.report").joinpath("assets", name).read_text("utf-8")
+        text = files("ocspark.reports").joinpath("assets", name).read_text("utf-8")
         storage.write_file(storage.join(folder, name), text)
     bundle = files("itables").joinpath("html")
     script = classic_script(bundle.joinpath("dt_bundle.js").read_text("utf-8"))

@@ -8,9 +8,9 @@ from typing import Any
 from ocspark import storage
 from ocspark.analysis.differences import Differences
 from ocspark.analysis.landed import records
-from ocspark.report import words
-from ocspark.report.differences_figure import figures, label
-from ocspark.report.page import environment
+from ocspark.reports import words
+from ocspark.reports.differences_figure import figures, label
+from ocspark.reports.page import environment
 from ocspark.tables.differences import CHANGE_REASONS
 
 #: Rows of the page's table; the download has all.

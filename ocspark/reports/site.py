@@ -28,11 +28,11 @@ from ocspark.analysis.distributed import (
 from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.errors import InputError
-from ocspark.report.assets import write_assets
-from ocspark.report.front import write_front
-from ocspark.report.names import page_folders
-from ocspark.report.page import PageFacts, page_files
-from ocspark.report.view import ClusterView, ListedStars
+from ocspark.reports.assets import write_assets
+from ocspark.reports.front import write_front
+from ocspark.reports.names import page_folders
+from ocspark.reports.page import PageFacts, page_files
+from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.store.claim import Claim

@@ -23,7 +23,7 @@ from ocspark.figures import (
     png,
     savable,
 )
-from ocspark.report.panels import (
+from ocspark.reports.panels import (
     RING,
     Layer,
     draw_cmd,
@@ -35,8 +35,8 @@ from ocspark.report.panels import (
     set_square,
     some_of,
 )
-from ocspark.report.sheet import CMD, MOTION, PARALLAX, SKY, Panel, Sheet
-from ocspark.report.view import ClusterView, Columns, ListedStars
+from ocspark.reports.sheet import CMD, MOTION, PARALLAX, SKY, Panel, Sheet
+from ocspark.reports.view import ClusterView, Columns, ListedStars
 
 _COLOURS: dict[str, Any] = {
     "cmap": PROBABILITY_MAP,

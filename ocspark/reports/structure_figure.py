@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ocspark.analysis.king import king_density, king_number
 from ocspark.analysis.structure import MEMBER_LEVEL
 from ocspark.figures import BOUNDARY, INK, OTHER, OURS, png
-from ocspark.report.sheet import Sheet
-from ocspark.report.view import ClusterView
+from ocspark.reports.sheet import Sheet
+from ocspark.reports.view import ClusterView
 
 
 def has_structure(view: ClusterView) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from ocspark.figures import BOUNDARY, CURVE
-from ocspark.report.view import ClusterView, Columns
+from ocspark.reports.view import ClusterView, Columns
 
 #: Stars, colour, size of the dots [points] (rings where it is `RING`), legend.
 Layer = tuple[Columns, str, float, str]

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pyspark.sql import types as T
 
 from ocspark.analysis.structure import FAINT_LEVEL
-from ocspark.report import figures, words
-from ocspark.report.downloads import members_csv, members_votable
-from ocspark.report.structure_figure import has_structure, structure_png
-from ocspark.report.view import ClusterView, ListedStars
+from ocspark.reports import figures, words
+from ocspark.reports.downloads import members_csv, members_votable
+from ocspark.reports.structure_figure import has_structure, structure_png
+from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.tables.fields import Field
 
 #: Rows of the members table on a page; the downloads have all.
@@ -62,7 +62,7 @@ class PageFacts:
 def environment() -> Environment:
     """Return the templates; everything put into them is escaped."""
     return Environment(
-        loader=PackageLoader("ocspark.report"),
+        loader=PackageLoader("ocspark.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,8 +16,8 @@ from astropy.io.votable import parse_single_table
 
 from ocspark.analysis.structure import measure_structure
 from ocspark.catalogue.full_catalogue import RunResult
-from ocspark.report.page import PageFacts, page_files
-from ocspark.report.view import ClusterView, ListedStars
+from ocspark.reports.page import PageFacts, page_files
+from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
 from ocspark.store.finished_run import open_run
 from tests.toyrun import candidates_of
