@@ -14,7 +14,8 @@ import torch
 from matplotlib.image import imread
 
 from ocspark.deepsets.weights import load_model
-from ocspark.errors import InputError
+from ocspark.errors import BusyError, InputError
+from ocspark.store.claim import Claim
 from ocspark.training.train_model import train_model
 from ocspark.training.training_settings import load_training_settings
 from tests.toyrun import ROOT
@@ -137,3 +138,12 @@ def test_two_spark_tasks_end_in_the_weights_of_two_local_processes(trained, spar
         weights.append(load_model(str(tmp_path / distributor)).state)
     for name, value in weights[0].items():
         np.testing.assert_array_equal(value, weights[1][name])
+
+
+def test_two_trainers_do_not_share_a_folder(trained):
+    model = str(trained / "model")
+    with (
+        Claim(model, {"holds": "a model"}, "a model").hold(),
+        pytest.raises(BusyError, match="another run is at work"),
+    ):
+        train_model(load_training_settings(None, options(trained)), model)
