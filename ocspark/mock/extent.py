@@ -47,9 +47,10 @@ class Extent:
     def describe(self) -> str:
         """Return one line that says what will be made."""
         size = f"{self.sources:,} sources or more in {len(self.plan.files)} files"
-        names = f" around {', '.join(self.around)}" if self.around else ""
+        names = ", ".join(self.around[:5]) + (", …" if len(self.around) > 5 else "")
+        around = f" around {names}" if self.around else ""
         return (
-            f"to be made{names}: {len(self.clusters)} clusters, {size}, "
+            f"to be made{around}: {len(self.clusters)} clusters, {size}, "
             f"about {self.sources * BYTES_PER_SOURCE / 1e9:.2g} GB"
         )
 
