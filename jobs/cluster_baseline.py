@@ -5,10 +5,10 @@ from __future__ import annotations
 from ocspark import storage
 from ocspark.analysis.clustering import Baseline
 from ocspark.analysis.distributed import baseline_members
-from ocspark.analysis.landed import open_run
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.session import get_session
+from ocspark.store.finished_run import open_run
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from ocspark.report.differences_figure import draw_differences
 from ocspark.report.lines import comparison_lines, difference_lines
 from ocspark.report.venn import draw_venns
 from ocspark.session import get_session
+from ocspark.store.finished_run import open_run
 
 _APPLICATION = "ocspark: compare"
 
@@ -60,9 +61,10 @@ def _with_list(options: argparse.Namespace) -> None:
     name = options.name or options.members.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     columns = dict(_pair(text) for text in options.columns)
     cuts = [*PAPER_CUTS, *map(parse_cut, options.cut)]
+    run = open_run(options.run)
     comparison = compare(
         get_session(_APPLICATION),
-        options.run,
+        run,
         options.members,
         options.output,
         name=name,
@@ -78,10 +80,11 @@ def _with_list(options: argparse.Namespace) -> None:
 def _with_run(options: argparse.Namespace) -> None:
     if not 0.0 < options.level <= 1.0:
         raise InputError(f"--level: {options.level:g}: expected a probability above 0")
+    run, other = open_run(options.run), open_run(options.with_run, "--with-run")
     differences = find_differences(
         get_session(_APPLICATION),
-        options.run,
-        options.with_run,
+        run,
+        other,
         options.output,
         level=options.level,
         neighbourhood=options.neighbourhood,

@@ -6,12 +6,13 @@ from typing import Any
 
 import yaml
 
-from ocspark.analysis.landed import open_run
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.exports.export import FORMATS, STYLES, Options, export
 from ocspark.exports.moc import DEFAULT_ORDER
-from ocspark.exports.source import TABLES, Cuts
+from ocspark.exports.source import Cuts
+from ocspark.store.finished_run import open_run
+from ocspark.tables.run_tables import RESULT_TABLES
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     add("--format", required=True, metavar="NAME", help=f"one of {', '.join(FORMATS)}")
     add("--output", required=True, metavar="PATH", help="file to write (hats: folder)")
     add("--overwrite", action="store_true", help="replace what is there")
-    add("--table", default="candidates", metavar="NAME", help=f"one of {', '.join(TABLES)}")
+    add("--table", default="candidates", metavar="NAME", help=f"one of {', '.join(RESULT_TABLES)}")
     add("--min-probability", type=float, metavar="P", help="targets: 0.5 by default")
     add("--bright", type=float, metavar="MAG", help="brightest G magnitude")
     add("--faint", type=float, metavar="MAG", help="faintest G magnitude")

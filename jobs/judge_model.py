@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
 from ocspark.session import get_session
+from ocspark.store.finished_run import open_run
 from ocspark.training.judge_model import judge_model
 
 
@@ -14,8 +15,9 @@ def main() -> int:
     parser.add_argument("--truth", required=True, metavar="FILE", help="the mock's truth.parquet")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     options = parser.parse_args()
+    run = open_run(options.run)
     spark = get_session("ocspark: judge model")
-    result = judge_model(spark, options.run, options.truth, options.output)
+    result = judge_model(spark, run, options.truth, options.output)
     at_half = result["confusion"]
     print(
         f"[ocspark] model {result['model']['name']} on {result['n_stars']} candidates of "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from ocspark.analysis.differences import open_differences
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import open_comparison
 from ocspark.cli import Parser, run_job
 from ocspark.report.site import make_report
 from ocspark.session import get_session
+from ocspark.store.finished_run import open_run
 
 
 def main() -> int:

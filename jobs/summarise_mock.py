@@ -14,6 +14,7 @@ from ocspark.selection_function.count import count_planted
 from ocspark.selection_function.figures import recovery_figure
 from ocspark.selection_function.tabulate import recovery
 from ocspark.session import get_session
+from ocspark.store.finished_run import FinishedRun, open_run
 
 _MOST_CLUSTERS = 40
 
@@ -24,18 +25,16 @@ def main() -> int:
     parser.add_argument("--mock", required=True, metavar="DIR", help="from jobs/make_mock.py")
     parser.add_argument("--runs", required=True, metavar="DIR", help="output.path of the run")
     arguments = parser.parse_args()
-    latest = storage.join(arguments.runs, "latest")
     truth = storage.join(arguments.mock, "truth.parquet")
-    for path in (latest, truth):
-        if not storage.exists(path):
-            raise InputError(f"{path}: no such file; expected a finished run and its mock")
-    run = storage.join(arguments.runs, storage.read_text(latest).strip())
+    if not storage.exists(truth):
+        raise InputError(f"--mock: {truth}: no such file; expected a mock")
+    run = open_run(arguments.runs, "--runs")
     spark = get_session("ocspark: summary")
     scores = score_run(spark, run, truth)
     by_name: dict[str, list[Score]] = {}
     for score in scores:
         by_name.setdefault(score.name, []).append(score)
-    skipped = spark.read.parquet(f"{run}/clusters").where("status = 'skipped'").count()
+    skipped = int((run.clusters["status"] == "skipped").sum())
     print(f"{'':<14}{'planted':>8}" + "".join(f"{f'p >= {p:g}':>24}" for p in LEVELS))
     print(f"{'cluster':<14}{'stars':>8}" + "   members complete   pure" * len(LEVELS))
     names = list(by_name)[:-1]
@@ -48,19 +47,18 @@ def main() -> int:
     if len(names) > _MOST_CLUSTERS:
         print(f"({len(names) - _MOST_CLUSTERS} clusters more in the total)")
     print(f"[ocspark] {len(names)} clusters done, {skipped} skipped")
-    picture = storage.join(run, "completeness_purity.png")
+    picture = storage.join(run.path, "completeness_purity.png")
     storage.write_file(picture, _picture(spark, run, truth, names))
     print(f"[ocspark] completeness and purity as a picture: {picture}")
-    print(f"[ocspark] tables: {run}/{{candidates,training_members,clusters}} and {run}/run.json")
+    print(f"[ocspark] tables: {run.path}/{{candidates,training_members,clusters}}")
+    print(f"[ocspark] record: {run.path}/run.json")
     return 0
 
 
-def _picture(spark: SparkSession, run: str, truth: str, clusters: list[str]) -> bytes:
-    candidates, planted = (
-        spark.read.parquet(storage.for_spark(path)) for path in (f"{run}/candidates", truth)
-    )
+def _picture(spark: SparkSession, run: FinishedRun, truth: str, clusters: list[str]) -> bytes:
+    planted = spark.read.parquet(storage.for_spark(truth))
     done = spark.createDataFrame([(name,) for name in clusters], "cluster string")
-    counts = count_planted(candidates, planted, done).toPandas()
+    counts = count_planted(run.read(spark, "candidates"), planted, done).toPandas()
     return recovery_figure(recovery(counts, clusters))
 
 

@@ -32,10 +32,9 @@ _Kind = TypeVar("_Kind", bound=Section)
 
 
 class MirrorSettings(Section):
-    """The Gaia mirror; `overlay` is a directory of Parquet files whose rows are searched too."""
+    """The Gaia mirror."""
 
     path: str
-    overlay: str | None = None
 
 
 class ClusterSettings(Section):

@@ -154,11 +154,16 @@ def list_infos(path: str) -> list[FileInfo]:
     return sorted(files, key=lambda file: file.path)
 
 
-def is_empty(path: str) -> bool:
-    """Whether there is nothing at `path`, or a directory with nothing in it."""
+def list_names(path: str) -> list[str]:
+    """Return the names of the files and directories in a directory, which may not be there."""
     filesystem, inner = resolve(path)
     selector = fs.FileSelector(inner, allow_not_found=True)
-    return not is_file(path) and not filesystem.get_file_info(selector)
+    return sorted(info.base_name for info in filesystem.get_file_info(selector))
+
+
+def is_empty(path: str) -> bool:
+    """Whether there is nothing at `path`, or a directory with nothing in it."""
+    return not is_file(path) and not list_names(path)
 
 
 def is_file(path: str) -> bool:

@@ -25,8 +25,10 @@ def candidates_of(path: str) -> pd.DataFrame:
     return table.sort_values(["cluster", "source_id"], ignore_index=True)
 
 
-def run_toy(toy: Toy, session: SparkSession, /, **changes: Any) -> RunResult:
-    return run_full_catalogue(make_settings(toy.settings(**changes)), session)
+def run_toy(
+    toy: Toy, session: SparkSession, /, overlay: str | None = None, **changes: Any
+) -> RunResult:
+    return run_full_catalogue(make_settings(toy.settings(**changes)), session, overlay)
 
 
 def portions_of(run: RunResult) -> dict[str, int]:

@@ -21,8 +21,10 @@ from ocspark.analysis.changes import (
     probability_pairs,
 )
 from ocspark.analysis.counterparts import link, read_neighbourhood
-from ocspark.analysis.landed import LandedRun, LandedTables, open_run
+from ocspark.analysis.landed import LandedTables
 from ocspark.errors import InputError
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
 from ocspark.tables.fields import struct
 
@@ -50,8 +52,8 @@ def open_differences(path: str) -> Differences:
 
 def find_differences(
     spark: SparkSession,
-    run_path: str,
-    with_path: str,
+    run: FinishedRun,
+    other: FinishedRun,
     output: str,
     *,
     level: float = 0.5,
@@ -68,8 +70,8 @@ def find_differences(
     Parameters
     ----------
     spark : SparkSession
-    run_path, with_path : str
-        Finished runs, before and after: gained is what only the second has.
+    run, other : FinishedRun
+        Before and after: gained is what only the second has.
     output : str
         Directory for ``stars/``, ``clusters/``, ``probabilities/`` and, last,
         ``differences.json``.
@@ -83,10 +85,9 @@ def find_differences(
     Raises
     ------
     InputError
-        For a run that is not finished, releases that need a neighbourhood table, no cluster in
+        For releases that need a neighbourhood table, no cluster in
         common, or a directory `output` with something else in it.
     """
-    run, other = open_run(run_path), open_run(with_path, "--with-run")
     backwards = _check_releases(run, other, neighbourhood, same_ids)
     clusters = _clusters(run, other)
     sides = _stars(spark, run, clusters), _stars(spark, other, clusters)
@@ -98,19 +99,33 @@ def find_differences(
         old, new = reversed(sides) if backwards else sides
         old, new = link(old, new, pairs)
         sides = (new, old) if backwards else (old, new)
-    marker = storage.join(output, MARKER)
-    _claim(output, marker)
+    with Claim(output, {"holds": "differences"}, "differences").hold():
+        options = {"neighbourhood": neighbourhood, "level": level}
+        record = _write_differences(spark, (run, other), sides, clusters, output, options)
+    return Differences(output, record)
+
+
+def _write_differences(
+    spark: SparkSession,
+    runs: tuple[FinishedRun, FinishedRun],
+    sides: tuple[DataFrame, DataFrame],
+    clusters: pd.DataFrame,
+    output: str,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write the tables and the record; return it."""
+    run, other = runs
+    storage.remove_file(storage.join(output, MARKER))
     joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
-    stars = _land_stars(spark, judge_changes(joined, critical, level), output)
+    stars = _land_stars(spark, judge_changes(joined, critical, options["level"]), output)
     _write(probability_pairs(stars), storage.join(output, "probabilities"))
     table, totals = count_changes(stars, clusters)
     _write(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
     record = {
         "run": _identity(run),
         "with_run": _identity(other),
-        "neighbourhood": neighbourhood,
-        "level": level,
+        **options,
         "false_share": FALSE_SHARE,
         "critical_sigmas": critical,
         "stars_compared": n_compared,
@@ -122,21 +137,13 @@ def find_differences(
         "totals": totals,
         "settings_that_differ": _unlike(run.record["settings"], other.record["settings"]),
     }
-    storage.write_file(marker, json.dumps(record, indent=1))
+    storage.write_file(storage.join(output, MARKER), json.dumps(record, indent=1))
     storage.remove_directory(storage.join(output, JOINED))
-    return Differences(output, record)
-
-
-def _claim(output: str, marker: str) -> None:
-    """Take a directory: a new one, or one with differences, finished or interrupted."""
-    earlier = storage.exists(marker) or storage.is_directory(storage.join(output, JOINED))
-    if not earlier and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no differences")
-    storage.remove_file(marker)
+    return record
 
 
 def _check_releases(
-    run: LandedRun, other: LandedRun, neighbourhood: str | None, same_ids: bool
+    run: FinishedRun, other: FinishedRun, neighbourhood: str | None, same_ids: bool
 ) -> bool:
     """Return whether the other run is the one of the older release."""
     names = run.release.name, other.release.name
@@ -154,7 +161,7 @@ def _check_releases(
     return other.release.epoch < run.release.epoch
 
 
-def _clusters(run: LandedRun, other: LandedRun) -> pd.DataFrame:
+def _clusters(run: FinishedRun, other: FinishedRun) -> pd.DataFrame:
     """Return the clusters of both runs by key: name, statuses, done flags, mean astrometry."""
     wanted = ["cluster_key", "cluster", "status", *MEANS]
     both = run.clusters[wanted].merge(
@@ -167,7 +174,7 @@ def _clusters(run: LandedRun, other: LandedRun) -> pd.DataFrame:
     return both.sort_values("cluster", ignore_index=True)
 
 
-def _stars(spark: SparkSession, run: LandedRun, clusters: pd.DataFrame) -> DataFrame:
+def _stars(spark: SparkSession, run: FinishedRun, clusters: pd.DataFrame) -> DataFrame:
     """Return a run's candidates with the key and common name of their clusters."""
     own = run.clusters[["cluster", "cluster_key"]].merge(
         clusters[["cluster_key", "cluster"]].rename(columns={"cluster": "name"}), on="cluster_key"
@@ -200,7 +207,7 @@ def _land_stars(spark: SparkSession, stars: DataFrame, output: str) -> DataFrame
     return spark.read.schema(struct(DIFFERENT_STARS)).parquet(path)
 
 
-def _identity(run: LandedRun) -> dict[str, Any]:
+def _identity(run: FinishedRun) -> dict[str, Any]:
     record = run.record
     own = {"run_id": record["run_id"], "path": run.path, "release": run.release.name}
     return {**own, "model": record["model"]["name"]}

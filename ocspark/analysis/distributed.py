@@ -13,10 +13,10 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
-from ocspark.analysis.landed import LandedRun
 from ocspark.analysis.structure import measure_structure
 from ocspark.errors import InputError
 from ocspark.session import ship
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import SHARED, STRUCTURE
 from ocspark.tables.fields import struct
 
@@ -39,7 +39,7 @@ def by_cluster(stars: DataFrame, n_clusters: int) -> DataFrame:
     return stars.repartition(max(4, min(wanted, _MAX_PARTITIONS)), "cluster")
 
 
-def measure_clusters(spark: SparkSession, run: LandedRun) -> DataFrame:
+def measure_clusters(spark: SparkSession, run: FinishedRun) -> DataFrame:
     """Return the `STRUCTURE` table: every cluster that is done and has candidates."""
     facts = {
         row.cluster: ((row.ra, row.dec), row.distance, row.cluster_key)
@@ -60,7 +60,7 @@ def measure_clusters(spark: SparkSession, run: LandedRun) -> DataFrame:
     return stars.groupBy("cluster").applyInArrow(measure, struct(STRUCTURE))
 
 
-def shared_stars(spark: SparkSession, run: LandedRun) -> DataFrame:
+def shared_stars(spark: SparkSession, run: FinishedRun) -> DataFrame:
     """Return the `SHARED` table: pairs of clusters that claim the same stars, from both sides."""
     claims = run.read(spark, "candidates").where("probability >= 0.1")
     claim = F.struct("cluster", "probability")
@@ -75,7 +75,7 @@ def shared_stars(spark: SparkSession, run: LandedRun) -> DataFrame:
     return counts.select([f.name for f in SHARED])
 
 
-def count_multiply_claimed(spark: SparkSession, run: LandedRun) -> dict[str, int]:
+def count_multiply_claimed(spark: SparkSession, run: FinishedRun) -> dict[str, int]:
     """Return the stars with p >= 0.1, and with p >= 0.5, in more than one cluster."""
     claims = run.read(spark, "candidates").where("probability >= 0.1").groupBy("source_id")
     per_star = claims.agg(
@@ -87,7 +87,7 @@ def count_multiply_claimed(spark: SparkSession, run: LandedRun) -> dict[str, int
     return {"n_p10": row["p10"], "n_p50": row["p50"]}
 
 
-def baseline_members(spark: SparkSession, run: LandedRun, how: Baseline) -> DataFrame:
+def baseline_members(spark: SparkSession, run: FinishedRun, how: Baseline) -> DataFrame:
     """Return the members that HDBSCAN finds in every cone, as a member list.
 
     Stars brighter than ``how.max_g`` are gathered by cluster, one group per task and at most

@@ -17,12 +17,17 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_at
-from ocspark.analysis.landed import LandedRun, LandedTables, open_run
+from ocspark.analysis.landed import LandedTables
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
 from ocspark.inputs.members import MemberList, read_members
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import COMPARISON, LISTED_STARS
 from ocspark.tables.fields import struct
+
+#: Written last.
+_RECORD = "comparison.json"
 
 
 class Comparison(LandedTables):
@@ -36,7 +41,7 @@ class Comparison(LandedTables):
 
 def open_comparison(path: str) -> Comparison:
     """Open what `compare` wrote."""
-    record = storage.join(path, "comparison.json")
+    record = storage.join(path, _RECORD)
     if not storage.exists(record):
         raise InputError(f"--comparison: {record}: no such file; jobs/compare.py writes it")
     return Comparison(path, json.loads(storage.read_text(record)))
@@ -44,7 +49,7 @@ def open_comparison(path: str) -> Comparison:
 
 def compare(
     spark: SparkSession,
-    run_path: str,
+    run: FinishedRun,
     members_path: str,
     output: str,
     *,
@@ -58,8 +63,7 @@ def compare(
     Parameters
     ----------
     spark : SparkSession
-    run_path : str
-        A finished run.
+    run : FinishedRun
     members_path : str
         Member list of any format that the main job reads.
     output : str
@@ -75,18 +79,31 @@ def compare(
     Raises
     ------
     InputError
-        For a run that is not finished, a bad list, no cluster in common, or a directory
+        For a bad list, no cluster in common, or a directory
         `output` with something else in it.
     """
-    run = open_run(run_path)
     done = run.clusters[run.clusters["status"] == "done"]
     members = read_members(members_path, columns or {}, frozenset(done["cluster_key"]))
     if members.table.empty:
         raise InputError(f"--members: {members_path}: no cluster in common with {run.path}")
-    marker = storage.join(output, "comparison.json")
-    if not storage.exists(marker) and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no comparison")
-    storage.remove_file(marker)
+    with Claim(output, {"holds": "a comparison"}, "a comparison").hold():
+        record = _write_comparison(spark, run, members, output, cuts, mirror)
+        record = {"name": name, "run": run.record["run_id"], "members": members_path, **record}
+        storage.write_file(storage.join(output, _RECORD), json.dumps(record, indent=1))
+    return Comparison(output, record)
+
+
+def _write_comparison(
+    spark: SparkSession,
+    run: FinishedRun,
+    members: MemberList,
+    output: str,
+    cuts: Sequence[Cut],
+    mirror: str | None,
+) -> dict[str, Any]:
+    """Write the tables; return what comparison.json says of them."""
+    storage.remove_file(storage.join(output, _RECORD))
+    done = run.clusters[run.clusters["status"] == "done"]
     rows = members.table.merge(done[["cluster", "cluster_key"]], on="cluster_key")
     rows = rows.rename(columns={"probability": "list_probability"})
     listed = spark.createDataFrame(
@@ -114,10 +131,7 @@ def compare(
     landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
     _write(landed, storage.join(output, "clusters"))
     _write(confusion(both), storage.join(output, "confusion"))
-    record = {
-        "name": name,
-        "run": run.record["run_id"],
-        "members": members_path,
+    return {
         "clusters": int(rows["cluster"].nunique()),
         "listed": _listed_counts(members, rows),
         "model_saw_clusters": int(
@@ -127,8 +141,6 @@ def compare(
         "combined": {row["cut"]: _plain(row) for row in combined},
         "over_clusters": _over_clusters(clusters.to_pandas()),
     }
-    storage.write_file(marker, json.dumps(record, indent=1))
-    return Comparison(output, record)
 
 
 def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Table:
@@ -174,7 +186,7 @@ def _write(frame: DataFrame, path: str) -> None:
 
 def _listed_stars(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     candidates: DataFrame,
     listed: DataFrame,
     rows: pd.DataFrame,

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ocspark import storage
-from ocspark.analysis.landed import LandedRun
-from ocspark.inputs.clusters import read_clusters
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile, Mirror, check_files, open_mirror
-from ocspark.mirror.read import read_rows
+from ocspark.mirror.opened import open_mirror
+from ocspark.mirror.read import read_raw_rows, read_rows
 from ocspark.mirror.sources import kept_sources
 from ocspark.release import Release
 from ocspark.selection.calibrate import Stars, calibrate, release_calibration
@@ -27,11 +24,13 @@ from ocspark.selection.candidates import (
     passes_parallax,
     passes_proper_motion,
 )
-from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.cone import Cones, cones_of
 from ocspark.selection.model import ClusterModel
+from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
 from ocspark.sky.sphere import separation_rad
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import LISTED_STARS
 from ocspark.tables.arrow import pick, split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
@@ -76,18 +75,19 @@ def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[
 
 
 def look_up(
-    spark: SparkSession, run: LandedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
+    spark: SparkSession, run: FinishedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
 ) -> DataFrame:
     """Find listed stars that are no candidates in the mirror, and judge them.
 
-    One pass over the mirror's files that a cone of these clusters touches or that a star's id
+    The cones are those that the run searched. One pass over the mirror's files (or the ranges of a
+    table, and an overlay of the run's) that a cone of these clusters touches or that a star's id
     points to; the stars wanted are broadcast. A star outside all these files counts as not in
     the mirror, and is in no cone.
 
     Parameters
     ----------
     spark : SparkSession
-    run : LandedRun
+    run : FinishedRun
     missing : DataFrame
         cluster, source_id, list_probability.
     cells : DataFrame
@@ -101,22 +101,21 @@ def look_up(
         The columns of `LISTED_STARS`.
     """
     release = run.release
-    settings = run.settings.clusters
-    table = read_clusters(settings.path, settings.columns, settings.names).table
+    table = run.read_arrow("_cones").to_pandas()
     table = table[table["cluster_key"].isin(cells["cluster_key"].unique())]
-    cones = make_cones(table[table["missing"] == ""], run.settings.search)
-    mirror = open_mirror(mirror_path)
-    files = _files(mirror, cones, cells["source_id"].to_numpy(np.int64), release)
+    cones = cones_of(table.reset_index(drop=True))
+    mirror = open_mirror(mirror_path, release, spark, run.record.get("overlay"))
+    ids = cells["source_id"].to_numpy(np.int64)
+    files = mirror.check_touched(cones.cover, cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT)))
     keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]
     named = spark.createDataFrame(pa.Table.from_pandas(keys, preserve_index=False))
     wanted = missing.join(F.broadcast(named), "cluster").select("cluster_key", "source_id")
     columns = files[0].columns
     found = read_rows(spark, files, columns).join(F.broadcast(wanted), "source_id")
     judged = _judge(spark, found, run, cones, columns, release)
-    paths = [storage.for_spark(f.file.path) for f in files]
     source_id = F.col(f"`{columns.names['source_id']}`").alias("source_id")
     there = (
-        spark.read.parquet(*paths)
+        read_raw_rows(spark, files)
         .select(source_id)
         .join(F.broadcast(wanted.select("source_id").distinct()), "source_id")
     )
@@ -130,26 +129,17 @@ def look_up(
     return found.withColumns(facts).select([f.name for f in LISTED_STARS])
 
 
-def _files(
-    mirror: Mirror, cones: Cones, ids: NDArray[np.int64], release: Release
-) -> list[CheckedFile]:
-    touched = set(mirror.touched_by(cones.cover))
-    touched |= set(mirror.touched_by(cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT))))
-    files = [f for f in mirror.files if f in touched]
-    files = files or mirror.files[:1]
-    return check_files(files, release, mirror.healpix_column)
-
-
 def _judge(
     spark: SparkSession,
     found: DataFrame,
-    run: LandedRun,
+    run: FinishedRun,
     cones: Cones,
     columns: MirrorColumns,
     release: Release,
 ) -> DataFrame:
+    models = read_models(run)
     bounds = cones.table.set_index("cluster_key").to_dict("index")
-    shipped = ship(spark, (run.models, bounds, release_calibration(release)))
+    shipped = ship(spark, (models, bounds, release_calibration(release)))
     schema = struct(_JUDGED)
 
     def judge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -14,11 +14,10 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.analysis.differences import Differences, find_differences
-from ocspark.analysis.landed import LandedRun
 from ocspark.analysis.literature import Comparison
 from ocspark.analysis.literature import compare as compare_with_list
 from ocspark.analysis.structure import measure_structure
-from ocspark.api.running import APPLICATION, find_cluster, open_run, read_stars
+from ocspark.api.running import APPLICATION, find_cluster, open_run
 from ocspark.errors import InputError
 from ocspark.report import figures
 from ocspark.report.differences_figure import draw_differences
@@ -26,7 +25,9 @@ from ocspark.report.site import MAX_OTHERS, make_report
 from ocspark.report.structure_figure import structure_png
 from ocspark.report.venn import draw_venns
 from ocspark.report.view import ClusterView
+from ocspark.selection.model import models_of_rows
 from ocspark.session import get_session
+from ocspark.store.finished_run import FinishedRun
 from ocspark.store.progress import messages_shown
 
 _KINDS = {
@@ -58,7 +59,7 @@ class Picture:
         return f"Picture({len(self.png)} bytes of PNG; save(path) writes it)"
 
 
-def plot(run: LandedRun | str | os.PathLike[str], cluster: str, kind: str = "members") -> Picture:
+def plot(run: FinishedRun | str | os.PathLike[str], cluster: str, kind: str = "members") -> Picture:
     """Draw one cluster of a run. Needs no Spark session.
 
     Parameters
@@ -86,28 +87,29 @@ def plot(run: LandedRun | str | os.PathLike[str], cluster: str, kind: str = "mem
     return Picture(_KINDS[kind](view_of(_opened(run), cluster)))
 
 
-def view_of(run: LandedRun, cluster: str) -> ClusterView:
+def view_of(run: FinishedRun, cluster: str) -> ClusterView:
     """Return what the pictures of a cluster are made from."""
     row = find_cluster(run, cluster)
-    stars = _columns(run, "candidates", row["cluster"])
+    key = int(row["cluster_key"])
+    stars = _columns(run, "candidates", key)
     others: dict[str, NDArray] = {}
     if run.has("non_members"):
-        others = _columns(run, "non_members", row["cluster"])
+        others = _columns(run, "non_members", key)
         step = max(1, len(others["ra"]) // MAX_OTHERS)  # more would only hide each other
         others = {name: column[::step] for name, column in others.items()}
-    key = int(row["cluster_key"])
     structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], key)
-    return ClusterView(row, stars, others, run.models[key].curve, structure, [])
+    models = models_of_rows(run.read_cluster("_models", key).to_pylist(), run.cluster_names)
+    return ClusterView(row, stars, others, models[key].curve, structure, [])
 
 
-def _columns(run: LandedRun, table: str, cluster: str) -> dict[str, NDArray]:
-    stars = read_stars(run, table, cluster)
+def _columns(run: FinishedRun, table: str, key: int) -> dict[str, NDArray]:
+    stars = run.read_cluster(table, key)
     return {name: np.asarray(stars[name].to_numpy()) for name in stars.column_names}
 
 
 @messages_shown()
 def compare(
-    run: LandedRun | str | os.PathLike[str],
+    run: FinishedRun | str | os.PathLike[str],
     members: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
@@ -151,23 +153,23 @@ def compare(
     folder = os.fspath(output)
     listed = os.fspath(members)
     called = name or listed.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
-    path = _opened(run).path  # before Spark starts
+    opened = _opened(run)  # before Spark starts
     session = spark or get_session(APPLICATION)
     comparison = compare_with_list(
-        session, path, listed, folder, name=called, columns=dict(columns or {})
+        session, opened, listed, folder, name=called, columns=dict(columns or {})
     )
     draw_venns(comparison)
     return comparison
 
 
-def _opened(run: LandedRun | str | os.PathLike[str]) -> LandedRun:
-    return run if isinstance(run, LandedRun) else open_run(run)
+def _opened(run: FinishedRun | str | os.PathLike[str]) -> FinishedRun:
+    return run if isinstance(run, FinishedRun) else open_run(run)
 
 
 @messages_shown()
 def differences(
-    run: LandedRun | str | os.PathLike[str],
-    later: LandedRun | str | os.PathLike[str],
+    run: FinishedRun | str | os.PathLike[str],
+    later: FinishedRun | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     level: float = 0.5,
@@ -211,7 +213,7 @@ def differences(
     >>> changed.record["clusters"]["done_in_both"]
     2
     """
-    earlier, newer = _opened(run).path, _opened(later).path  # before Spark starts
+    earlier, newer = _opened(run), _opened(later)  # before Spark starts
     session = spark or get_session(APPLICATION)
     found = find_differences(
         session,
@@ -228,7 +230,7 @@ def differences(
 
 @messages_shown()
 def report(
-    run: LandedRun | str | os.PathLike[str],
+    run: FinishedRun | str | os.PathLike[str],
     output: str | os.PathLike[str],
     comparisons: Sequence[Comparison] = (),
     changes: Sequence[Differences] = (),

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from ocspark import storage
-from ocspark.analysis.landed import LandedRun
-from ocspark.analysis.landed import open_run as open_landed
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.catalogue.plan import RunPlan, plan_full_catalogue
 from ocspark.errors import InputError
@@ -22,7 +17,10 @@ from ocspark.inputs.closest import did_you_mean
 from ocspark.names import cluster_key
 from ocspark.session import get_session
 from ocspark.settings import Settings, lay_over, make_settings, settings_tree
+from ocspark.store.finished_run import FinishedRun
+from ocspark.store.finished_run import open_run as open_finished
 from ocspark.store.progress import messages_shown
+from ocspark.tables.run_tables import RESULT_TABLES
 
 #: What Spark calls the library.
 APPLICATION = "ocspark"
@@ -33,7 +31,7 @@ AnySettings = Settings | str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, repr=False)
-class Run(LandedRun):
+class Run(FinishedRun):
     """A finished run: ``path``, ``record`` (run.json), ``settings``, ``clusters`` and tables.
 
     ``clusters`` is the clusters table as pandas; `table` gives any table as a DataFrame.
@@ -47,9 +45,8 @@ class Run(LandedRun):
         InputError
             If the run has no such table.
         """
-        tables = ("candidates", "training_members", "clusters", "non_members")
-        if name not in tables:
-            raise InputError(f"table: {name!r} is none of {', '.join(tables)}")
+        if name not in RESULT_TABLES:
+            raise InputError(f"table: {name!r} is none of {', '.join(RESULT_TABLES)}")
         if not self.has(name):
             raise InputError(f"table: {self.path} has no {name}; see output.{name} of its settings")
         return self.read(spark or get_session(APPLICATION), name)
@@ -178,7 +175,8 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Parameters
     ----------
     path : str
-        Its directory, or one with several runs, whose newest is opened.
+        Its directory; one with several runs, whose newest is opened; or ``table:…``, as its
+        ``output.path`` was.
 
     Raises
     ------
@@ -194,14 +192,16 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     >>> run.table("candidates").where("probability >= 0.9").count() > 50
     True
     """
-    landed = open_landed(os.fspath(path), "run")
-    return Run(landed.path, landed.record)
+    run = open_finished(os.fspath(path), "run")
+    return Run(run.path, run.record, run.catalogue, run.option)
 
 
 def members_of(
-    run: LandedRun | str | os.PathLike[str], cluster: str, min_probability: float = 0.5
+    run: FinishedRun | str | os.PathLike[str], cluster: str, min_probability: float = 0.5
 ) -> pd.DataFrame:
-    """Return the members of one cluster, most probable first. Needs no Spark session.
+    """Return the members of one cluster, most probable first.
+
+    Reads the cluster's own file; a run in files needs no Spark session.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def members_of(
     """
     opened = open_run(run) if isinstance(run, str | os.PathLike) else run
     row = find_cluster(opened, cluster)
-    stars = read_stars(opened, "candidates", row["cluster"]).to_pandas()
+    stars = opened.read_cluster("candidates", row["cluster_key"]).to_pandas()
     stars = stars[stars["probability"] >= min_probability]
     return stars.sort_values(
         ["probability", "mean_logit", "source_id"],
@@ -245,7 +245,7 @@ def members_of(
     )
 
 
-def find_cluster(run: LandedRun, name: str) -> dict[str, Any]:
+def find_cluster(run: FinishedRun, name: str) -> dict[str, Any]:
     """Return a cluster's row of the clusters table; see `members_of` for the errors."""
     table = run.clusters
     row = table[table["cluster_key"] == cluster_key(name)]
@@ -256,10 +256,3 @@ def find_cluster(run: LandedRun, name: str) -> dict[str, Any]:
     if found["status"] != "done":
         raise InputError(f"cluster: {name!r} was skipped in {run.path}: {found['reason']}")
     return found
-
-
-def read_stars(run: LandedRun, table: str, cluster: str) -> pa.Table:
-    """Return the stars of one cluster, sorted by source_id."""
-    filesystem, inner = storage.resolve(storage.join(run.path, table))
-    stars = pq.read_table(inner, filesystem=filesystem, filters=[("cluster", "==", cluster)])
-    return stars.sort_by("source_id")

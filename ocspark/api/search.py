@@ -14,14 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark.api.running import APPLICATION
 from ocspark.errors import InputError
 from ocspark.inputs.files import numeric_column, read_table
-from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
-from ocspark.mirror.table import open_table
+from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key
-from ocspark.release import Release, load_release
-from ocspark.selection.cone import Cones, ConeSearch
+from ocspark.release import load_release
+from ocspark.selection.cone import Cones, ConeSearch, cones_of
 from ocspark.session import get_session
-from ocspark.sky.cover import Cover, cover_cones
-from ocspark.storage import is_table
 from ocspark.tables.arrow import columns_of, pick, to_batch
 from ocspark.tables.run import found_fields
 
@@ -83,7 +80,7 @@ def search(
     cones, names = _cones(_table(positions), radius_deg)
     session = spark or get_session(APPLICATION)
     known = load_release(release)
-    files = _files(session, os.fspath(mirror), known, cones.cover)
+    files = open_mirror(os.fspath(mirror), known, session).check_touched(cones.cover)
 
     columns = files[0].columns
     fields = found_fields(columns.names)
@@ -95,16 +92,6 @@ def search(
             yield to_batch(pick(found, fields), fields)
 
     return ConeSearch(session, columns, cones).run(files, named, fields)
-
-
-def _files(spark: SparkSession, path: str, release: Release, cover: Cover) -> list[CheckedFile]:
-    """Return the mirror's files or ranges that the cones touch; one in any case, to be checked."""
-    if is_table(path):
-        mirror, checked = open_table(spark, path, release)
-        return [checked[piece] for piece in mirror.touched_by(cover) or mirror.files[:1]]
-    mirror = open_mirror(path)
-    touched = mirror.touched_by(cover) or mirror.files[:1]
-    return check_files(touched, release, mirror.healpix_column)
 
 
 def _table(positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str) -> pd.DataFrame:
@@ -135,7 +122,7 @@ def _cones(table: pd.DataFrame, radius_deg: float | None) -> tuple[Cones, dict[i
             "radius_bounded": False,
         }
     )
-    return Cones(cones, cover_cones(cones["ra"].to_numpy(), values["dec"], radius)), names
+    return cones_of(cones), names
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import ASTROPY_FORMATS
 from ocspark.mirror.hats import PROPERTIES, find_hats
-from ocspark.mirror.layout import open_mirror
+from ocspark.mirror.layout import list_pieces
 
 MD5_LIST = "_MD5SUM.txt"
 CATALOGUE_MARKS = (*PROPERTIES, "collection.properties")
@@ -102,7 +102,7 @@ def list_bulk(path: str) -> Bulk:
         raise InputError(f"--input {path}: no such file or directory; expected {_kinds()}")
     infos = storage.list_infos(path)
     if any(storage.exists(storage.join(path, mark)) for mark in CATALOGUE_MARKS):
-        wanted = {storage.resolve(file.path)[1] for file in open_mirror(path).files}
+        wanted = {storage.resolve(file.path)[1] for file in list_pieces(path).files}
         there = {storage.resolve(info.path)[1]: _input_file(info, path) for info in infos}
         absent = [name for name in sorted(wanted) if name not in there]
         found = [there[name] for name in sorted(wanted) if name in there]

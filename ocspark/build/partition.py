@@ -43,9 +43,7 @@ def count_cells(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
     return cells, counts.astype(np.int64)
 
 
-def adaptive_pixels(
-    cells: NDArray[np.int64], counts: NDArray[np.int64], max_rows: int, lowest_order: int = 0
-) -> Pixels:
+def adaptive_pixels(cells: NDArray[np.int64], counts: NDArray[np.int64], max_rows: int) -> Pixels:
     """Return the coarsest pixels that hold at most `max_rows` rows each.
 
     A pixel with more is divided into the four below it, down to `COUNT_ORDER`, where a pixel is
@@ -56,14 +54,12 @@ def adaptive_pixels(
     cells, counts : arrays, shape (n,)
         Nested cells of order `COUNT_ORDER` (one may occur several times) and rows in them.
     max_rows : int
-    lowest_order : int
-        The coarsest order allowed.
     """
     cells, place = np.unique(cells, return_inverse=True)
     left = np.zeros(len(cells), dtype=np.int64)
     np.add.at(left, place, counts)
     found = []
-    for order in range(lowest_order, COUNT_ORDER + 1):
+    for order in range(COUNT_ORDER + 1):
         parent = cells >> 2 * (COUNT_ORDER - order)
         pixels, place = np.unique(parent, return_inverse=True)
         rows = np.zeros(len(pixels), dtype=np.int64)

@@ -122,7 +122,6 @@ def write_catalogue_metadata(
     catalogue_name: str,
     ra_column: str = "ra",
     dec_column: str = "dec",
-    npix_suffix: str = ".parquet",
     max_rows: int = 0,
     provenance: Mapping[str, str] | None = None,
 ) -> None:
@@ -138,8 +137,6 @@ def write_catalogue_metadata(
     catalogue_name : str
         ``obs_collection``.
     ra_column, dec_column : str
-    npix_suffix : str
-        ``.parquet`` for a file, ``/`` for a folder per pixel.
     max_rows : int
         The limit the partitions were made for; the largest of them where it is longer.
     provenance : mapping, optional
@@ -165,7 +162,7 @@ def write_catalogue_metadata(
         "hats_col_dec": dec_column,
         "hats_col_healpix": HEALPIX_COLUMN,
         "hats_col_healpix_order": HEALPIX_ORDER,
-        "hats_npix_suffix": npix_suffix,
+        "hats_npix_suffix": ".parquet",
         "hats_order": max(p.order for p in ordered),
         "hats_cols_sort": HEALPIX_COLUMN,
         "hats_cols_default": " ".join(n for n in schema.names if not n.startswith("_")),

@@ -13,7 +13,7 @@ from ocspark.build.verify_file import EPOCH_STEP, FileFindings, FileToCheck
 from ocspark.build.verify_report import Check, ColumnReport, make_check
 from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
-from ocspark.mirror.layout import open_mirror
+from ocspark.mirror.layout import list_pieces
 from ocspark.release import Release
 from ocspark.tables.source_columns import matching
 
@@ -67,7 +67,7 @@ def list_mirror(path: str, columns: Mapping[str, Sequence[str]]) -> Listing:
     """
     hats = find_hats(path) if storage.is_directory(path) else None
     if hats is None:
-        plain = open_mirror(path).files  # or an error that says what is wrong with the path
+        plain = list_pieces(path).files  # or an error that says what is wrong with the path
         return Listing(path, None, [FileToCheck(f.path, None, None, columns, None) for f in plain])
     there = storage.list_files(storage.join(hats.path, "dataset"), recursive=True)
     known = {_inner(f) for f in there}

@@ -142,7 +142,7 @@ def carried_digest(inputs: RunInputs) -> str:
 
 def _mirror(inputs: RunInputs) -> list[str]:
     """Return a digest of the files that each cone touches, in the order of the cones."""
-    facts = mirror_facts(inputs.settings, inputs.files)
+    facts = mirror_facts(inputs.files)
     pieces = [f.file for f in inputs.files]
     placed = [i for i, piece in enumerate(pieces) if piece.order is not None]
     everywhere = digest([facts[i] for i, piece in enumerate(pieces) if piece.order is None])

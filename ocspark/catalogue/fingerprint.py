@@ -49,11 +49,10 @@ def fingerprint_inputs(
     chosen = settings.model_dump(mode="json", exclude=elsewhere)
     for section in ("mirror", "clusters", "members", "isochrones"):
         chosen[section].pop("path")
-    chosen["mirror"].pop("overlay")
     chosen["members"].pop("neighbourhood")
     output = settings.output
     chosen["output"] = {"non_members": output.non_members, "columns": output.columns}
-    mirror = mirror_facts(settings, files)
+    mirror = mirror_facts(files)
     neighbourhood = settings.members.neighbourhood
     return {
         "settings": chosen,
@@ -88,10 +87,9 @@ def model_digest(model: TrainedModel) -> str:
     return digest([*facts, *(values.tolist() for values in constants)])
 
 
-def mirror_facts(settings: Settings, files: Sequence[CheckedFile]) -> list[list[Any]]:
+def mirror_facts(files: Sequence[CheckedFile]) -> list[list[Any]]:
     """Return what stands for each file or range of a mirror: its name inside it, rows, footer."""
-    roots = [settings.mirror.overlay, settings.mirror.path]
-    return [[f.file.name_inside(roots), f.rows, f.footer_sha256] for f in files]
+    return [[file.file.name, file.rows, file.footer_sha256] for file in files]
 
 
 def default_run_id(inputs: dict[str, Any]) -> str:

@@ -16,23 +16,18 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.catalogue.fingerprint import environment
 from ocspark.catalogue.inputs import APPLICATION
-from ocspark.catalogue.request import (
-    BASE,
-    Request,
-    catalogue_tables,
-    open_request,
-    parse_record,
-)
-from ocspark.catalogue.reuse import DEPENDENCE, FILES, Reuse
+from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
+from ocspark.catalogue.reuse import DEPENDENCE, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.summary import lacking_in_all, lacking_warnings, member_warnings
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import OutputError
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.store.files import TableFile, telling_full_disk
+from ocspark.store.files import TableFile
+from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
-from ocspark.store.lock import hold_lock
+from ocspark.store.lock import Lock
 from ocspark.store.tasks import DamagedFiles
 from ocspark.tables.candidates import carried_record
 
@@ -51,7 +46,9 @@ class RunResult:
     already_finished: bool
 
 
-def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) -> RunResult:
+def run_full_catalogue(
+    settings: Settings, spark: SparkSession | None = None, overlay: str | None = None
+) -> RunResult:
     """Compute membership probabilities for all clusters of a table.
 
     Clusters on which nothing has changed since an earlier finished run in the same folder are
@@ -64,6 +61,8 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         From `ocspark.settings.load_settings` or `make_settings`.
     spark : SparkSession, optional
         Classic or Connect; by default the active one, or a new one.
+    overlay : str, optional
+        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
 
     Returns
     -------
@@ -76,45 +75,37 @@ def run_full_catalogue(settings: Settings, spark: SparkSession | None = None) ->
         For anything wrong with settings or inputs.
     OutputError
         If there is no room, the storage stays away, or files are gone that were written.
+    BusyError
+        If another run is at work in the folder.
     """
-    request = open_request(settings, spark)
+    request = open_request(settings, spark, overlay)
     run = request.run
     finished = request.finished()
     if finished is None:
         request.inputs.log()
-        with telling_full_disk(run.root):
-            storage.make_directory(run.root)
-            with hold_lock(run.path("_lock")):
-                finished = request.finished()  # another may have ended it meanwhile
-                if finished is None:
-                    _claim(request)
-                    session = spark or get_session(APPLICATION, settings.spark.config)
-                    record = _execute(request, session)
-                    _announce(request)
-                    _remove_temporary(run)
-                    return RunResult(run.root, record, False)
+        with request.claim.hold() as lock:
+            finished = request.finished()  # another may have ended it meanwhile
+            if finished is None:
+                storage.write_file(run.path(_UNANNOUNCED), "")
+                session = spark or get_session(APPLICATION, settings.spark.config)
+                record = _execute(request, session, lock)
+                _announce(request)
+                _remove_temporary(run)
+                return RunResult(run.root, record, False)
     _announce(request)
     _remove_temporary(run)  # in case the process that finished it was stopped before it could
     return RunResult(run.root, finished, True)
 
 
-def _claim(request: Request) -> None:
-    """Leave a note of what the run in this directory is."""
-    run, notes = request.run, request.run.path("_inputs.json")
-    if not storage.exists(notes) or parse_record(storage.read_text(notes)) is None:
-        storage.write_file(run.path(_UNANNOUNCED), "")
-        storage.write_file(notes, json.dumps(request.fingerprint, indent=1))
-
-
 def _announce(request: Request) -> None:
     """Let `latest` name the run, once; also if it was stopped between run.json and this."""
-    run, latest = request.run, storage.join(request.root, "latest")
+    run, latest = request.run, storage.join(request.root, LATEST)
     if storage.exists(run.path(_UNANNOUNCED)) or not storage.exists(latest):
         storage.write_file(latest, request.run_id + "\n")
         storage.remove_file(run.path(_UNANNOUNCED))
 
 
-def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
+def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.monotonic()
     run = request.run
     if request.catalogue is not None:
@@ -140,6 +131,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
             "command makes it again"
         )
     check_unchanged(request.inputs, request.fingerprint)
+    lock.confirm()
     storage.write_file(
         run.path(FILES),
         json.dumps([file.as_json() for file in stages.files if file.table != "clusters"]),
@@ -152,7 +144,7 @@ def _execute(request: Request, spark: SparkSession) -> dict[str, Any]:
     }
     if request.catalogue is not None:
         request.catalogue.publish(spark, run, record)
-    storage.write_file(run.path("run.json"), json.dumps(record, indent=1))
+    storage.write_file(run.path(RECORD), json.dumps(record, indent=1))
     return record
 
 
@@ -189,6 +181,7 @@ def _record(
         "run_id": request.run_id,
         "inputs": json.loads(json.dumps(request.fingerprint)),
         "settings": inputs.settings.model_dump(mode="json"),
+        "overlay": request.overlay,
         "release": inputs.release.name,
         "warnings": [*inputs.warnings(), *warnings],
         "model": {

@@ -17,8 +17,8 @@ from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, open_mirror
-from ocspark.mirror.table import open_table
+from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.opened import OpenMirror, open_mirror
 from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
@@ -53,7 +53,7 @@ class RunInputs:
     clusters : ClusterTable
     members : MemberList
     isochrones : IsochroneGrid
-    mirror : Mirror
+    mirror : OpenMirror
     cones : Cones
         Of the clusters that are not skipped beforehand.
     files : list of CheckedFile
@@ -68,7 +68,7 @@ class RunInputs:
     clusters: ClusterTable
     members: MemberList
     isochrones: IsochroneGrid
-    mirror: Mirror
+    mirror: OpenMirror
     cones: Cones
     files: list[CheckedFile]
     skipped: dict[int, str]
@@ -91,13 +91,12 @@ class RunInputs:
     @cached_property
     def file_names(self) -> list[str]:
         """What names each of `files` inside the mirror or its overlay."""
-        roots = [self.settings.mirror.overlay, self.settings.mirror.path]
-        return [file.file.name_inside(roots) for file in self.files]
+        return [file.file.name for file in self.files]
 
     @property
     def is_table(self) -> bool:
         """Whether the mirror is a Spark table."""
-        return is_table(self.settings.mirror.path)
+        return self.mirror.is_table
 
     @cached_property
     def cluster_names(self) -> dict[int, str]:
@@ -199,7 +198,9 @@ class RunInputs:
             )
 
 
-def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInputs:
+def read_inputs(
+    settings: Settings, spark: SparkSession | None = None, overlay: str | None = None
+) -> RunInputs:
     """Read and check all inputs.
 
     Parameters
@@ -207,6 +208,8 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
     settings : Settings
     spark : SparkSession, optional
         Used only where the mirror is a Spark table; by default the active one, or a new one.
+    overlay : str, optional
+        See `open_mirror`.
 
     Raises
     ------
@@ -233,16 +236,9 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
         own=bool(own.any()),
         default=not own.all(),
     )
-    checked: dict[MirrorFile, CheckedFile] = {}
     if is_table(settings.mirror.path):
-        if settings.mirror.overlay is not None:
-            raise InputError("mirror.overlay: expected a mirror of files under it, not a table")
         spark = spark or get_session(APPLICATION, settings.spark.config)
-        mirror, checked = open_table(spark, settings.mirror.path, release, settings.output.columns)
-    else:
-        mirror = open_mirror(settings.mirror.path)
-        if settings.mirror.overlay is not None:
-            mirror = mirror.overlaid(settings.mirror.overlay)
+    mirror = open_mirror(settings.mirror.path, release, spark, overlay, settings.output.columns)
     skipped = _skipped(clusters.table, isochrones, settings.isochrones.max_age_offset)
     searchable = clusters.table[~clusters.table["cluster_key"].isin(skipped)]
     if searchable.empty:
@@ -251,13 +247,7 @@ def read_inputs(settings: Settings, spark: SparkSession | None = None) -> RunInp
             f"one's reason: {next(iter(skipped.values()))}"
         )
     cones = make_cones(searchable, settings.search)
-    touched = mirror.touched_by(cones.cover)
-    # with no file touched, one is still checked and read, so that an empty run is a checked run
-    touched = touched or mirror.files[:1]
-    if checked:
-        files = [checked[piece] for piece in touched]
-    else:
-        files = check_files(touched, release, mirror.healpix_column, settings.output.columns)
+    files = mirror.check_touched(cones.cover)
     candidate_fields([c.field for c in files[0].columns.carried])  # or an error, now
     return RunInputs(
         settings=settings,

@@ -23,7 +23,6 @@ from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
-from ocspark.mirror.table import TableRange
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
 from ocspark.store.files import TableFile, TableWriters
@@ -132,7 +131,7 @@ class MirrorPass:
 
     @property
     def _is_table(self) -> bool:
-        return any(isinstance(file.file, TableRange) for file in self.files)
+        return any(file.file.in_table for file in self.files)
 
     def _run_on_table(
         self, spark: SparkSession, folder: RunFolder, process: Process, works: Sequence[Work]

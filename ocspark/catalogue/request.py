@@ -18,8 +18,11 @@ from ocspark.errors import InputError
 from ocspark.membership.evaluate import expected_device
 from ocspark.settings import OutputSettings, Settings
 from ocspark.storage import is_table
-from ocspark.store.catalogue_tables import TABLES, CatalogueTables
+from ocspark.store.catalogue_tables import CatalogueTables
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import RECORD
 from ocspark.store.folder import RunFolder
+from ocspark.tables.run_tables import RESULT_TABLES
 
 #: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
 BASE = "_base"
@@ -39,6 +42,8 @@ class Request:
         Folder of the runs.
     catalogue : CatalogueTables or None
         Where the finished tables go as well.
+    overlay : str or None
+        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
     """
 
     inputs: RunInputs
@@ -46,11 +51,18 @@ class Request:
     run_id: str
     root: str
     catalogue: CatalogueTables | None
+    overlay: str | None = None
 
     @cached_property
     def run(self) -> RunFolder:
         """The run's directory."""
         return RunFolder(storage.join(self.root, self.run_id))
+
+    @property
+    def claim(self) -> Claim:
+        """The claim on the run's directory."""
+        expected = "another run_id, or none"
+        return Claim(self.run.root, self.fingerprint, "a run", "output.run_id", expected)
 
     @cached_property
     def tables(self) -> list[str]:
@@ -68,18 +80,9 @@ class Request:
         InputError
             If the directory has another run in it.
         """
-        for name, key in (("run.json", "inputs"), ("_inputs.json", None)):
-            path = self.run.path(name)
-            record = parse_record(storage.read_text(path)) if storage.exists(path) else None
-            if record is not None:
-                if (record[key] if key else record) != json.loads(json.dumps(self.fingerprint)):
-                    raise InputError(
-                        f"output.run_id: {self.run.root} holds a run with other inputs or "
-                        "settings, or of other code; expected another run_id, or none"
-                    )
-                if name == "run.json":
-                    return record
-        return None
+        self.claim.check()
+        path = self.run.path(RECORD)
+        return parse_record(storage.read_text(path)) if storage.exists(path) else None
 
     def dependence(self, spark: SparkSession) -> Dependence:
         """Return what each cluster's rows depend on, on the device that this session gives."""
@@ -92,7 +95,7 @@ class Request:
         began = self.run.path(BASE)
         if wanted == "latest" and storage.exists(began):
             wanted = storage.read_text(began).strip() or None
-            if wanted and not storage.exists(storage.join(self.root, wanted, "run.json")):
+            if wanted and not storage.exists(storage.join(self.root, wanted, RECORD)):
                 wanted = "latest"
         return open_base(self.root, wanted, self.run_id)
 
@@ -110,7 +113,9 @@ def parse_record(text: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def open_request(settings: Settings, spark: SparkSession | None) -> Request:
+def open_request(
+    settings: Settings, spark: SparkSession | None, overlay: str | None = None
+) -> Request:
     """Read and check all inputs of a run; nothing is written.
 
     Raises
@@ -119,15 +124,15 @@ def open_request(settings: Settings, spark: SparkSession | None) -> Request:
         For anything wrong with settings or inputs.
     """
     root, catalogue = _output(settings.output)
-    inputs = read_inputs(settings, spark)
+    inputs = read_inputs(settings, spark, overlay)
     fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)
     run_id = settings.output.run_id or default_run_id(fingerprint)
-    return Request(inputs, fingerprint, run_id, root, catalogue)
+    return Request(inputs, fingerprint, run_id, root, catalogue, overlay)
 
 
 def catalogue_tables(request: Request) -> list[str]:
     """Return the tables that a run writes to a catalogue."""
-    return [table for table in TABLES if table in request.tables or table == "clusters"]
+    return [table for table in RESULT_TABLES if table in request.tables or table == "clusters"]
 
 
 def _output(output: OutputSettings) -> tuple[str, CatalogueTables | None]:

@@ -21,14 +21,13 @@ from ocspark import storage
 from ocspark.catalogue.dependence import STAGES, Dependence, Stage, changes
 from ocspark.errors import InputError
 from ocspark.store.files import DamagedFile, TableFile, TableWriters, rows_of_clusters
+from ocspark.store.finished_run import RECORD, latest_run, open_run
 from ocspark.store.folder import RunFolder, Work, digest
 
 log = logging.getLogger("ocspark")
 
 #: In a run's directory: the `Dependence` of its clusters.
 DEPENDENCE = "_dependence.json"
-#: In a finished run's directory: its files with their rows by cluster.
-FILES = "_files.json"
 #: Bytes that one task copies.
 _BYTES_PER_TASK = 1 << 26
 
@@ -72,15 +71,12 @@ def open_base(root: str, wanted: str | None, run_id: str) -> BaseRun | None:
     """
     if wanted is None:
         return None
-    name = wanted
-    if wanted == "latest":
-        latest = storage.join(root, "latest")
-        if not storage.exists(latest):
-            return None
-        name = storage.read_text(latest).strip()
+    name = latest_run(root) if wanted == "latest" else wanted
+    if name is None:
+        return None
     reason = "is the run itself" if name == run_id else None
     if reason is None:
-        base = _open(RunFolder(storage.join(root, name)), name)
+        base = _open(storage.join(root, name), name)
         if isinstance(base, BaseRun):
             return base
         reason = base
@@ -90,19 +86,21 @@ def open_base(root: str, wanted: str | None, run_id: str) -> BaseRun | None:
     raise InputError(f"output.base: {storage.join(root, name)}: {reason}; expected a finished run")
 
 
-def _open(folder: RunFolder, run_id: str) -> BaseRun | str:
+def _open(path: str, run_id: str) -> BaseRun | str:
     """Return a finished run, or why it cannot be used."""
-    if not storage.exists(folder.path("run.json")):
+    if not storage.exists(storage.join(path, RECORD)):
         return "is not finished"
+    damaged = "was made by another version, or its notes are damaged"
     try:
-        record = json.loads(storage.read_text(folder.path("run.json")))
-        dependence = Dependence.from_json(json.loads(storage.read_text(folder.path(DEPENDENCE))))
-        files = [TableFile.from_json(f) for f in json.loads(storage.read_text(folder.path(FILES)))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return "was made by another version, or its notes are damaged"
-    if dependence is None or any(file.clusters is None for file in files):
-        return "was made by another version, or its notes are damaged"
-    return BaseRun(run_id, folder, str(record["finished"]), dependence, files)
+        run = open_run(path)
+        notes = json.loads(storage.read_text(storage.join(path, DEPENDENCE)))
+        dependence = Dependence.from_json(notes)
+        finished, files = str(run.record["finished"]), run.files
+    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return damaged
+    if dependence is None:
+        return damaged
+    return BaseRun(run_id, RunFolder(path), finished, dependence, files)
 
 
 @dataclass(frozen=True)

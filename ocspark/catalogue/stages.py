@@ -14,13 +14,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.characterise import (
-    CELL_TABLE,
-    MODEL_TABLE,
-    SEARCH_TABLE,
-    TRAINING_TABLE,
-    Characterise,
-)
+from ocspark.catalogue.characterise import MODEL_TABLE, SEARCH_TABLE, Characterise
 from ocspark.catalogue.dependence import STAGES, carried_digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import LayOut
@@ -40,29 +34,15 @@ from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
 from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
-from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection.model import ClusterModel, models_of_rows
 from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields
-from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
-from ocspark.tables.clusters import CLUSTERS
-from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH
+from ocspark.tables.run_tables import fields_of
 
 log = logging.getLogger("ocspark")
 
-#: Columns of the tables that the steps write.
-TABLE_FIELDS = {
-    SEARCH_TABLE: SEARCH,
-    COUNT_TABLE: COUNTS,
-    LACKING_TABLE: LACKING,
-    CELL_TABLE: CELLS,
-    MODEL_TABLE: MODELS,
-    TRAINING_TABLE: TRAINING_MEMBERS,
-    "candidates": CANDIDATES,
-    "non_members": NON_MEMBERS,
-}
 #: Folders that only serve the steps, and go when the run is finished.
 TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
 
@@ -211,12 +191,9 @@ class RunStages:
 
     def _models(self, keys: Sequence[int]) -> dict[int, ClusterModel]:
         """Return the models of some clusters, where they have one."""
-        names, wanted = self._inputs.cluster_names, set(keys)
-        return {
-            key: model_from_row(row, names[key])
-            for key, row in self._characterised.items()
-            if row["reason"] is None and key in wanted
-        }
+        wanted = set(keys)
+        names = {k: name for k, name in self._inputs.cluster_names.items() if k in wanted}
+        return models_of_rows(self._characterised.values(), names)
 
     def _evaluate(self) -> None:
         """Pass 2: candidates and their probabilities."""
@@ -271,15 +248,17 @@ class RunStages:
         rows = cluster_rows(
             self._inputs, n_cone, self.lacking, self._characterised, self._models(keys), counts
         )
-        self.files.append(self._folder.write_table("clusters", table_of(rows, CLUSTERS)))
-        fields = {table: TABLE_FIELDS[table] for table in self._tables}
-        fields["candidates"] = candidate_fields(self._inputs.carried)
-        self.files = self._folder.finish_tables(self.files, {**fields, "clusters": CLUSTERS})
+        for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
+            whole = table_of(of_clusters, fields_of(table))
+            self.files.append(self._folder.write_table(table, whole))
+        every = [*self._tables, "clusters", "_cones"]
+        fields = {table: fields_of(table, self._inputs.carried) for table in every}
+        self.files = self._folder.finish_tables(self.files, fields)
         return rows
 
     def _read(self, table: str) -> pa.Table:
         """Read a small table of the run on the driver."""
-        empty = empty_table(TABLE_FIELDS[table])
+        empty = empty_table(fields_of(table))
 
         def read(file: TableFile) -> pa.Table:
             filesystem, inner = storage.resolve(self._folder.path(file.name))

@@ -10,8 +10,6 @@ from ocspark.catalogue.fingerprint import fingerprint_run
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
-from ocspark.mirror.layout import CheckedFile, check_files
-from ocspark.mirror.table import TableRange
 from ocspark.release import load_release
 
 #: Settings that name an input, by its place in the fingerprint.
@@ -41,7 +39,7 @@ def check_unchanged(inputs: RunInputs, fingerprint: Mapping[str, Any]) -> None:
     InputError
         If one was replaced while the run was reading it.
     """
-    files = _checked_again(inputs)
+    files = inputs.mirror.check_again(inputs.files)
     settings = inputs.settings
     try:
         now = fingerprint_run(
@@ -55,17 +53,3 @@ def check_unchanged(inputs: RunInputs, fingerprint: Mapping[str, Any]) -> None:
                 f"{_SETTINGS[part]}: replaced during the run; expected the same input from its "
                 "beginning to its end (run again)"
             )
-
-
-def _checked_again(inputs: RunInputs) -> list[CheckedFile]:
-    if any(isinstance(file.file, TableRange) for file in inputs.files):
-        return inputs.files
-    files = [file.file for file in inputs.files]
-    again = check_files(files, inputs.release, inputs.mirror.healpix_column)
-    for before, after in zip(inputs.files, again, strict=True):
-        if (before.state, before.footer_sha256) != (after.state, after.footer_sha256):
-            raise InputError(
-                f"mirror.path: {after.file.path}: replaced during the run; expected the same file "
-                "from its beginning to its end (run again)"
-            )
-    return again

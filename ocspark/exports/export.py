@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocspark import storage
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.exports.delimited import write_csv, write_ecsv
 from ocspark.exports.fits import write_fits
 from ocspark.exports.hats import write_hats
 from ocspark.exports.moc import DEFAULT_ORDER, write_moc
 from ocspark.exports.mrt import write_mrt
-from ocspark.exports.source import NO_CUTS, TABLES, Cuts, Source, run_table
+from ocspark.exports.source import NO_CUTS, Cuts, Source, run_table
 from ocspark.exports.surveys import SURVEYS, survey_source
 from ocspark.exports.targets import DEFAULT_PROBABILITY, Targets, target_source
 from ocspark.exports.votable import write_votable
 from ocspark.mirror.hats import PROPERTIES, UNFINISHED
+from ocspark.store.finished_run import FinishedRun
+from ocspark.tables.run_tables import RESULT_TABLES
 
 _WRITERS = {
     "votable": write_votable,
@@ -82,7 +83,7 @@ class Options:
     given: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export(run: LandedRun, options: Options) -> int | None:
+def export(run: FinishedRun, options: Options) -> int | None:
     """Write an export; return its rows (None for a MOC).
 
     An output appears as a whole or not at all: files under their name when they are finished, a
@@ -112,7 +113,7 @@ def export(run: LandedRun, options: Options) -> int | None:
         return _WRITERS[kind](source, stream)
 
 
-def _source(run: LandedRun, options: Options, folder: str) -> tuple[Source, str]:
+def _source(run: FinishedRun, options: Options, folder: str) -> tuple[Source, str]:
     """Return what to write, and as what."""
     if options.format != "targets":
         return run_table(run, options.table, options.cuts), options.format
@@ -129,7 +130,7 @@ def _source(run: LandedRun, options: Options, folder: str) -> tuple[Source, str]
 def _check(options: Options) -> None:
     for name, value, known in (
         ("--format", options.format, FORMATS),
-        ("--table", options.table, tuple(TABLES)),
+        ("--table", options.table, tuple(RESULT_TABLES)),
         ("--style", options.style, STYLES),
     ):
         if value not in known:

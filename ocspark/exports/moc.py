@@ -11,16 +11,16 @@ import pyarrow.compute as pc
 from mocpy import MOC
 
 from ocspark import storage
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.exports.source import run_facts, run_table
+from ocspark.store.finished_run import FinishedRun
 
 #: Cells of 26 arcseconds: a thousandth of the area of a cone of a quarter of a degree.
 DEFAULT_ORDER = 13
 MAX_ORDER = 16
 
 
-def searched_sky(run: LandedRun, order: int = DEFAULT_ORDER) -> MOC:
+def searched_sky(run: FinishedRun, order: int = DEFAULT_ORDER) -> MOC:
     """Return the union of a run's cones, those of skipped clusters included.
 
     It holds every point of every cone, and points up to a cell's width beyond.
@@ -43,7 +43,7 @@ def searched_sky(run: LandedRun, order: int = DEFAULT_ORDER) -> MOC:
     return MOC.from_cones(**cones_deg, max_depth=order, union_strategy="small_cones")
 
 
-def write_moc(run: LandedRun, output: str, order: int = DEFAULT_ORDER) -> MOC:
+def write_moc(run: FinishedRun, output: str, order: int = DEFAULT_ORDER) -> MOC:
     """Write the searched sky as a FITS file of NUNIQ cells; return it."""
     moc = searched_sky(run, order)
     facts = {"ORIGIN": "ocspark", "RUN_ID": str(run_facts(run)["run_id"])}

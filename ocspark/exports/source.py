@@ -12,21 +12,12 @@ import pyarrow.parquet as pq
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
+from ocspark.store.finished_run import FinishedRun
 from ocspark.store.progress import Progress
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
-from ocspark.tables.characterised import TRAINING_MEMBERS
-from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
 
 BATCH_ROWS = 50_000
-TABLES = {
-    "candidates": CANDIDATES,
-    "clusters": CLUSTERS,
-    "training_members": TRAINING_MEMBERS,
-    "non_members": NON_MEMBERS,
-}
 #: Called with a file's rows when all of them have been handed on.
 Watch = Callable[[int], None]
 
@@ -108,7 +99,7 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
     return to_arrow_schema(struct(list(fields)))
 
 
-def run_facts(run: LandedRun) -> dict[str, Any]:
+def run_facts(run: FinishedRun) -> dict[str, Any]:
     """Return what an export says about the run it comes from."""
     release = run.release
     try:
@@ -124,7 +115,7 @@ def run_facts(run: LandedRun) -> dict[str, Any]:
     }
 
 
-def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
+def run_table(run: FinishedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
     """Return a table of a run as a source.
 
     Raises
@@ -136,11 +127,7 @@ def run_table(run: LandedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
     lacking = [name for name in cuts.columns() if name not in {f.name for f in fields}]
     if lacking:
         raise InputError(f"--table {table}: has no {lacking[0]} to cut at; expected candidates")
-    folder = storage.join(run.path, table)
-    files = [f for f in storage.list_files(folder) if f.endswith(".parquet")]
-    if not files:
-        raise InputError(f"--run: {folder}: no such table in this run")
-    _check_columns(files[0], fields)
+    files = run.data_files(table)
 
     def batches(
         columns: Sequence[str] | None = None, watch: Watch | None = None
@@ -169,19 +156,6 @@ def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"--run: {file}: cannot be read: {error}") from None
-
-
-def _check_columns(file: str, fields: Sequence[Field]) -> None:
-    filesystem, inner = storage.resolve(file)
-    try:
-        there = set(pq.read_schema(inner, filesystem=filesystem).names)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"--run: {file}: cannot be read: {error}") from None
-    lacking = [f.name for f in fields if f.name not in there]
-    if lacking:
-        raise InputError(
-            f"--run: {file}: has no column {lacking[0]}; expected a run of this version of ocspark"
-        )
 
 
 def measure(source: Source) -> Measure:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import types as T
 
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.exports.epoch import PARAMETERS, propagate
 from ocspark.exports.scatter import BUCKET_ROWS, Buckets
@@ -24,6 +23,7 @@ from ocspark.exports.source import (
     run_table,
     watch_files,
 )
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
 
@@ -70,12 +70,12 @@ class Targets:
             raise InputError(f"--epoch {self.epoch:g}: expected a Julian year, 1900 to 2200")
 
 
-def target_source(run: LandedRun, wanted: Targets, folder: str) -> Source:
+def target_source(run: FinishedRun, wanted: Targets, folder: str) -> Source:
     """Return the targets of a run as a source, sorted by ``source_id``.
 
     Parameters
     ----------
-    run : LandedRun
+    run : FinishedRun
     wanted : Targets
     folder : str
         An empty local folder, for as long as the source is read.

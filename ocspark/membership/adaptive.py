@@ -16,10 +16,13 @@ from scipy.special import betaincinv, stdtrit
 #: A star of which this share of votes or more may be in the minority has all its samples judged.
 FEW = 0.05
 #: Bound on the chance that any of the samples left votes otherwise, if they were like the last
-#: ones judged; they are farther on, so it is far less: some 0.0001, measured at DR3's density.
-ERROR = 0.05
+#: ones judged; they are farther on, so it is far less: some 0.00001, measured at DR3's density.
+ERROR = 0.1
 #: Margins that the bound is derived from: the last so many.
 LAST = 8
+#: Their standard deviation counts as no less, since now and then a support set turns a sample of a
+#: star whose others are all alike.
+LEAST_SPREAD = 2.0
 #: Samples judged at the end where votes may differ before the first decision.
 FIRST_LOOK = 4
 #: Largest share of the samples that is judged without judging all.
@@ -57,8 +60,8 @@ def decide(
 
     The bound is the upper prediction limit of a normal variate, mean + t s √(1 + 1/k) with
     Student's t (e.g. Hahn & Meeker 1991, doi:10.1002/9780470316771, §4.7), for all samples left
-    together (Bonferroni), from the mean and standard deviation s of the last k margins. A star is
-    sure where it lies below 0.
+    together (Bonferroni), from the mean and standard deviation s of the last k margins, s at least
+    `LEAST_SPREAD`. A star is sure where it lies below 0.
 
     Parameters
     ----------
@@ -70,7 +73,8 @@ def decide(
     last = margins[:, 2:][:, -LAST:].astype(np.float64)
     k = last.shape[1]
     t = stdtrit(k - 1, 1.0 - ERROR / (n_samples - margins.shape[1]))
-    limit = last.mean(axis=1) + t * np.sqrt(1.0 + 1.0 / k) * last.std(axis=1, ddof=1)
+    spread = np.maximum(last.std(axis=1, ddof=1), LEAST_SPREAD)
+    limit = last.mean(axis=1) + t * np.sqrt(1.0 + 1.0 / k) * spread
     few = (margins > 0).sum(axis=1) < FEW * n_samples
     return few & (limit < 0.0) & (margins[:, 1] < 0.0), ~few
 

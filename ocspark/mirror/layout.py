@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -31,16 +31,26 @@ log = logging.getLogger("ocspark")
 
 @dataclass(frozen=True)
 class MirrorFile:
-    """One Parquet file; `order` and `pixel` are None where the mirror says nothing of the sky."""
+    """One Parquet file.
+
+    Attributes
+    ----------
+    path : str
+    order, pixel : int or None
+        Of its HEALPix pixel; None where the mirror says nothing of the sky.
+    name : str
+        Names it inside the mirror, wherever that lies.
+    """
 
     path: str
     order: int | None
     pixel: int | None
+    name: str = field(default="", kw_only=True)
 
-    def name_inside(self, roots: Sequence[str | None]) -> str:
-        """Return what names the file inside the mirror, whose folders are `roots`."""
-        inside = [self.path.split(storage.resolve(root)[1])[-1] for root in roots if root]
-        return min(inside, key=len).strip("/")
+    @property
+    def in_table(self) -> bool:
+        """Whether it is a range of a table, which Spark reads."""
+        return False
 
 
 class RowGroup(NamedTuple):
@@ -110,14 +120,12 @@ class Mirror:
 
     Attributes
     ----------
-    path : str
     files : list of MirrorFile
         In sky order for HATS, by name otherwise.
     healpix_column : str or None
         Column with the order-29 nested index, where the layout promises one.
     """
 
-    path: str
     files: list[MirrorFile]
     healpix_column: str | None
 
@@ -142,14 +150,12 @@ class Mirror:
         """
         files = [f for f in storage.list_files(path) if _is_data(f, path)]
         if not files:
-            raise InputError(
-                f"mirror.overlay: {path}: no Parquet files; expected a directory of them"
-            )
-        added = [MirrorFile(f, None, None) for f in files]
-        return Mirror(self.path, [*self.files, *added], self.healpix_column)
+            raise InputError(f"overlay: {path}: no Parquet files; expected a directory of them")
+        added = [MirrorFile(f, None, None, name=_inside(f, path)) for f in files]
+        return Mirror([*self.files, *added], self.healpix_column)
 
 
-def open_mirror(path: str) -> Mirror:
+def list_pieces(path: str) -> Mirror:
     """List a HATS catalogue or collection, or a plain Parquet directory.
 
     Raises
@@ -165,7 +171,7 @@ def open_mirror(path: str) -> Mirror:
         raise InputError(f"mirror.path: {path}: is a file; expected a directory")
     catalogue = find_hats(path)
     if catalogue is not None:
-        return _hats_mirror(catalogue)
+        return _hats_mirror(catalogue, path)
     if storage.exists(storage.join(path, UNFINISHED)):
         raise InputError(
             f"mirror.path: {path}: its building has not finished; expected a finished mirror "
@@ -177,7 +183,12 @@ def open_mirror(path: str) -> Mirror:
             f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
             "catalogue or Parquet files"
         )
-    return Mirror(path, [MirrorFile(f, None, None) for f in files], None)
+    return Mirror([MirrorFile(f, None, None, name=_inside(f, path)) for f in files], None)
+
+
+def _inside(file: str, root: str) -> str:
+    """Return a file's path below a folder; the whole of it if it is elsewhere."""
+    return file.split(storage.resolve(root)[1])[-1].strip("/")
 
 
 def _is_data(file: str, root: str) -> bool:
@@ -188,7 +199,7 @@ def _is_data(file: str, root: str) -> bool:
     return not hidden and file.endswith((".parquet", ".pq"))
 
 
-def _hats_mirror(catalogue: HatsCatalogue) -> Mirror:
+def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
     files = []
     for pixel in catalogue.pixels:
         names = catalogue.files_of(pixel)
@@ -197,8 +208,10 @@ def _hats_mirror(catalogue: HatsCatalogue) -> Mirror:
                 f"mirror.path: {catalogue.location(pixel)}: no Parquet file; partition_info.csv "
                 "lists this pixel"
             )
-        files += [MirrorFile(name, pixel.order, pixel.index) for name in names]
-    return Mirror(catalogue.path, files, catalogue.healpix_column)
+        files += [
+            MirrorFile(name, pixel.order, pixel.index, name=_inside(name, root)) for name in names
+        ]
+    return Mirror(files, catalogue.healpix_column)
 
 
 def check_files(

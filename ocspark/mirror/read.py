@@ -39,7 +39,7 @@ def read_rows(
         sources of them with `MirrorColumns.canonical`); carried columns under `carried_name`;
         ``healpix_29``, computed from ra and dec where the files do not have it.
     """
-    rows = _read(spark, files)
+    rows = read_raw_rows(spark, files)
     for name in _PLACED:
         value = _column(columns.names[name])
         kind = str(files[0].types[columns.names[name]])
@@ -54,7 +54,8 @@ def read_rows(
     return rows.select(*picked, _column(index).cast("bigint").alias(HEALPIX))
 
 
-def _read(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
+def read_raw_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
+    """Read all rows of some pieces of a mirror, in its own columns of those needed."""
     types = files[0].types
     ranges = [f.file for f in files if isinstance(f.file, TableRange)]
     if ranges:

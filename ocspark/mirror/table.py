@@ -49,9 +49,10 @@ class TableRange(MirrorFile):
     low: int
     high: int
 
-    def name_inside(self, roots: Sequence[str | None]) -> str:
-        """Return what names the range inside the table."""
-        return f"{self.column} {self.low} {self.high}"
+    @property
+    def in_table(self) -> bool:
+        """Whether it is a range of a table, which Spark reads."""
+        return True
 
 
 def open_table(
@@ -106,7 +107,9 @@ def open_table(
         order, pixel = (_ORDER, number) if by_pixel else (None, None)
         if by_pixel and not 0 <= number < 12 * 4**_ORDER:
             raise InputError(f"mirror.path: {path}: column {column} has values of no HEALPix pixel")
-        piece = TableRange(path, order, pixel, column, number << shift, (number + 1 << shift) - 1)
+        low, high = number << shift, (number + 1 << shift) - 1
+        name = f"{column} {low} {high}"
+        piece = TableRange(path, order, pixel, column, low, high, name=name)
         index = HEALPIX_COLUMN if by_pixel else None
         checked[piece] = CheckedFile(
             piece,
@@ -120,7 +123,7 @@ def open_table(
         )
     if not checked:
         raise InputError(f"mirror.path: {path}: the table has no rows; expected sources")
-    return Mirror(path, list(checked), HEALPIX_COLUMN if by_pixel else None), checked
+    return Mirror(list(checked), HEALPIX_COLUMN if by_pixel else None), checked
 
 
 def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list[str]) -> DataFrame:

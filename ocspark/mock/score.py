@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
+from ocspark.store.finished_run import FinishedRun
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -36,14 +37,13 @@ class Score(NamedTuple):
         return self.n_true / self.n_members if self.n_members else float("nan")
 
 
-def score_run(spark: SparkSession, run: str, truth: str) -> list[Score]:
+def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[Score]:
     """Score the clusters that a run has done.
 
     Parameters
     ----------
     spark : SparkSession
-    run : str
-        Run directory.
+    run : FinishedRun
     truth : str
         The mock's truth.parquet: source_id, cluster.
 
@@ -52,20 +52,14 @@ def score_run(spark: SparkSession, run: str, truth: str) -> list[Score]:
     list of Score
         Per cluster and level, in order of name; then those of all clusters, named "all".
     """
-    done = (
-        spark.read.parquet(storage.for_spark(f"{run}/clusters"))
-        .where("status = 'done'")
-        .select("cluster")
-    )
+    done = run.read(spark, "clusters").where("status = 'done'").select("cluster")
     planted = (
         spark.read.parquet(storage.for_spark(truth))
         .select("cluster", "source_id")
         .join(F.broadcast(done), "cluster")
     )
     counts = planted.groupBy("cluster").agg(F.count("*").alias("n_planted"))
-    candidates = spark.read.parquet(storage.for_spark(f"{run}/candidates")).select(
-        "cluster", "source_id", "probability"
-    )
+    candidates = run.read(spark, "candidates").select("cluster", "source_id", "probability")
     found = candidates.join(planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left")
     rows = done.join(counts, "cluster", "left").join(_tally(found), "cluster", "left").fillna(0)
     scores = [

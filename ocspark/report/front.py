@@ -12,13 +12,14 @@ import pandas as pd
 
 from ocspark import storage
 from ocspark.analysis.differences import Differences
-from ocspark.analysis.landed import LandedRun, records
+from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.report import words
 from ocspark.report.differences_page import write_differences
 from ocspark.report.page import environment
 from ocspark.report.skymap import galactic, sky_png
 from ocspark.report.venn import venn_png
+from ocspark.store.finished_run import FinishedRun
 
 #: Columns of the table of all clusters: title and digits (None: text).
 _TABLE: dict[str, tuple[str, int | None]] = {
@@ -43,7 +44,7 @@ _STRUCTURE = "cluster n_new faint_fraction r50 core_radius tidal_radius segregat
 
 
 def write_front(
-    run: LandedRun,
+    run: FinishedRun,
     output: str,
     folders: Mapping[str, str],
     structure: pd.DataFrame,
@@ -92,7 +93,7 @@ def write_front(
     return index
 
 
-def _with_galactic(run: LandedRun) -> pd.DataFrame:
+def _with_galactic(run: FinishedRun) -> pd.DataFrame:
     """Add l and b of the training members' centre [deg]; a skipped cluster has none."""
     clusters = run.clusters.copy()
     known = clusters["ra"].notna()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from ocspark.analysis.distributed import (
     measure_clusters,
     shared_stars,
 )
-from ocspark.analysis.landed import LandedRun, records
+from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.errors import InputError
 from ocspark.report.assets import write_assets
@@ -34,7 +33,10 @@ from ocspark.report.front import write_front
 from ocspark.report.names import page_folders
 from ocspark.report.page import PageFacts, page_files
 from ocspark.report.view import ClusterView, ListedStars
+from ocspark.selection.run_models import read_models
 from ocspark.session import ship
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
 
@@ -42,7 +44,6 @@ log = logging.getLogger("ocspark")
 
 #: Other stars of a cone drawn on a page, about; more would only hide each other.
 MAX_OTHERS = 8000
-_MARKER = "report.json"
 _PAGES_PER_STEP = 400
 _ROLE = Field("role", T.StringType(), "", "candidate, other, a list's number, or cluster")
 _LISTED = Field("list_probability", T.DoubleType(), "", "Probability in the member list")
@@ -65,7 +66,7 @@ class _Page:
 
 def make_report(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     output: str,
     comparisons: Sequence[Comparison] = (),
     differences: Sequence[Differences] = (),
@@ -75,7 +76,7 @@ def make_report(
     Parameters
     ----------
     spark : SparkSession
-    run : LandedRun
+    run : FinishedRun
     output : str
         Directory for the site: new, empty, or with an earlier report, which is replaced. A
         shared or object-store path if the workers are other machines.
@@ -89,7 +90,18 @@ def make_report(
     str
         The path of its index.html, which is written last.
     """
-    _check(run, output, comparisons, differences)
+    _check(run, comparisons, differences)
+    with Claim(output, {"holds": "a report"}, "a report").hold():
+        return _write_site(spark, run, output, comparisons, differences)
+
+
+def _write_site(
+    spark: SparkSession,
+    run: FinishedRun,
+    output: str,
+    comparisons: Sequence[Comparison],
+    differences: Sequence[Differences],
+) -> str:
     started = time.monotonic()
     _clear(output)
     write_assets(output)
@@ -107,14 +119,8 @@ def make_report(
 
 
 def _check(
-    run: LandedRun,
-    output: str,
-    comparisons: Sequence[Comparison],
-    differences: Sequence[Differences],
+    run: FinishedRun, comparisons: Sequence[Comparison], differences: Sequence[Differences]
 ) -> None:
-    earlier = storage.exists(storage.join(output, _MARKER))
-    if not earlier and storage.exists(output) and not storage.is_empty(output):
-        raise InputError(f"--output: {output}: is not empty and holds no report")
     for comparison in comparisons:
         if comparison.record["run"] != run.record["run_id"]:
             raise InputError(
@@ -131,16 +137,15 @@ def _check(
 
 
 def _clear(output: str) -> None:
-    storage.make_directory(output)
-    storage.remove_file(storage.join(output, "index.html"))
-    # the mark of a report, so that one that was interrupted can be made again
-    storage.write_file(storage.join(output, _MARKER), json.dumps({"finished": False}))
+    """Remove what an earlier report left, above all what says that it is whole."""
+    for file in ("index.html", "report.json"):
+        storage.remove_file(storage.join(output, file))
     for folder in ("clusters", "differences"):
         storage.remove_directory(storage.join(output, folder))
 
 
 def _pages(
-    run: LandedRun,
+    run: FinishedRun,
     folders: dict[str, str],
     structure: pd.DataFrame,
     shared: pd.DataFrame,
@@ -154,9 +159,10 @@ def _pages(
         neighbour = {"name": row["other"], "page": page, "n_p10": row["n_p10"]}
         neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
     compared = [_rows_by_cluster(comparison) for comparison in comparisons]
+    models = read_models(run)
     pages, carried = {}, carried_fields(run.record)
     for row in records(run.clusters):
-        name, model = row["cluster"], run.models.get(row["cluster_key"])
+        name, model = row["cluster"], models.get(row["cluster_key"])
         pages[name] = _Page(
             folder=folders[name],
             row=row,
@@ -179,7 +185,7 @@ def _rows_by_cluster(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
 
 def _write_pages(
     spark: SparkSession,
-    run: LandedRun,
+    run: FinishedRun,
     pages: dict[str, _Page],
     output: str,
     comparisons: Sequence[Comparison],
@@ -208,7 +214,7 @@ def _write_pages(
 
 
 def _page_stars(
-    spark: SparkSession, run: LandedRun, comparisons: Sequence[Comparison]
+    spark: SparkSession, run: FinishedRun, comparisons: Sequence[Comparison]
 ) -> DataFrame:
     """Return all stars that pages draw, and a row without a star for every cluster."""
     schema = struct([*run.fields("candidates"), _LISTED, _ROLE])

@@ -24,7 +24,6 @@ from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import HEALPIX, read_rows
 from ocspark.mirror.scan import Scan
 from ocspark.mirror.sources import canonical_sources
-from ocspark.mirror.table import TableRange
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.session import ship
 from ocspark.settings import SearchSettings
@@ -95,6 +94,11 @@ def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
             "pm_limit": search.sigmas * dispersion.to_numpy(),
         }
     )
+    return cones_of(table)
+
+
+def cones_of(table: pd.DataFrame) -> Cones:
+    """Return the cones of a table as `Cones` has it, with the sky that they cover."""
     ra, dec, radius_deg = (table[name].to_numpy() for name in ("ra", "dec", "radius_deg"))
     return Cones(table, cover_cones(ra, dec, radius_deg))
 
@@ -117,7 +121,7 @@ class ConeSearch:
 
     def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
         """Search some files, or ranges of a table, of a mirror; the arguments are `in_files`'."""
-        if any(isinstance(file.file, TableRange) for file in files):
+        if any(file.file.in_table for file in files):
             rows = read_rows(self._spark, files, self._columns)
             return self.in_table(rows, process, fields)
         return self.in_files(files, process, fields)

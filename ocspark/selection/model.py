@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -97,6 +97,25 @@ class ClusterModel:
         _, nearest = self._tree.query(points / self._scale)
         vector = points - self.curve[nearest]
         return vector[..., 0], vector[..., 1]
+
+
+def models_of_rows(
+    rows: Iterable[Mapping[str, Any]], names: Mapping[int, str]
+) -> dict[int, ClusterModel]:
+    """Return the models of characterised clusters by key.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Of a `MODELS` table; those with a reason why there is no model are left out.
+    names : mapping
+        Names of the clusters that are wanted, by their keys.
+    """
+    return {
+        row["cluster_key"]: model_from_row(row, names[row["cluster_key"]])
+        for row in rows
+        if row["reason"] is None and row["cluster_key"] in names
+    }
 
 
 def model_from_row(row: Mapping[str, Any], cluster: str) -> ClusterModel:

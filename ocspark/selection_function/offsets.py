@@ -14,19 +14,19 @@ import pandas as pd
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from ocspark.catalogue.characterise import MODEL_TABLE
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, expected_device
-from ocspark.mirror.layout import check_files
 from ocspark.names import cluster_key
 from ocspark.selection.cone import Cones, Stretch, find, make_cones
-from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection.model import ClusterModel
+from ocspark.selection.run_models import read_models
 from ocspark.selection_function.twins import Twin
 from ocspark.settings import SearchSettings
 from ocspark.store.files import TableWriters
+from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, files_of
 from ocspark.tables.arrow import to_batch
 from ocspark.tables.candidates import CANDIDATES
@@ -70,7 +70,7 @@ class EvaluateOffsets:
 def search_offsets(
     spark: SparkSession,
     inputs: RunInputs,
-    real_run: RunFolder,
+    real_run: FinishedRun,
     twins: Sequence[Twin],
     folder: RunFolder,
     depends_on: str,
@@ -85,37 +85,30 @@ def search_offsets(
     spark : SparkSession
     inputs : RunInputs
         Of the real run.
-    real_run : RunFolder
+    real_run : FinishedRun
     twins : sequence of Twin
     folder : RunFolder
     depends_on : str
         Stands for what the twins and the real run follow from.
     """
     cones = offset_cones(twins, inputs.settings.search)
-    models = offset_models(twins, _models_of(real_run, inputs))
+    found = read_models(real_run)
+    models = offset_models(twins, {m.cluster: m for m in found.values()})
     membership = inputs.settings.membership
     sampling = Sampling(**membership.model_dump(exclude={"device"}))
     evaluation = Evaluation(models, inputs.network, sampling, inputs.calibration, membership.device)
-    release, mirror = inputs.release, inputs.mirror
-    touched = mirror.touched_by(cones.cover)
-    files = check_files(touched, release, mirror.healpix_column)
+    files = inputs.mirror.check_touched(cones.cover)
     search = MirrorPass(
         "offsets",
         "offset search",
         files,
-        [file.file.name_inside([inputs.settings.mirror.path]) for file in files],
+        [file.file.name for file in files],
         inputs.columns,
         cones,
         [depends_on, expected_device(membership.device, spark)],
     )
     manifests = search.run(spark, folder, EvaluateOffsets(cones, evaluation))
     folder.finish_tables(files_of(manifests), {OFFSETS: CANDIDATES, OFFSET_CONES: CONE_COUNTS})
-
-
-def _models_of(run: RunFolder, inputs: RunInputs) -> dict[str, ClusterModel]:
-    rows, names = run.read_arrow(MODEL_TABLE).to_pylist(), inputs.cluster_names
-    done = {names[row["cluster_key"]]: row for row in rows if row["reason"] is None}
-    return {name: model_from_row(row, name) for name, row in done.items()}
 
 
 def count_offset_cones(folder: RunFolder) -> dict[int, int]:

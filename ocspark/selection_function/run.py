@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,9 @@ from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.storage import is_table
-from ocspark.store.files import telling_full_disk
+from ocspark.store.claim import NOTE, Claim
+from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
-from ocspark.store.lock import hold_lock
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
 from ocspark.tables.mirror import MOCK_TRUTH
@@ -56,8 +56,8 @@ from ocspark.tables.selection_function import (
 
 log = logging.getLogger("ocspark")
 
-#: Written last, in the output folder; and what its content depends on, written first.
-SUMMARY, INPUTS = "selection_function.json", "_inputs.json"
+#: Written last, in the output folder.
+SUMMARY = "selection_function.json"
 #: Rises whenever the same inputs give another result.
 _FORMAT = 1
 _LEVELS = (0.1, 0.5, 0.9)
@@ -101,38 +101,24 @@ def measure_selection_function(
         raise InputError(f"--copies {copies}: expected 1 to 1000")
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed {seed}: expected 0 to 2^63 - 1")
-    if is_table(settings.mirror.path) or settings.mirror.overlay is not None:
-        raise InputError("mirror: expected a mirror of files, without an overlay, to plant into")
+    if is_table(settings.mirror.path):
+        raise InputError(
+            f"mirror.path: {settings.mirror.path}: expected a mirror of files to plant into"
+        )
     inputs = read_inputs(settings, spark)
     depends = fingerprint_inputs(settings, inputs.release, inputs.network, inputs.files)
     fingerprint = {"run": depends, "copies": copies, "seed": seed, "format": _FORMAT}
+    claim = Claim(output, fingerprint, "a selection function")
+    claim.check()
     folder = RunFolder(output)
-    if _is_ours(folder, fingerprint) and storage.exists(folder.path(SUMMARY)):
+    if storage.exists(folder.path(SUMMARY)):
         summary = json.loads(storage.read_text(folder.path(SUMMARY)))
         return SelectionResult(output, summary, True)
-    storage.make_directory(output)
-    with telling_full_disk(output), hold_lock(folder.path("_lock")):
-        storage.write_file(folder.path(INPUTS), json.dumps(fingerprint, indent=1))
+    with claim.hold():
         session = spark or get_session("ocspark: selection function", settings.spark.config)
         real = run_full_catalogue(settings, session)
         summary = _Measurement(inputs, real, folder, session).execute(copies, seed)
     return SelectionResult(output, summary, False)
-
-
-def _is_ours(folder: RunFolder, fingerprint: Mapping[str, Any]) -> bool:
-    """Whether the folder was begun with the same inputs; refuse one with anything else in it."""
-    if storage.exists(folder.path(INPUTS)):
-        if json.loads(storage.read_text(folder.path(INPUTS))) == json.loads(
-            json.dumps(fingerprint)
-        ):
-            return True
-        raise InputError(
-            f"--output {folder.root}: holds a selection function of other inputs or settings; "
-            "expected a new or empty folder"
-        )
-    if storage.is_file(folder.root) or not storage.is_empty(folder.root):
-        raise InputError(f"--output {folder.root}: expected a new or empty folder")
-    return False
 
 
 class _Measurement:
@@ -142,15 +128,18 @@ class _Measurement:
         self, inputs: RunInputs, real: RunResult, folder: RunFolder, spark: SparkSession
     ) -> None:
         self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
-        self._real_run = RunFolder(real.path)
+        self._real_run = FinishedRun(real.path, real.record)
         self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
-        inputs_of_twins = json.loads(storage.read_text(folder.path(INPUTS)))
+        inputs_of_twins = json.loads(storage.read_text(folder.path(NOTE)))
         self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
 
     def execute(self, copies: int, seed: int) -> dict[str, Any]:
         twins = self._plan(copies, seed)
         self._plant(twins, seed)
-        found = run_full_catalogue(self._settings_with_twins(), self._spark)
+        made = run_full_catalogue(
+            self._settings_of_twins(), self._spark, self._folder.path(OVERLAY)
+        )
+        found = FinishedRun(made.path, made.record)
         search_offsets(
             self._spark, self._inputs, self._real_run, twins, self._folder, self._depends_on
         )
@@ -226,10 +215,9 @@ class _Measurement:
         plant = PlantTwins(planter, self._inputs.columns, mirror.types, mirror.healpix_column)
         plant_twins(self._spark, self._folder, plant, self._depends_on)
 
-    def _settings_with_twins(self) -> Settings:
-        """Return the run's settings with the twins as its clusters and their stars laid over."""
+    def _settings_of_twins(self) -> Settings:
+        """Return the run's settings with the twins as its clusters."""
         tree = self._inputs.settings.model_dump()
-        tree["mirror"]["overlay"] = self._folder.path(OVERLAY)
         tree["clusters"] = {"path": self._folder.path(TWIN_CLUSTERS)}
         tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
         tree["members"]["neighbourhood"] = None
@@ -237,19 +225,19 @@ class _Measurement:
         tree["output"] |= {"work": None, "base": None, "columns": []}
         return Settings.model_validate(tree)
 
-    def _describe(self, twins: Sequence[Twin], found: RunResult) -> pd.DataFrame:
+    def _describe(self, twins: Sequence[Twin], found: FinishedRun) -> pd.DataFrame:
         """Return the `SELECTION_TWINS` table."""
         stars = self._read(TWIN_TRUTH, MOCK_TRUTH).groupBy("cluster")
         bright = F.count_if(F.col("phot_g_mean_mag") < LIST_LIMIT)
         planted = stars.agg(F.count("*").alias("n_planted"), bright.alias("richness"))
-        run = RunFolder(found.path).read_arrow("clusters").to_pandas()
+        run = found.read_arrow("clusters").to_pandas()
         in_cone = count_offset_cones(self._folder)
         return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
-    def _count(self, found: RunResult, done: Sequence[str]) -> pd.DataFrame:
+    def _count(self, found: FinishedRun, done: Sequence[str]) -> pd.DataFrame:
         """Count the stars of twins that are done; only the counts come to the driver."""
         names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
-        candidates = RunFolder(found.path).read(self._spark, "candidates", CANDIDATES)
+        candidates = found.read(self._spark, "candidates")
         counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
         counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
         cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]

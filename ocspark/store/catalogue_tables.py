@@ -22,17 +22,11 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.storage import TABLE_PREFIX
 from ocspark.store.folder import RunFolder
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields, carried_fields
-from ocspark.tables.characterised import TRAINING_MEMBERS
-from ocspark.tables.clusters import CLUSTERS, RUNS
+from ocspark.tables.candidates import carried_fields
+from ocspark.tables.clusters import RUNS
 from ocspark.tables.fields import STRING, Field, struct
+from ocspark.tables.run_tables import RESULT_TABLES, fields_of
 
-TABLES = {
-    "candidates": CANDIDATES,
-    "training_members": TRAINING_MEMBERS,
-    "clusters": CLUSTERS,
-    "non_members": NON_MEMBERS,
-}
 _RUN_ID = Field("run_id", STRING, "", "Run that wrote the row")
 _PART = r"`(?:[^`]|``)+`|[^.`]+"
 _NAME = re.compile(rf"(?:{_PART})(?:\.(?:{_PART})){{0,2}}")
@@ -53,8 +47,14 @@ class CatalogueTables:
     prefix: str
 
     @staticmethod
-    def parse(path: str) -> CatalogueTables:
+    def parse(path: str, option: str = "output.path") -> CatalogueTables:
         """Return what ``table:CATALOG.SCHEMA.PREFIX`` names; parts may stand in backticks.
+
+        Parameters
+        ----------
+        path : str
+        option : str
+            What errors call it.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class CatalogueTables:
             for part in re.findall(_PART, text)
         ]
         if not _NAME.fullmatch(text) or not all(part.strip() for part in parts):
-            raise InputError(f"output.path: {path}: expected table:CATALOG.SCHEMA.PREFIX")
+            raise InputError(f"{option}: {path}: expected table:CATALOG.SCHEMA.PREFIX")
         return CatalogueTables(tuple(parts[:-1]), parts[-1])
 
     def name(self, table: str) -> str:
@@ -96,7 +96,7 @@ class CatalogueTables:
             for table in [*tables, "runs"]:
                 if not spark.catalog.tableExists(self.name(table)):
                     continue
-                fields = RUNS if table == "runs" else [*_fields(table, carried), _RUN_ID]
+                fields = RUNS if table == "runs" else [*fields_of(table, carried), _RUN_ID]
                 there, wanted = spark.table(self.name(table)).columns, [f.name for f in fields]
                 if sorted(there) != sorted(wanted):
                     odd = sorted(set(there) ^ set(wanted)) or there
@@ -120,14 +120,42 @@ class CatalogueTables:
         """
         run_id = record["run_id"]
         carried = carried_fields(record)
-        for table in TABLES:
-            fields = _fields(table, carried)
+        for table in RESULT_TABLES:
+            fields = fields_of(table, carried)
             if storage.list_files(run.path(table)):
-                rows = spark.read.schema(struct(fields)).parquet(storage.for_spark(run.path(table)))
-                self._replace(spark, table, rows, fields, run_id)
+                self._replace(spark, table, run.read(spark, table, fields), fields, run_id)
         own = [f for f in RUNS if f.name != "run_id"]
         row = spark.createDataFrame([(record["finished"], json.dumps(record))], struct(own))
         self._replace(spark, "runs", row, own, run_id)
+
+    def newest_record(self, spark: SparkSession, option: str) -> str:
+        """Return run.json of the run that ended last.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        option : str
+            What errors call it.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        try:
+            row = spark.table(self.name("runs")).orderBy(F.desc("finished")).first()
+        except AnalysisException as error:
+            raise InputError(f"{option}: {str(error).splitlines()[0]}") from None
+        if row is None:
+            raise InputError(f"{option}: {self.name('runs')}: no run; expected a finished one")
+        return str(row["record"])
+
+    def read(
+        self, spark: SparkSession, table: str, fields: Sequence[Field], run_id: str
+    ) -> DataFrame:
+        """Return a run's rows of a table."""
+        rows = spark.table(self.name(table)).where(F.col("run_id") == run_id)
+        return rows.select([F.col(_quoted(field.name)) for field in fields])
 
     def _replace(
         self, spark: SparkSession, table: str, rows: DataFrame, fields: list[Field], run_id: str
@@ -145,10 +173,6 @@ class CatalogueTables:
             ).collect()
         finally:
             spark.catalog.dropTempView(view)
-
-
-def _fields(table: str, carried: Sequence[Field]) -> list[Field]:
-    return candidate_fields(carried) if table == "candidates" else TABLES[table]
 
 
 def _column(field: Field) -> str:

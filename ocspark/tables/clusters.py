@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocspark.tables.fields import BOOL, DOUBLE, INT, LONG, STRING, Field
+from ocspark.tables.fields import BOOL, CLUSTER_KEY, DOUBLE, INT, LONG, STRING, Field
 
 CLUSTERS = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
@@ -42,6 +42,21 @@ CLUSTERS = [
     Field("log_age", DOUBLE, "dex", "Catalogue log age"),
     Field("a0", DOUBLE, "mag", "Catalogue extinction"),
     Field("model_saw_cluster", BOOL, "", "Whether the network was trained or validated on it"),
+]
+
+#: The cones that were searched, and the cuts (internal): see `ocspark.selection.cone.make_cones`.
+CONES = [
+    CLUSTER_KEY,
+    Field("ra", DOUBLE, "deg", "Centre, from the cluster table"),
+    Field("dec", DOUBLE, "deg", "Centre, from the cluster table"),
+    Field("parallax", DOUBLE, "mas", "The cluster table's"),
+    Field("pmra", DOUBLE, "mas/yr", "The cluster table's"),
+    Field("pmdec", DOUBLE, "mas/yr", "The cluster table's"),
+    Field("radius_rad", DOUBLE, "rad", "Radius"),
+    Field("radius_deg", DOUBLE, "deg", "Radius"),
+    Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds it"),
+    Field("parallax_limit", DOUBLE, "mas", "Largest difference from the parallax"),
+    Field("pm_limit", DOUBLE, "mas/yr", "Largest distance from the proper motion"),
 ]
 
 #: In a catalogue: the runs whose rows are whole.

@@ -18,9 +18,11 @@ from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.membership.engine import Engine, Sampling
 from ocspark.names import cluster_key
-from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection.model import ClusterModel
+from ocspark.selection.run_models import read_models
 from ocspark.session import ship
-from ocspark.store.folder import RunFolder
+from ocspark.store.claim import Claim
+from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.arrow import split_by_cluster
 from ocspark.training.judge import (
     Counts,
@@ -49,14 +51,14 @@ _ERRORS = (
 ).split()
 
 
-def judge_model(spark: SparkSession, run: str, truth: str, output: str) -> dict[str, Any]:
+def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> dict[str, Any]:
     """Judge the model of a finished run by its candidates that are not training members.
 
     Parameters
     ----------
     spark : SparkSession
-    run : str
-        Run directory of the main job on a mock.
+    run : FinishedRun
+        Of the main job on a mock.
     truth : str
         The mock's truth.parquet: source_id, cluster.
     output : str
@@ -70,24 +72,26 @@ def judge_model(spark: SparkSession, run: str, truth: str, output: str) -> dict[
     Raises
     ------
     InputError
-        If the run is not finished, or every cluster it has done was seen by the model.
+        If every cluster that the run has done was seen by the model, or the folder holds
+        something else.
     """
-    record_path = storage.join(run, "run.json")
-    if not storage.is_file(record_path):
-        raise InputError(f"--run: {run}: no run.json there; expected a finished run")
     if not storage.is_file(truth):
         raise InputError(f"--truth: {truth}: no such file; expected a mock's truth.parquet")
-    record = json.loads(storage.read_text(record_path))
+    with Claim(output, {"holds": "a judgement"}, "a judgement").hold():
+        return _judge(spark, run, truth, output)
+
+
+def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> dict[str, Any]:
     stars, n_clusters = _held_out(spark, run, truth)
     if n_clusters == 0:
-        raise InputError(f"--run: {run}: the model saw every cluster that was done")
+        raise InputError(f"--run: {run.path}: the model saw every cluster that was done")
     counts = {name: _count(stars, name, edges) for name, edges in GROUPS.items()}
     whole = _total(counts["distance"].values())
     halves = [_counts(stars.where(F.pmod(F.xxhash64("cluster"), F.lit(2)) == i)) for i in (0, 1)]
     knots = fit_isotonic(halves[0])
     result = {
-        "model": record["model"],
-        "run": record["run_id"],
+        "model": run.record["model"],
+        "run": run.record["run_id"],
         "n_clusters": n_clusters,
         "n_stars": int(whole.all.sum()),
         "n_members": int(whole.true.sum()),
@@ -108,26 +112,21 @@ def judge_model(spark: SparkSession, run: str, truth: str, output: str) -> dict[
             ]
             for name, edges in GROUPS.items()
         },
-        "support": _stability(spark, _some(stars, int(whole.all.sum())), run, record["settings"]),
+        "support": _stability(spark, _some(stars, int(whole.all.sum())), run),
     }
-    storage.make_directory(output)
     storage.write_file(storage.join(output, "judgement.json"), json.dumps(result, indent=1))
     storage.write_file(storage.join(output, "judgement.png"), draw_judgement(result))
     return result
 
 
-def _held_out(spark: SparkSession, run: str, truth: str) -> tuple[DataFrame, int]:
+def _held_out(spark: SparkSession, run: FinishedRun, truth: str) -> tuple[DataFrame, int]:
     """Return candidates of clusters the model never saw, with is_true, and how many clusters."""
-
-    def read(path: str) -> DataFrame:
-        return spark.read.parquet(storage.for_spark(path))
-
-    clusters = read(storage.join(run, "clusters")).where(
-        "status = 'done' and not model_saw_cluster"
+    clusters = run.read(spark, "clusters").where("status = 'done' and not model_saw_cluster")
+    planted = spark.read.parquet(storage.for_spark(truth)).select(
+        "cluster", "source_id", F.lit(True).alias("is_true")
     )
-    planted = read(truth).select("cluster", "source_id", F.lit(True).alias("is_true"))
     stars = (
-        read(storage.join(run, "candidates"))
+        run.read(spark, "candidates")
         .where(~F.col("is_training_member"))
         .join(F.broadcast(clusters.select("cluster", "distance")), "cluster")
         .join(planted, ["cluster", "source_id"], "left")
@@ -183,25 +182,14 @@ def _some(stars: DataFrame, n_stars: int) -> DataFrame:
     return stars.where(F.pmod(F.xxhash64("source_id"), F.lit(every)) == 0)
 
 
-def _stability(
-    spark: SparkSession, stars: DataFrame, run: str, settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def _stability(spark: SparkSession, stars: DataFrame, run: FinishedRun) -> dict[str, Any]:
     """Return how often a star's call hangs on the support set, its measurements being exact."""
-    rows = RunFolder(run).read_arrow("_models").to_pylist()
     names = stars.select("cluster").distinct().toPandas()["cluster"]
     wanted = {cluster_key(name): str(name) for name in names}
-    models = {
-        r["cluster_key"]: model_from_row(r, wanted[r["cluster_key"]])
-        for r in rows
-        if r["reason"] is None and r["cluster_key"] in wanted
-    }
-    sampling = Sampling(
-        SUPPORT_DRAWS,
-        settings["membership"]["support_size"],
-        settings["membership"]["seed"],
-        settings["membership"]["leave_one_out"],
-    )
-    shipped = ship(spark, (models, load_model(settings["model"]), sampling))
+    models = read_models(run, wanted)
+    of_run = run.settings.membership
+    sampling = Sampling(SUPPORT_DRAWS, of_run.support_size, of_run.seed, of_run.leave_one_out)
+    shipped = ship(spark, (models, load_model(run.settings.model), sampling))
     keys = spark.createDataFrame(
         pa.table({"cluster": list(wanted.values()), "cluster_key": list(wanted)})
     )

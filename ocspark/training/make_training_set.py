@@ -24,9 +24,9 @@ from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import get_session
-from ocspark.store.files import TableFile, telling_full_disk
+from ocspark.store.claim import Claim
+from ocspark.store.files import TableFile
 from ocspark.store.folder import TASKS, RunFolder, files_of
-from ocspark.store.lock import hold_lock
 from ocspark.store.pieces import files_by_cluster
 from ocspark.tables.characterised import MODELS
 from ocspark.tables.run import COUNTS
@@ -46,7 +46,6 @@ from ocspark.training.training_tasks import DrawInstances, SelectStars, draw_wor
 log = logging.getLogger("ocspark")
 
 #: What a set depends on, in its folder from the first.
-_INPUTS = "_inputs.json"
 #: Folders that only serve the steps, and go when the set is finished.
 _TEMPORARY = (
     FOUND_PIECES,
@@ -89,16 +88,8 @@ def make_training_set(
     inputs = read_inputs(run_settings)
     fingerprint = _fingerprint(settings, inputs)
     run = RunFolder(output)
-    storage.make_directory(output)
-    with telling_full_disk(output), hold_lock(run.path("_lock")):
-        claim = run.path(_INPUTS)
-        if storage.exists(claim) and json.loads(storage.read_text(claim)) != fingerprint:
-            raise InputError(
-                f"{output}: holds a training set of other inputs or settings; expected another "
-                "folder"
-            )
+    with Claim(output, fingerprint, "a training set").hold():
         if not storage.exists(run.path(CARD)):
-            storage.write_file(claim, json.dumps(fingerprint, indent=1))
             session = spark or get_session("ocspark: training set", settings.spark.config)
             card = _Maker(settings, inputs, table, run, session).make(fingerprint)
             storage.write_file(run.path(CARD), json.dumps(card, indent=1))

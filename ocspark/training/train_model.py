@@ -14,6 +14,7 @@ from ocspark.catalogue.fingerprint import environment
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.session import get_session, is_connect
+from ocspark.store.claim import Claim
 from ocspark.training.make_training_set import make_training_set
 from ocspark.training.model_folder import write_model
 from ocspark.training.train import read_progress
@@ -51,8 +52,17 @@ def train_model(
     Raises
     ------
     InputError
-        For anything wrong with settings or inputs.
+        For anything wrong with settings or inputs, or a folder with something else in it.
+    BusyError
+        If another process trains there.
     """
+    with Claim(output, {"holds": "a model"}, "a model").hold():
+        return _train_model(settings, output, spark)
+
+
+def _train_model(
+    settings: TrainingSettings, output: str, spark: SparkSession | None
+) -> dict[str, Any]:
     set_path = settings.set_path
     if set_path is None:
         set_path = storage.join(output, "training_set")
@@ -65,7 +75,6 @@ def train_model(
         len(data.validation),
         data.card["parts"]["validation"]["n_clusters"],
     )
-    storage.make_directory(output)
     job = TrainingJob(set_path, settings.training, storage.join(output, CHECKPOINT))
     if settings.training.distributor == "spark":
         _train_on_spark(job, spark or get_session("ocspark: training", settings.spark.config))

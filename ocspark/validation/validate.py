@@ -12,12 +12,14 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.build.write import write_hats
+from ocspark.build.build_mirror import build_mirror
+from ocspark.build.build_output import BuildOptions
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.session import get_session
 from ocspark.settings import Settings, make_settings
+from ocspark.store.finished_run import open_run
 from ocspark.validation.parity import ClusterParity, compare_cluster, pool
 
 log = logging.getLogger("ocspark")
@@ -26,8 +28,8 @@ GAIA = "gaia/edr3_cones.parquet"
 MEMBERS = "members/cg18_dr2.parquet"
 REFERENCE = "reference_results"
 TABLES = ("candidates", "training_members", "non_members")
-#: Partition order of the mirror that is made.
-_MIRROR_ORDER = 4
+#: Rows of a file of the mirror that is made, at most.
+_MIRROR_ROWS = 50_000
 
 
 def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[str, Any]:
@@ -59,8 +61,7 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
     session = spark or get_session("ocspark: validate")
     mirror = storage.join(work, "mirror")
     storage.remove_directory(mirror)
-    sources = session.read.parquet(storage.for_spark(str(root / GAIA))).drop("cone")
-    write_hats(sources, mirror, order=_MIRROR_ORDER, catalogue_name="edr3_cones")
+    build_mirror(BuildOptions(str(root / GAIA), mirror, "dr3", _MIRROR_ROWS), session)
     parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
     settings = validation_settings(root, mirror, work, list(parameters.index))
     result = run_full_catalogue(settings, session)
@@ -103,7 +104,8 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
 def compare_run(root: Path, run: str, model: str) -> dict[str, Any]:
     """Compare a finished run with the reference results of a data set."""
     reference = {t: pd.read_parquet(root / REFERENCE / f"{t}.parquet") for t in TABLES}
-    ours = {t: pd.read_parquet(storage.resolve(f"{run}/{t}")[1]) for t in TABLES[:2]}
+    finished = open_run(run)
+    ours = {t: finished.read_arrow(t).to_pandas() for t in TABLES[:2]}
     parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
     available = pd.Index(pd.read_parquet(root / GAIA, columns=["source_id"])["source_id"])
     members = pd.read_parquet(root / MEMBERS, columns=["cluster", "source_id", "probability"])

@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 
 from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
 from ocspark.analysis.distributed import baseline_members
-from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
+from ocspark.store.finished_run import FinishedRun, open_run
 from tests.toy import Toy
 
 MEAN = (1.0, 2.0, -3.0)
@@ -70,4 +70,4 @@ def test_a_runs_cones_give_a_list_of_its_planted_clusters(
 
 def test_without_non_members_it_says_what_is_needed(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"output\.non_members=true"):
-        baseline_members(spark, LandedRun(str(tmp_path), {}), Baseline())
+        baseline_members(spark, FinishedRun(str(tmp_path), {}), Baseline())

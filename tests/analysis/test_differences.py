@@ -21,13 +21,14 @@ from ocspark.analysis.differences import (
     find_differences,
     open_differences,
 )
-from ocspark.analysis.landed import open_run
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.release import load_release
 from ocspark.report.site import make_report
 from ocspark.settings import make_settings
+from ocspark.store.claim import NOTE
+from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
 from tests.toyrun import ROOT, candidates_of
 
@@ -112,7 +113,11 @@ def differences(
 ) -> Differences:
     output = str(tmp_path_factory.mktemp("differences") / "out")
     return find_differences(
-        spark, finished.path, later.path, output, neighbourhood=later.neighbourhood
+        spark,
+        open_run(finished.path),
+        open_run(later.path),
+        output,
+        neighbourhood=later.neighbourhood,
     )
 
 
@@ -205,8 +210,8 @@ def test_the_other_way_round_gained_is_lost(
 ) -> None:
     back = find_differences(
         spark,
-        later.path,
-        finished.path,
+        open_run(later.path),
+        open_run(finished.path),
         str(tmp_path / "back"),
         neighbourhood=later.neighbourhood,
     )
@@ -220,9 +225,11 @@ def test_the_other_way_round_gained_is_lost(
 def test_a_run_differs_from_itself_in_nothing(
     spark: SparkSession, finished: RunResult, tmp_path: Path
 ) -> None:
+    run = open_run(finished.path)
     (tmp_path / "same" / JOINED).mkdir(parents=True)  # an earlier attempt was interrupted
+    (tmp_path / "same" / NOTE).write_text(json.dumps({"holds": "differences"}))
     (tmp_path / "same" / "stars").mkdir()
-    same = find_differences(spark, finished.path, finished.path, str(tmp_path / "same"))
+    same = find_differences(spark, run, run, str(tmp_path / "same"))
     assert not (tmp_path / "same" / JOINED).exists()
     totals = same.record["totals"]
     assert totals["n_gained"] == totals["n_lost"] == totals["n_changed"] == 0
@@ -301,22 +308,27 @@ def test_bad_input_is_one_clear_line(
     words: str,
 ) -> None:
     with pytest.raises(InputError, match=words):
-        find_differences(spark, finished.path, later.path, str(tmp_path / "o"), **options)
+        find_differences(
+            spark, open_run(finished.path), open_run(later.path), str(tmp_path / "o"), **options
+        )
 
 
 def test_other_bad_input_is_named(
     spark: SparkSession, finished: RunResult, later: Later, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"--with-run: .*run.json"):
-        find_differences(spark, finished.path, str(tmp_path), str(tmp_path / "o"))
+    run = open_run(finished.path)
     with pytest.raises(InputError, match="both runs are of dr3"):
-        find_differences(
-            spark, finished.path, finished.path, str(tmp_path / "o"), neighbourhood="x"
-        )
+        find_differences(spark, run, run, str(tmp_path / "o"), neighbourhood="x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not empty"):
-        find_differences(spark, finished.path, later.path, str(tmp_path / "full"), same_ids=True)
+        find_differences(
+            spark,
+            open_run(finished.path),
+            open_run(later.path),
+            str(tmp_path / "full"),
+            same_ids=True,
+        )
 
 
 @pytest.mark.slow
@@ -332,7 +344,8 @@ def test_another_seed_is_noise_and_another_model_is_not(
     runs = []
     for seed, model in ((1, "DS10_v02"), (2, "DS10_v02"), (1, "mock_g21")):
         tree["membership"] |= {"seed": seed, "n_samples": 100}
-        runs.append(run_full_catalogue(make_settings({**tree, "model": model}), spark).path)
+        path = run_full_catalogue(make_settings({**tree, "model": model}), spark).path
+        runs.append(open_run(path))
     noise = find_differences(spark, runs[0], runs[1], str(tmp_path / "seed"))
     assert noise.record["totals"]["chi2"] == pytest.approx(1.0, abs=0.15)
     assert noise.record["totals"]["n_changed"] <= 2

@@ -14,10 +14,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS, Cut, parse_cut
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import Comparison, compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
+from ocspark.selection.run_models import read_models
+from ocspark.store.finished_run import FinishedRun, open_run
 from tests.toy import Toy
 from tests.toyrun import ROOT, candidates_of
 
@@ -77,7 +78,7 @@ def comparison(
     output = tmp_path_factory.mktemp("compared") / "toy"
     return compare(
         spark,
-        finished.path,
+        open_run(finished.path),
         str(listed),
         str(output),
         name="toy",
@@ -138,10 +139,9 @@ def test_every_missed_star_has_a_reason_and_it_is_the_selections(
 ) -> None:
     stars = pd.read_parquet(f"{comparison.path}/stars").set_index(["cluster", "source_id"])
     missed = stars[stars["probability"].isna()]
-    run = open_run(finished.path)
     kept = missed[missed["kept"]]
     assert kept["in_cone"].sum() > 20 and (~kept["in_cone"]).sum() > 10
-    models = {m.cluster: m for m in run.models.values()}
+    models = {m.cluster: m for m in read_models(open_run(finished.path)).values()}
     everything = ["passes_proper_motion", "passes_parallax", "passes_isochrone"]
     for (name, source_id), star in kept.iterrows():
         m = models[name]
@@ -253,16 +253,80 @@ def test_a_wrong_cut_is_named(text: str) -> None:
         parse_cut(text)
 
 
+@pytest.fixture
+def table(spark: SparkSession, spoiled: Path) -> str:
+    spark.read.parquet(str(spoiled)).createOrReplaceTempView("spoiled_sky")
+    return "table:spoiled_sky"
+
+
+@pytest.fixture
+def in_two(spoiled: Path, tmp_path: Path) -> tuple[str, str]:
+    """The mirror, and an overlay: each has some of the sources."""
+    sources = pd.concat([pd.read_parquet(file) for file in sorted(spoiled.iterdir())])
+    there = sources.index % 3 == 0
+    for name, part in (("mirror", sources[there]), ("overlay", sources[~there])):
+        (tmp_path / name).mkdir()
+        part.to_parquet(tmp_path / name / "stars.parquet", index=False)
+    return str(tmp_path / "mirror"), str(tmp_path / "overlay")
+
+
+def looked_up(comparison: Comparison) -> pd.DataFrame:
+    stars = pd.read_parquet(f"{comparison.path}/stars")
+    return stars.sort_values(["cluster", "source_id"], ignore_index=True)
+
+
+def test_stars_are_looked_up_in_a_table_as_in_files(
+    spark: SparkSession,
+    comparison: Comparison,
+    finished: RunResult,
+    listed: Path,
+    table: str,
+    tmp_path: Path,
+) -> None:
+    run = open_run(finished.path)
+    again = compare(spark, run, str(listed), str(tmp_path / "o"), name="toy", mirror=table)
+    pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
+
+
+def test_stars_are_looked_up_in_the_overlay_too(
+    spark: SparkSession,
+    comparison: Comparison,
+    finished: RunResult,
+    listed: Path,
+    in_two: tuple[str, str],
+    tmp_path: Path,
+) -> None:
+    run = open_run(finished.path)
+    mirror, overlay = in_two
+    laid_over = FinishedRun(run.path, {**run.record, "overlay": overlay})
+    again = compare(spark, laid_over, str(listed), str(tmp_path / "o"), name="toy", mirror=mirror)
+    pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
+
+
+def test_the_clusters_are_those_of_the_run_whatever_became_of_their_table(
+    spark: SparkSession,
+    comparison: Comparison,
+    finished: RunResult,
+    listed: Path,
+    spoiled: Path,
+    tmp_path: Path,
+) -> None:
+    run = open_run(finished.path)
+    settings = {**run.record["settings"], "clusters": {"path": "gone.csv"}}
+    later = FinishedRun(run.path, {**run.record, "settings": settings})
+    again = compare(spark, later, str(listed), str(tmp_path / "o"), name="toy", mirror=str(spoiled))
+    pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
+
+
 def test_bad_input_is_one_clear_line(
     spark: SparkSession, finished: RunResult, listed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"--run: .*run.json"):
-        compare(spark, str(tmp_path), str(listed), str(tmp_path / "o"), name="x")
+    run = open_run(finished.path)
     strange = tmp_path / "strange.csv"
     strange.write_text("cluster,source_id,probability\nM_999,1,0.5\n")
     with pytest.raises(InputError, match="no cluster in common"):
-        compare(spark, finished.path, str(strange), str(tmp_path / "o"), name="x")
+        compare(spark, run, str(strange), str(tmp_path / "o"), name="x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not empty"):
-        compare(spark, finished.path, str(listed), str(tmp_path / "full"), name="x")
+        compare(spark, run, str(listed), str(tmp_path / "full"), name="x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS
 from ocspark.analysis.literature import compare
-from ocspark.build.write import write_hats
 from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
@@ -27,12 +28,11 @@ PROBABLE = PAPER_CUTS[1]
 def test_nearly_all_probable_members_of_tarricq_are_recovered(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    sources = spark.read.parquet(str(SHARED / "gaia/edr3_cones.parquet")).drop("cone")
-    mirror = str(tmp_path / "mirror")
-    write_hats(sources, mirror, order=4, catalogue_name="edr3_cones")
-    settings = validation_settings(SHARED, mirror, str(tmp_path), CLUSTERS)
+    (tmp_path / "mirror").mkdir()
+    shutil.copy(SHARED / "gaia/edr3_cones.parquet", tmp_path / "mirror")
+    settings = validation_settings(SHARED, str(tmp_path / "mirror"), str(tmp_path), CLUSTERS)
     run = run_full_catalogue(settings, spark)
-    comparison = compare(spark, run.path, str(T22), str(tmp_path / "t22"), name="T22")
+    comparison = compare(spark, open_run(run.path), str(T22), str(tmp_path / "t22"), name="T22")
     rows = pd.read_parquet(f"{comparison.path}/clusters")
     rows = rows[rows["cut"] == PROBABLE.name].set_index("cluster")
     assert sorted(rows.index) == CLUSTERS

@@ -11,7 +11,6 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.distributed import count_multiply_claimed, measure_clusters, shared_stars
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.structure import (
     density_profile,
     measure_structure,
@@ -21,6 +20,7 @@ from ocspark.analysis.structure import (
 )
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.sky.sphere import tangent_plane_rad
+from ocspark.store.finished_run import open_run
 from tests.toyrun import candidates_of
 
 

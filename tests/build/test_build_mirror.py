@@ -20,7 +20,7 @@ from ocspark.build import build_mirror as build
 from ocspark.build.build_mirror import BuildResult
 from ocspark.build.build_output import BuildOptions
 from ocspark.errors import InputError
-from ocspark.mirror.layout import open_mirror
+from ocspark.mirror.layout import list_pieces
 from tests.bulk import NEEDED, expected, list_md5, make_sources, write_bulk
 
 MAX_ROWS = 60
@@ -63,7 +63,7 @@ def content(mirror: Path) -> dict[str, bytes]:
 
 
 def rows_of(mirror: Path) -> pa.Table:
-    tables = [pq.ParquetFile(file.path).read() for file in open_mirror(str(mirror)).files]
+    tables = [pq.ParquetFile(file.path).read() for file in list_pieces(str(mirror)).files]
     return pa.concat_tables(tables).drop_columns("_healpix_29").sort_by("source_id")
 
 
@@ -82,7 +82,7 @@ def test_all_rows_arrive_with_their_types_and_nulls(
 
 def test_each_row_lies_in_its_pixel_and_in_order(bulk: Path, tmp_path: Path, here):
     make(bulk, tmp_path / "mirror")
-    files = open_mirror(str(tmp_path / "mirror")).files
+    files = list_pieces(str(tmp_path / "mirror")).files
     assert len({f.order for f in files}) > 2  # crowded and empty sky
     for file in files:
         table = pq.ParquetFile(file.path).read().to_pandas()
@@ -154,7 +154,7 @@ def test_a_damaged_file_is_quarantined_and_only_it_is_read_again(
     assert reason in listed[0]["reason"]
     assert not (mirror / "dataset").exists() and not (mirror / "properties").exists()
     with pytest.raises(InputError, match="has not finished"):
-        open_mirror(str(mirror))
+        list_pieces(str(mirror))
 
     file.write_bytes(good)
     (bulk / "_MD5SUM.txt").write_text(md5)

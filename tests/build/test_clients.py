@@ -19,12 +19,12 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.build.verify_mirror import verify_mirror
-from ocspark.build.write import write_hats
-from ocspark.mirror.layout import check_files, open_mirror
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
+from tests.hats import write_hats
 from tests.selection.test_cone import CONE, unchanged
 from tests.toy import Toy
 
@@ -49,10 +49,9 @@ def dask() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def written(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ours") / "toy"
-    frame = spark.read.parquet(str(toy.folder / "plain"))
-    write_hats(frame, path, order=2, catalogue_name="toy")
+    write_hats(toy.sources, path, 2)
     return path
 
 
@@ -70,7 +69,7 @@ def search(spark: SparkSession, path: Path) -> list[list[int]]:
         pmdec_dispersion=wide,
     )
     cones = make_cones(clusters, SearchSettings())
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     files = check_files(mirror.touched_by(cones.cover), DR3, mirror.healpix_column)
     found = ConeSearch(spark, files[0].columns, cones).in_files(files, unchanged, CONE).toPandas()
     return [sorted(found.loc[found["cluster_key"] == k, "source_id"]) for k in range(len(CONES))]
@@ -133,7 +132,7 @@ def test_what_lsdb_writes_is_read_searched_and_verified(
     )
     path = tmp_path / "lsdb"
     catalogue.write_catalog(path, progress_bar=False, **layout)
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     assert len({file.order for file in mirror.files}) > 1  # mixed orders
     assert mirror.healpix_column == "_healpix_29"
     assert search(spark, path) == by_astropy(toy.sources)

@@ -24,9 +24,9 @@ def skies(draw: st.DrawFn) -> np.ndarray:
 
 
 @settings(max_examples=150, deadline=None)
-@given(skies(), st.integers(1, 120), st.integers(0, 3))
-def test_partition_is_complete_disjoint_and_coarsest(index, max_rows, lowest_order):
-    pixels = adaptive_pixels(*count_cells(index), max_rows, lowest_order)
+@given(skies(), st.integers(1, 120))
+def test_partition_is_complete_disjoint_and_coarsest(index, max_rows):
+    pixels = adaptive_pixels(*count_cells(index), max_rows)
     index = np.sort(index)
 
     def rows_in(order: int, pixel: int) -> int:
@@ -37,9 +37,9 @@ def test_partition_is_complete_disjoint_and_coarsest(index, max_rows, lowest_ord
     assert pixels.rows.sum() == len(index)
     for order, pixel, rows in zip(pixels.order, pixels.pixel, pixels.rows, strict=True):
         assert rows == rows_in(order, pixel) > 0
-        assert lowest_order <= order <= COUNT_ORDER
+        assert 0 <= order <= COUNT_ORDER
         assert rows <= max_rows or order == COUNT_ORDER
-        assert order == lowest_order or rows_in(order - 1, pixel >> 2) > max_rows
+        assert order == 0 or rows_in(order - 1, pixel >> 2) > max_rows
 
 
 def test_counts_of_a_cell_from_several_files_add_up():

@@ -22,13 +22,13 @@ from pyspark.sql import SparkSession
 from ocspark.build.verify_file import FileToCheck, check_file
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.verify_report import Report, report_lines
-from ocspark.build.write import write_hats
 from ocspark.errors import InputError
 from ocspark.mirror.healpix import index_29
 from ocspark.mock.observe import Observatory, observe
 from ocspark.mock.planted import source_id
 from ocspark.release import load_release
 from ocspark.settings import conf_path
+from tests.hats import write_hats
 from tests.toy import Toy
 from tests.toyrun import ROOT
 
@@ -38,11 +38,10 @@ SHARED = Path(__file__).parents[2] / "../shared/data/gaia"
 
 
 @pytest.fixture(scope="module")
-def sound(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A HATS catalogue of the toy sky, written by ocspark."""
     path = tmp_path_factory.mktemp("sound") / "hats"
-    frame = spark.read.parquet(str(toy.folder / "plain"))
-    write_hats(frame, path, order=ORDER, catalogue_name="toy", row_group_rows=100)
+    write_hats(toy.sources, path, ORDER, folders=True, row_group_rows=100)
     return path
 
 

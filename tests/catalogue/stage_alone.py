@@ -22,7 +22,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.search import FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
-    from ocspark.mirror.layout import check_files, open_mirror
+    from ocspark.mirror.layout import check_files, list_pieces
     from ocspark.release import Release
     from ocspark.selection.cone import make_cones
     from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
@@ -34,7 +34,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
     members = read_members(given["members"], {}, clusters.all_keys, None, clusters.other_names)
     table = clusters.table[clusters.table["missing"] == ""]
     cones = make_cones(table, SearchSettings())
-    mirror = open_mirror(given["mirror"])
+    mirror = list_pieces(given["mirror"])
     files = check_files(
         mirror.files, Release.model_validate(given["release"]), mirror.healpix_column
     )

@@ -18,12 +18,13 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
+from ocspark import storage
 from ocspark.catalogue.fingerprint import fingerprint_run
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.catalogue.inputs import read_inputs
 from ocspark.catalogue.stages import RunStages
 from ocspark.catalogue.unchanged import check_unchanged
-from ocspark.errors import InputError
+from ocspark.errors import BusyError, InputError
 from ocspark.settings import make_settings
 from tests.toy import Toy
 from tests.toyrun import ROOT, assert_same_bits, run_toy, submit
@@ -105,6 +106,26 @@ def test_a_run_whose_input_is_replaced_is_not_published(
     runs = own.folder / "runs"
     assert not list(runs.rglob("run.json")) and not (runs / "latest").exists()
     assert not list(runs.rglob("_lock"))
+
+
+def test_a_run_that_another_took_over_while_it_was_silent_is_not_published(
+    own: Toy, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summarise = RunStages._summarise
+    other = json.dumps({"id": "other", "host": "elsewhere", "pid": 17})
+
+    def and_take_over(stages: RunStages) -> pd.DataFrame:
+        (lock,) = (own.folder / "runs").glob("*/_lock")
+        storage.write_file(str(lock), other)
+        return summarise(stages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStages, "_summarise", and_take_over)
+        with pytest.raises(BusyError, match="taken over by process 17 of elsewhere"):
+            run_toy(own, spark)
+    runs = own.folder / "runs"
+    assert not list(runs.rglob("run.json")) and not (runs / "latest").exists()
+    assert [lock.read_text() for lock in runs.rglob("_lock")] == [other]
 
 
 def start(settings: Path, *command: str) -> subprocess.Popen[str]:

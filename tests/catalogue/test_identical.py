@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from ocspark.build.write import write_hats
 from ocspark.catalogue.full_catalogue import RunResult
+from tests.hats import write_hats
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits, candidates_of, portions_of, run_toy, submit
 
@@ -25,9 +25,7 @@ def test_mirrors_of_other_orders_and_row_orders_give_the_same_bits(
     seed: int,
 ) -> None:
     shuffled = toy.sources.sample(frac=1.0, random_state=seed)
-    shuffled.to_parquet(tmp_path / "shuffled.parquet", index=False)
-    sources = spark.read.parquet(str(tmp_path / "shuffled.parquet"))
-    write_hats(sources, str(tmp_path / "hats"), order=order, catalogue_name="toy")
+    write_hats(shuffled, tmp_path / "hats", order)
     run = run_toy(
         toy,
         spark,

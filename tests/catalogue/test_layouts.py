@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.build.write import write_hats
 from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.mirror import portions
-from ocspark.mirror.layout import open_mirror
+from ocspark.mirror.layout import list_pieces
 from ocspark.settings import make_settings
 from ocspark.validation.validate import validation_settings
+from tests.hats import write_hats
 from tests.mirror.test_layout import mixed_orders
 from tests.toy import Toy
 from tests.toyrun import assert_same_bits, portions_of, run_toy
@@ -41,7 +41,7 @@ def test_a_collection_of_mixed_orders_gives_the_same_bits(
     toy: Toy, spark: SparkSession, finished: RunResult, tmp_path: Path, small_portions: None
 ) -> None:
     collection(toy.sources, tmp_path / "collection")
-    mirror = open_mirror(str(tmp_path / "collection"))
+    mirror = list_pieces(str(tmp_path / "collection"))
     assert {file.order for file in mirror.files} == {0, 1}
     run = run_toy(
         toy,
@@ -63,22 +63,25 @@ def test_a_mirror_and_an_overlay_give_the_bits_of_the_mirror_that_has_all(
     (tmp_path / "extra").mkdir()
     extra = toy.sources.assign(_healpix_29=index)[some]
     extra.to_parquet(tmp_path / "extra" / "more.parquet", index=False)
-    mirror = {"path": str(tmp_path / "hats"), "overlay": str(tmp_path / "extra")}
-    run = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    changes = {
+        "mirror": {"path": str(tmp_path / "hats")},
+        "output": {"path": str(tmp_path / "runs")},
+    }
+    run = run_toy(toy, spark, overlay=str(tmp_path / "extra"), **changes)
     assert_same_bits(finished.path, run.path)
     # contents count in the run's id, and where they lie does not
     shutil.move(tmp_path / "extra", tmp_path / "moved")
-    mirror["overlay"] = str(tmp_path / "moved")
-    again = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    moved = str(tmp_path / "moved")
+    again = run_toy(toy, spark, overlay=moved, **changes)
     assert again.already_finished and again.path == run.path
     extra[1:].to_parquet(tmp_path / "moved" / "more.parquet", index=False)
-    other = run_toy(toy, spark, mirror=mirror, output={"path": str(tmp_path / "runs")})
+    other = run_toy(toy, spark, overlay=moved, **changes)
     assert other.path != run.path
 
 
 def test_an_overlay_on_a_table_is_refused(toy: Toy, spark: SparkSession) -> None:
-    with pytest.raises(InputError, match=r"mirror.overlay: expected a mirror of files"):
-        run_toy(toy, spark, mirror={"path": "table:stars", "overlay": str(toy.folder / "plain")})
+    with pytest.raises(InputError, match="expected a mirror of files under an overlay"):
+        run_toy(toy, spark, overlay=str(toy.folder / "plain"), mirror={"path": "table:stars"})
 
 
 Write = Callable[[SparkSession, pd.DataFrame, Path], str]
@@ -86,7 +89,7 @@ Write = Callable[[SparkSession, pd.DataFrame, Path], str]
 
 def _hats(order: int) -> Write:
     def write(spark: SparkSession, sources: pd.DataFrame, path: Path) -> str:
-        write_hats(_frame(spark, sources, path), path / "hats", order=order, catalogue_name="real")
+        write_hats(sources, path / "hats", order)
         return str(path / "hats")
 
     return write

@@ -14,12 +14,12 @@ from astropy.io import fits
 from astropy.io.votable import parse_single_table
 from pyspark.sql import SparkSession
 
-from ocspark.analysis.landed import open_run
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.report.site import make_report
 from ocspark.settings import make_settings
+from ocspark.store.finished_run import open_run
 from tests.toy import Toy
 from tests.toyrun import candidates_of
 

@@ -11,12 +11,12 @@ from astropy.io import fits
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.differences import find_differences
-from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.analysis.literature import compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.exports.export import Options, export
 from ocspark.release import load_release
 from ocspark.report.site import make_report
+from ocspark.store.finished_run import FinishedRun, open_run
 from tests.toy import Toy
 from tests.toyrun import ROOT, run_toy
 
@@ -24,7 +24,7 @@ NAME, EPOCH = "dr4final", 2017.25
 
 
 @pytest.fixture(scope="module")
-def own(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> LandedRun:
+def own(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     folder = tmp_path_factory.mktemp("own")
     release = yaml.safe_load((ROOT / "conf/releases/dr3.yaml").read_text())
     file = folder / "mine.yaml"
@@ -35,12 +35,12 @@ def own(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
     return open_run(result.path)
 
 
-def test_the_run_carries_its_release(own: LandedRun) -> None:
+def test_the_run_carries_its_release(own: FinishedRun) -> None:
     expected = load_release("dr3").model_copy(update={"name": NAME, "epoch": EPOCH})
     assert own.release == expected and own.record["release"] == NAME
 
 
-def test_exports_have_its_name_and_epoch(own: LandedRun, tmp_path: Path) -> None:
+def test_exports_have_its_name_and_epoch(own: FinishedRun, tmp_path: Path) -> None:
     export(own, Options("fits", str(tmp_path / "stars.fits")))
     header = fits.getheader(tmp_path / "stars.fits", 1)
     assert (header["EPOCH_YR"], header["RELEASE"]) == (EPOCH, NAME)
@@ -53,14 +53,16 @@ def test_exports_have_its_name_and_epoch(own: LandedRun, tmp_path: Path) -> None
 
 
 def test_it_is_compared_and_reported(
-    own: LandedRun, finished: RunResult, toy: Toy, spark: SparkSession, tmp_path: Path
+    own: FinishedRun, finished: RunResult, toy: Toy, spark: SparkSession, tmp_path: Path
 ) -> None:
     found = compare(
-        spark, own.path, str(toy.folder / "members.csv"), str(tmp_path / "list"), name="list"
+        spark, own, str(toy.folder / "members.csv"), str(tmp_path / "list"), name="list"
     )
     stars = pd.read_parquet(f"{found.path}/stars")
     assert stars["in_mirror"].all() and stars["in_cone"].any()
-    made = find_differences(spark, finished.path, own.path, str(tmp_path / "two"), same_ids=True)
+    made = find_differences(
+        spark, open_run(finished.path), own, str(tmp_path / "two"), same_ids=True
+    )
     assert (made.record["run"]["release"], made.record["with_run"]["release"]) == ("dr3", NAME)
     make_report(spark, own, str(tmp_path / "site"))
     assert NAME in (tmp_path / "site" / "index.html").read_text()

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ocspark.analysis.landed import LandedRun, open_run
-from ocspark.exports.source import TABLES, arrow_schema
+from ocspark.exports.source import arrow_schema
 from ocspark.release import load_release
+from ocspark.store.finished_run import FinishedRun, open_run
+from ocspark.tables.run_tables import RESULT_TABLES
 
 CLUSTERS = ["NGC_2423", "Wrap 1", 'a <b> & "c", d', "Pole_1"]
 #: Doubles that lose something where digits are cut: neighbours, tiny, huge, no fraction.
@@ -21,7 +22,7 @@ AWKWARD = [0.1 + 0.2, 1 / 3, np.nextafter(1.0, 2.0), 5e-324, -0.0, 1e300, 123456
 
 def make_run(
     folder: Path, n: int, *, n_files: int = 2, seed: int = 1, awkward: bool = True
-) -> LandedRun:
+) -> FinishedRun:
     """Write a finished run with `n` candidates, a third of them in two clusters."""
     rng = np.random.default_rng(seed)
     (folder / "candidates").mkdir(parents=True)
@@ -30,7 +31,7 @@ def make_run(
         table = _stars(rng, start, end - start, awkward)
         name = f"membership-{number:05d}-00000.parquet"
         pq.write_table(table, folder / "candidates" / name, row_group_size=100_000)
-    stars = arrow_schema(TABLES["training_members"])
+    stars = arrow_schema(RESULT_TABLES["training_members"])
     columns = [table[n] if n in table.column_names else table["probability"] for n in stars.names]
     (folder / "training_members").mkdir()
     pq.write_table(
@@ -45,7 +46,7 @@ def make_run(
 
 
 def _stars(rng: np.random.Generator, first: int, n: int, awkward: bool) -> pa.Table:
-    schema = arrow_schema(TABLES["candidates"])
+    schema = arrow_schema(RESULT_TABLES["candidates"])
     # a star's columns depend on its number alone; every third star is there twice
     star = (first + np.arange(n)) * 2 // 3
     of_star = np.random.default_rng(7).random((1000, 3))[star % 1000]
@@ -75,7 +76,7 @@ def _stars(rng: np.random.Generator, first: int, n: int, awkward: bool) -> pa.Ta
 
 
 def _clusters() -> pa.Table:
-    schema = arrow_schema(TABLES["clusters"])
+    schema = arrow_schema(RESULT_TABLES["clusters"])
     rows = [
         {
             "cluster": CLUSTERS[0],
@@ -117,6 +118,6 @@ def _clusters() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def table_of(run: LandedRun, name: str = "candidates") -> pa.Table:
+def table_of(run: FinishedRun, name: str = "candidates") -> pa.Table:
     """Return a table of a run as it lies there, by pyarrow alone."""
     return pq.read_table(f"{run.path}/{name}")

@@ -16,11 +16,12 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from astropy.units import Unit
 
-from ocspark.analysis.landed import LandedRun, open_run
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.exports.fits import write_fits
-from ocspark.exports.source import TABLES, Cuts, Source, run_table
+from ocspark.exports.source import Cuts, Source, run_table
+from ocspark.store.finished_run import FinishedRun, open_run
+from ocspark.tables.run_tables import RESULT_TABLES
 from ocspark.tables.ucds import UCDS, ucd_of
 from tests.exports.made import make_run, table_of
 
@@ -30,12 +31,12 @@ ROWS, BATCH_ROWS = 12_345, 2_000
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> LandedRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return make_run(tmp_path_factory.mktemp("run") / "made", ROWS)
 
 
 @pytest.fixture(scope="module")
-def exported(run: LandedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ocspark.exports.source.BATCH_ROWS", BATCH_ROWS)
@@ -104,12 +105,14 @@ def assert_same(read: Table, written: pa.Table) -> None:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_values_come_back_to_the_last_bit(kind: str, exported: Path, run: LandedRun) -> None:
+def test_values_come_back_to_the_last_bit(kind: str, exported: Path, run: FinishedRun) -> None:
     assert_same(READERS[kind](exported / FILES[kind]), table_of(run))
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_table_that_is_mostly_empty_comes_back(kind: str, exported: Path, run: LandedRun) -> None:
+def test_a_table_that_is_mostly_empty_comes_back(
+    kind: str, exported: Path, run: FinishedRun
+) -> None:
     assert_same(READERS[kind](exported / f"clusters_{FILES[kind]}"), table_of(run, "clusters"))
 
 
@@ -118,7 +121,7 @@ def test_a_table_that_is_mostly_empty_comes_back(kind: str, exported: Path, run:
 def test_units_come_back(kind: str, table: str, exported: Path) -> None:
     name = FILES[kind] if table == "candidates" else f"clusters_{FILES[kind]}"
     read = READERS[kind](exported / name)
-    for field in TABLES[table]:
+    for field in RESULT_TABLES[table]:
         unit = read[field.name].unit
         wanted = Unit(field.unit) if field.unit else None
         if field.unit == "dex" and kind == "mrt":
@@ -129,18 +132,17 @@ def test_units_come_back(kind: str, table: str, exported: Path) -> None:
 
 
 def test_descriptions_and_ucds_are_there(exported: Path) -> None:
-    for field, column in zip(
-        TABLES["candidates"], votable.parse_single_table(exported / "t.vot").fields, strict=True
-    ):
+    columns = votable.parse_single_table(exported / "t.vot").fields
+    for field, column in zip(RESULT_TABLES["candidates"], columns, strict=True):
         assert column.description == field.description
         assert column.ucd == ucd_of(field)
     header = fits.getheader(exported / "t.fits", 1)
-    for number, field in enumerate(TABLES["candidates"], 1):
+    for number, field in enumerate(RESULT_TABLES["candidates"], 1):
         assert header[f"TUCD{number}"] == ucd_of(field)
         assert header[f"TCOMM{number}"].split()[0] == field.description.split()[0]
     read = Table.read(exported / "t.ecsv", format="ascii.ecsv")
-    assert [read[f.name].description for f in TABLES["candidates"]] == [
-        f.description for f in TABLES["candidates"]
+    assert [read[f.name].description for f in RESULT_TABLES["candidates"]] == [
+        f.description for f in RESULT_TABLES["candidates"]
     ]
 
 
@@ -170,7 +172,7 @@ def test_fitsverify_finds_no_fault(name: str, exported: Path) -> None:
     assert "verification OK" in done.stdout, done.stdout
 
 
-def test_a_readme_of_its_own_opens_the_data(run: LandedRun, tmp_path: Path) -> None:
+def test_a_readme_of_its_own_opens_the_data(run: FinishedRun, tmp_path: Path) -> None:
     data, readme = tmp_path / "members.dat", tmp_path / "ReadMe"
     options = Options("mrt", str(data), table="training_members", readme=str(readme))
     assert export(run, options) == 20
@@ -194,7 +196,7 @@ def test_machine_readable_columns_stand_where_they_are_said_to(exported: Path) -
     assert {len(line) for line in lines[-ROWS:]} == {len(first)}
 
 
-def test_a_cut_takes_the_rows_that_pass(run: LandedRun, tmp_path: Path) -> None:
+def test_a_cut_takes_the_rows_that_pass(run: FinishedRun, tmp_path: Path) -> None:
     cuts = Cuts(min_probability=0.4, bright=8.0, faint=17.0)
     rows = export(run, Options("csv", str(tmp_path / "cut.csv"), cuts=cuts))
     frame = table_of(run).to_pandas()
@@ -205,7 +207,7 @@ def test_a_cut_takes_the_rows_that_pass(run: LandedRun, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["source_id"], wanted["source_id"])
 
 
-def test_no_rows_make_a_table_without_rows(run: LandedRun, tmp_path: Path) -> None:
+def test_no_rows_make_a_table_without_rows(run: FinishedRun, tmp_path: Path) -> None:
     nothing = Cuts(faint=0.0)
     for kind, name in FILES.items():
         assert export(run, Options(kind, str(tmp_path / name), cuts=nothing)) == 0
@@ -227,7 +229,7 @@ def with_names(source: Source, name: str) -> Source:
     return Source(source.name, source.title, source.fields, batches, source.facts)
 
 
-def test_names_in_any_script_go_where_they_can(run: LandedRun, tmp_path: Path) -> None:
+def test_names_in_any_script_go_where_they_can(run: FinishedRun, tmp_path: Path) -> None:
     from ocspark.exports.votable import write_votable
 
     source = with_names(run_table(run, "training_members"), "Παρανάλ 𝛼-1")
@@ -241,7 +243,7 @@ def test_names_in_any_script_go_where_they_can(run: LandedRun, tmp_path: Path) -
 
 
 def test_a_failed_export_leaves_nothing(
-    run: LandedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(source: Source, stream: object) -> int:
         stream.write(b"half")  # type: ignore[attr-defined]
@@ -253,7 +255,7 @@ def test_a_failed_export_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_is_replaced_only_when_asked(run: LandedRun, tmp_path: Path) -> None:
+def test_an_output_is_replaced_only_when_asked(run: FinishedRun, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("precious")
     with pytest.raises(InputError, match="--overwrite"):
@@ -270,7 +272,7 @@ def test_an_output_is_replaced_only_when_asked(run: LandedRun, tmp_path: Path) -
     assert (folder / "thesis.tex").exists()
 
 
-def test_runs_and_outputs_may_be_uris(run: LandedRun, tmp_path: Path) -> None:
+def test_runs_and_outputs_may_be_uris(run: FinishedRun, tmp_path: Path) -> None:
     there = open_run(f"file://{run.path}")
     assert export(there, Options("csv", f"file://{tmp_path}/t.csv", cuts=Cuts(0.9))) > 0
     export(run, Options("csv", str(tmp_path / "same.csv"), cuts=Cuts(0.9)))

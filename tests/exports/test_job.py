@@ -159,7 +159,7 @@ def test_bad_input_is_one_line_and_code_2(case: str, job: Job, tmp_path: Path) -
 
 _MEMORY = """
 import resource, sys
-from ocspark.analysis.landed import open_run
+from ocspark.store.finished_run import open_run
 from ocspark.exports.export import Options, export
 run, folder = sys.argv[1:3]
 for kind in sys.argv[3:]:

@@ -16,11 +16,11 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from mocpy import MOC
 
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.exports import hats, scatter
 from ocspark.exports.export import Options, export
 from ocspark.exports.source import Cuts
+from ocspark.store.finished_run import FinishedRun
 from tests.exports.made import make_run, table_of
 
 with warnings.catch_warnings():
@@ -40,13 +40,13 @@ def dask() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> LandedRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return make_run(tmp_path_factory.mktemp("run") / "made", 6000)
 
 
 @pytest.mark.usefixtures("dask")
 def test_lsdb_opens_the_catalogue(
-    run: LandedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (hats, scatter):
         monkeypatch.setattr(module, "BUCKET_ROWS", 300)
@@ -80,14 +80,14 @@ def test_lsdb_opens_the_catalogue(
     assert not (path / "_ocspark_unfinished").exists()
 
 
-def test_a_catalogue_needs_a_star(run: LandedRun, tmp_path: Path) -> None:
+def test_a_catalogue_needs_a_star(run: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rows"):
         export(run, Options("hats", str(tmp_path / "none"), cuts=Cuts(faint=-5.0)))
     assert not (tmp_path / "none").exists()
 
 
 def test_an_unfinished_catalogue_is_replaced_when_asked(
-    run: LandedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "members"
 
@@ -106,13 +106,13 @@ def test_an_unfinished_catalogue_is_replaced_when_asked(
 
 
 @pytest.fixture(scope="module")
-def moc_file(run: LandedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def moc_file(run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("moc") / "searched.fits"
     assert export(run, Options("moc", str(path), order=11)) is None
     return path
 
 
-def test_the_searched_sky_is_the_union_of_the_cones(run: LandedRun, moc_file: Path) -> None:
+def test_the_searched_sky_is_the_union_of_the_cones(run: FinishedRun, moc_file: Path) -> None:
     moc = MOC.load(moc_file, "fits")
     cones = table_of(run, "clusters").to_pandas().dropna(subset=["radius_deg"])
     assert len(cones) == 3  # the cluster without an age had no cone, the skipped one had
@@ -142,6 +142,6 @@ def test_the_moc_is_a_sound_fits_file(moc_file: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [-1, 17])
-def test_an_order_out_of_range_is_refused(order: int, run: LandedRun, tmp_path: Path) -> None:
+def test_an_order_out_of_range_is_refused(order: int, run: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--order"):
         export(run, Options("moc", str(tmp_path / "m.fits"), order=order))

@@ -13,11 +13,11 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
-from ocspark.analysis.landed import LandedRun
 from ocspark.errors import InputError
 from ocspark.exports.epoch import propagate
 from ocspark.exports.export import Options, export
 from ocspark.exports.source import Cuts
+from ocspark.store.finished_run import FinishedRun
 from tests.exports.made import make_run, table_of
 
 #: FITS codes of the 4MOST target catalogue, format version 2.6.
@@ -41,22 +41,22 @@ FORMAT_WEAVE = (
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> LandedRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return make_run(tmp_path_factory.mktemp("run") / "made", 5000)
 
 
 @pytest.fixture(scope="module")
-def candidates(run: LandedRun) -> pd.DataFrame:
+def candidates(run: FinishedRun) -> pd.DataFrame:
     return table_of(run).to_pandas()
 
 
-def targets_of(run: LandedRun, path: Path, **options: object) -> pd.DataFrame:
+def targets_of(run: FinishedRun, path: Path, **options: object) -> pd.DataFrame:
     assert export(run, Options("targets", str(path), **options)) is not None  # type: ignore[arg-type]
     return Table.read(path).to_pandas()
 
 
 def test_a_star_of_several_clusters_is_one_target(
-    run: LandedRun, candidates: pd.DataFrame, tmp_path: Path
+    run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
     found = targets_of(run, tmp_path / "t.ecsv", cuts=Cuts(0.3))
     passing = candidates[candidates["probability"] >= 0.3]
@@ -75,7 +75,7 @@ def test_a_star_of_several_clusters_is_one_target(
 
 
 def test_targets_do_not_depend_on_how_the_run_lies_on_disk(
-    run: LandedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow.parquet as pq
 
@@ -93,7 +93,7 @@ def test_targets_do_not_depend_on_how_the_run_lies_on_disk(
 
 
 def test_half_is_the_least_probability_unless_another_is_asked_for(
-    run: LandedRun, candidates: pd.DataFrame, tmp_path: Path
+    run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
     best = candidates.groupby("source_id")["probability"].max()
     assert len(targets_of(run, tmp_path / "a.fits")) == (best >= 0.5).sum()
@@ -103,7 +103,7 @@ def test_half_is_the_least_probability_unless_another_is_asked_for(
     assert set(found["source_id"]) == set(candidates.loc[bright, "source_id"])
 
 
-def test_positions_move_as_astropy_moves_them(run: LandedRun, tmp_path: Path) -> None:
+def test_positions_move_as_astropy_moves_them(run: FinishedRun, tmp_path: Path) -> None:
     still = targets_of(run, tmp_path / "still.fits")
     moved = targets_of(run, tmp_path / "moved.fits", epoch=2027.0)
     assert set(still["epoch"]) == {2016.0} and set(moved["epoch"]) == {2027.0}
@@ -160,7 +160,9 @@ def columns_of(path: Path) -> list[str]:
         return [v for c in file[1].columns for v in (c.name, c.format)]
 
 
-def test_4most_gets_its_catalogue(run: LandedRun, candidates: pd.DataFrame, tmp_path: Path) -> None:
+def test_4most_gets_its_catalogue(
+    run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
+) -> None:
     path = tmp_path / "4most.fits"
     given = {"SUBSURVEY": "clusters", "TEMPLATE": "a.fits", "RULESET": "snr20", "RESOLUTION": 2}
     export(run, Options("targets", str(path), style="4most", epoch=2027.0, given=given))
@@ -181,7 +183,7 @@ def test_4most_gets_its_catalogue(run: LandedRun, candidates: pd.DataFrame, tmp_
     assert found["CAL_MAG_BLUE"].isna().all() and set(found["EPOCH"]) == {2027.0}
 
 
-def test_weave_gets_its_catalogue(run: LandedRun, tmp_path: Path) -> None:
+def test_weave_gets_its_catalogue(run: FinishedRun, tmp_path: Path) -> None:
     path = tmp_path / "weave.fits"
     export(run, Options("targets", str(path), style="weave", given={"TARGSRVY": "OC-LR"}))
     assert columns_of(path) == FORMAT_WEAVE
@@ -210,13 +212,13 @@ def test_weave_gets_its_catalogue(run: LandedRun, tmp_path: Path) -> None:
     ],
 )
 def test_a_constant_must_fit_its_column(
-    given: dict[str, object], words: str, run: LandedRun, tmp_path: Path
+    given: dict[str, object], words: str, run: FinishedRun, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=words):
         export(run, Options("targets", str(tmp_path / "t.fits"), style="4most", given=given))
     assert not list(tmp_path.iterdir())
 
 
-def test_an_epoch_is_a_year(run: LandedRun, tmp_path: Path) -> None:
+def test_an_epoch_is_a_year(run: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--epoch"):
         export(run, Options("targets", str(tmp_path / "t.fits"), epoch=27.0))

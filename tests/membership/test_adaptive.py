@@ -14,6 +14,7 @@ from ocspark.membership.adaptive import (
     ERROR,
     FEW,
     LAST,
+    LEAST_SPREAD,
     decide,
     interval,
     looks,
@@ -58,12 +59,13 @@ def test_looks_rise_to_all_samples_and_none_takes_too_many(n: int):
 @pytest.mark.parametrize("judged", [6, 14, 30])
 def test_the_limit_is_the_prediction_limit_for_all_samples_left(judged: int):
     rng = np.random.default_rng(judged)
-    margins = rng.normal(0.0, 2.0, (4000, judged)) + rng.uniform(-40.0, 0.0, (4000, 1))
+    margins = rng.normal(0.0, 2.5, (4000, judged)) + rng.uniform(-40.0, 0.0, (4000, 1))
     margins[:, 1] = -1.0
     last = margins[:, 2:][:, -LAST:]
     k = last.shape[1]
     t = stats.t(k - 1).isf(ERROR / (100 - judged))
-    below = last.mean(axis=1) + t * np.sqrt(1 + 1 / k) * last.std(axis=1, ddof=1) < 0
+    spread = np.maximum(last.std(axis=1, ddof=1), LEAST_SPREAD)
+    below = last.mean(axis=1) + t * np.sqrt(1 + 1 / k) * spread < 0
     few = (margins > 0).sum(axis=1) < 5
     sure, never = decide(margins.astype(np.float32), 100)
     assert (sure != (below & few)).sum() <= 1  # float32
@@ -72,11 +74,10 @@ def test_the_limit_is_the_prediction_limit_for_all_samples_left(judged: int):
 
 
 def test_samples_like_those_judged_vote_otherwise_no_more_often_than_stated():
-    # as likely as can be: a level at which one star in ten is taken for sure
     rng = np.random.default_rng(8)
     wrong = n_sure = 0
     for level in (1.5, 2.0, 2.5, 3.0, 4.0, 5.0):
-        margins = rng.normal(-level, 1.0, (20_000, 100)).astype(np.float32)
+        margins = rng.normal(-3.0 * level, 3.0, (20_000, 100)).astype(np.float32)
         margins[:, 1] = -1.0
         sure, _ = decide(margins[:, :14], 100)
         missed = (margins[sure, 14:] > 0).any(axis=1)
@@ -184,6 +185,11 @@ def test_any_number_of_samples_will_do(published, far_and_near, n: int):
     assert ((adaptive.n_samples < n).any()) == (n >= 10)
     if n < 10:
         np.testing.assert_array_equal(adaptive.probability, fixed.probability)
+
+
+def test_margins_that_are_all_alike_are_sure_only_far_from_0():
+    margins = np.repeat(np.array([[-4.0], [-30.0]], np.float32), 14, axis=1)
+    assert decide(margins, 100)[0].tolist() == [False, True]
 
 
 def test_a_star_without_errors_is_sure_whatever_the_order(published, far_and_near):

@@ -13,7 +13,7 @@ import yaml
 
 from ocspark.errors import InputError
 from ocspark.mirror.columns import carry, find_columns
-from ocspark.mirror.layout import check_files, open_mirror
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import Release, load_release
 from ocspark.settings import conf_path
 from tests.toy import Toy
@@ -87,7 +87,7 @@ def test_the_epoch_is_read_from_the_footers(
     rows = toy.sources.assign(ref_epoch=2016.0, astrometric_params=np.int16(3))
     rows.to_parquet(tmp_path / "a.parquet")
     rows.to_parquet(tmp_path / "b.parquet")
-    files = open_mirror(str(tmp_path)).files
+    files = list_pieces(str(tmp_path)).files
     with caplog.at_level("WARNING", "ocspark"):
         check_files(files, DR3, None)
     assert caplog.text.count("taken for dr3 by its ref_epoch") == 1
@@ -128,7 +128,7 @@ def test_types_of_columns_that_are_only_carried_may_differ_from_file_to_file_no_
         table = pa.Table.from_pandas(toy.sources, preserve_index=False)
         table = table.append_column("ruwe", pa.array(np.ones(len(table)), kind))
         pq.write_table(table, tmp_path / f"{name}.parquet")
-    files = open_mirror(str(tmp_path)).files
+    files = list_pieces(str(tmp_path)).files
     check_files(files, DR3, None)
     with pytest.raises(InputError, match="column ruwe is double; expected float"):
         check_files(files, DR3, None, ["ruwe"])

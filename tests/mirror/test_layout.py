@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ocspark.errors import InputError
-from ocspark.mirror.layout import check_files, open_mirror
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
 from tests.toy import Toy
@@ -54,7 +54,7 @@ def test_hats_with_mixed_orders_lists_its_pixels_in_sky_order(
     toy: Toy, tmp_path: Path, folder: bool
 ) -> None:
     pixels = mixed_orders(toy.sources, tmp_path, folder)
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     assert {(f.order, f.pixel) for f in mirror.files} == set(pixels)
     starts = [f.pixel << 2 * (29 - f.order) for f in mirror.files]
     assert starts == sorted(starts)
@@ -65,7 +65,7 @@ def test_hats_with_mixed_orders_lists_its_pixels_in_sky_order(
 
 def test_only_pixels_under_a_cone_are_chosen(toy: Toy, tmp_path: Path) -> None:
     mixed_orders(toy.sources, tmp_path, folder=True)
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     cover = cover_cones(np.array([45.0]), np.array([0.5]), np.array([0.2]))
     chosen = {(f.order, f.pixel) for f in mirror.touched_by(cover)}
     expected = {
@@ -83,7 +83,7 @@ def test_a_plain_directory_leaves_hidden_files_out(toy: Toy, tmp_path: Path) -> 
     toy.sources.iloc[:10].to_parquet(tmp_path / "a.parquet")
     (tmp_path / "_metadata.parquet").write_bytes(b"not data")
     (tmp_path / ".b.parquet.crc").write_bytes(b"not data")
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     assert [Path(f.path).name for f in mirror.files] == ["a.parquet"]
     assert mirror.healpix_column is None
 
@@ -92,7 +92,7 @@ def test_a_catalogue_that_lists_a_pixel_it_lacks_is_refused(toy: Toy, tmp_path: 
     pixels = mixed_orders(toy.sources, tmp_path, folder=False)
     order, pixel = pixels[0]
     next(tmp_path.rglob(f"Norder={order}/*/Npix={pixel}.parquet")).unlink()
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     with pytest.raises(InputError, match=rf"Npix={pixel}\.parquet.*no such file"):
         check_files(mirror.files, DR3, mirror.healpix_column)
 
@@ -101,7 +101,7 @@ def test_files_whose_column_types_differ_are_refused(toy: Toy, tmp_path: Path) -
     toy.sources.iloc[:10].to_parquet(tmp_path / "a.parquet")
     toy.sources.iloc[10:20].astype({"pmra": "float32"}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(InputError, match=r"b\.parquet: column pmra is float; expected double"):
-        check_files(open_mirror(str(tmp_path)).files, DR3, None)
+        check_files(list_pieces(str(tmp_path)).files, DR3, None)
 
 
 @pytest.mark.parametrize("kind", ["empty", "file"])
@@ -109,7 +109,7 @@ def test_something_else_than_a_mirror_is_refused(tmp_path: Path, kind: str) -> N
     path = tmp_path / "mirror"
     path.mkdir() if kind == "empty" else path.write_text("no")
     with pytest.raises(InputError, match=r"mirror\.path"):
-        open_mirror(str(path))
+        list_pieces(str(path))
 
 
 def test_overlay_is_always_touched_and_the_mirrors_files_as_without_it(
@@ -118,7 +118,7 @@ def test_overlay_is_always_touched_and_the_mirrors_files_as_without_it(
     mixed_orders(toy.sources, tmp_path / "hats", folder=False)
     (tmp_path / "extra").mkdir()
     toy.sources.head(3).to_parquet(tmp_path / "extra" / "more.parquet")
-    mirror = open_mirror(str(tmp_path / "hats"))
+    mirror = list_pieces(str(tmp_path / "hats"))
     both = mirror.overlaid(str(tmp_path / "extra"))
     cover = cover_cones(np.array([120.0]), np.array([89.7]), np.array([0.5]))
     added = [f for f in both.touched_by(cover) if f.path.endswith("more.parquet")]
@@ -129,7 +129,7 @@ def test_overlay_is_always_touched_and_the_mirrors_files_as_without_it(
 
 def test_overlay_without_files_is_refused(toy: Toy, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    mirror = open_mirror(str(toy.folder / "plain"))
+    mirror = list_pieces(str(toy.folder / "plain"))
     for name in ("empty", "nowhere"):
-        with pytest.raises(InputError, match=r"mirror.overlay: .*no Parquet files"):
+        with pytest.raises(InputError, match=r"^overlay: .*no Parquet files"):
             mirror.overlaid(str(tmp_path / name))

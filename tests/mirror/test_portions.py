@@ -17,7 +17,7 @@ from ocspark.mirror.layout import (
     MirrorFile,
     RowGroup,
     check_files,
-    open_mirror,
+    list_pieces,
 )
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.scan import Scan
@@ -37,7 +37,7 @@ def files(toy: Toy, tmp_path: Path, request: pytest.FixtureRequest) -> list[Chec
     for number in range(3):
         part = stars.iloc[number::3]
         part.to_parquet(tmp_path / f"{number}.parquet", row_group_size=request.param, index=False)
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     return check_files(mirror.files, DR3, mirror.healpix_column)
 
 
@@ -132,7 +132,7 @@ def test_a_damaged_file_is_bad_input(
     monkeypatch.setattr("ocspark.storage.RETRY_PAUSES", (0.0, 0.0))
     path = tmp_path / "a.parquet"
     toy.sources.to_parquet(path, index=False)
-    mirror = open_mirror(str(tmp_path))
+    mirror = list_pieces(str(tmp_path))
     files = check_files(mirror.files, DR3, mirror.healpix_column)
     (portion,) = cut_by_rows(files, ["a"], EVERYWHERE)
     content = path.read_bytes()

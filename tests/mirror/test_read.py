@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
+from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.sources import kept_sources
 from ocspark.release import load_release
@@ -32,7 +32,7 @@ def kept_rows(spark: SparkSession, files: list[CheckedFile]) -> pd.DataFrame:
 
 
 def read(spark: SparkSession, path: Path) -> pd.DataFrame:
-    mirror = open_mirror(str(path))
+    mirror = list_pieces(str(path))
     files = check_files(mirror.files, DR3, mirror.healpix_column)
     return kept_rows(spark, files).set_index("source_id").sort_index()
 

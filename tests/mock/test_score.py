@@ -9,10 +9,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.mock.score import score_run
+from ocspark.store.finished_run import FinishedRun
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> tuple[str, str]:
+def run(tmp_path: Path) -> tuple[FinishedRun, str]:
     """Two clusters done, one skipped; a star of A is found in B too."""
     for table in ("clusters", "candidates"):
         (tmp_path / "run" / table).mkdir(parents=True)
@@ -29,10 +30,10 @@ def run(tmp_path: Path) -> tuple[str, str]:
     pd.DataFrame(
         {"cluster": ["A"] * 4 + ["B"] * 2 + ["C"], "source_id": [1, 2, 3, 4, 11, 12, 21]}
     ).to_parquet(tmp_path / "truth.parquet")
-    return str(tmp_path / "run"), str(tmp_path / "truth.parquet")
+    return FinishedRun(str(tmp_path / "run"), {}), str(tmp_path / "truth.parquet")
 
 
-def test_scores_are_the_counts_by_hand(spark: SparkSession, run: tuple[str, str]) -> None:
+def test_scores_are_the_counts_by_hand(spark: SparkSession, run: tuple[FinishedRun, str]) -> None:
     scores = {(s.name, s.level): s[2:] for s in score_run(spark, *run)}
     assert scores[("A", 0.1)] == (4, 4, 3)
     assert scores[("A", 0.5)] == (4, 3, 2)

@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from astropy.io.votable import parse_single_table
 
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.structure import measure_structure
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.report.page import PageFacts, page_files
 from ocspark.report.view import ClusterView, ListedStars
+from ocspark.selection.run_models import read_models
+from ocspark.store.finished_run import open_run
 from tests.toyrun import candidates_of
 
 NASTY = '</script><img src=x onerror=alert(1)> $x_1 & "quotes"'
@@ -36,7 +37,7 @@ def view_of(finished: RunResult, n_members: int, name: str = "Wrap 1") -> Cluste
     row |= {"n_p10": n_members}
     stars = {str(c): table[c].to_numpy() for c in table}
     structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], 1)
-    curve = run.models[row["cluster_key"]].curve
+    curve = read_models(run)[row["cluster_key"]].curve
     return ClusterView(row, stars, {}, curve, structure, [])
 
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.analysis.landed import open_run
 from ocspark.analysis.literature import compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.report.assets import classic_script
 from ocspark.report.site import make_report
+from ocspark.store.finished_run import open_run
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of
 
@@ -37,7 +37,7 @@ def site(
     run = open_run(finished.path)
     compared = compare(
         spark,
-        run.path,
+        run,
         str(toy.folder / "members.csv"),
         str(folder / "compared"),
         name="Toy <list>",

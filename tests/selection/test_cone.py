@@ -16,13 +16,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.build.write import write_hats
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
 from ocspark.mirror import portions
 from ocspark.mirror.columns import carried_name
-from ocspark.mirror.layout import CheckedFile, check_files, open_mirror
+from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
 from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
@@ -41,6 +40,7 @@ from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, files_of
 from ocspark.tables.run import NOT_KEPT, cone_fields
+from tests.hats import write_hats
 from tests.mirror.test_read import kept_rows
 from tests.store.session_here import SessionHere, tasks_here
 from tests.toy import Toy
@@ -82,12 +82,10 @@ def brute_force(toy: Toy, inputs: RunInputs) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def hats(toy: Toy, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hats(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy as HATS of order 1, with row groups of a few rows."""
     path = tmp_path_factory.mktemp("search") / "hats"
-    write_hats(spark.createDataFrame(toy.sources), str(path), order=1, catalogue_name="toy")
-    for file in path.rglob("Npix=*/*.parquet"):
-        pq.write_table(pq.ParquetFile(file).read(), file, row_group_size=100)
+    write_hats(toy.sources, path, 1, row_group_rows=100)
     return path
 
 
@@ -108,7 +106,7 @@ def test_files_of_any_layout_and_tables_give_what_brute_force_gives(
 
 
 def test_only_row_groups_on_a_cone_are_read(toy: Toy, hats: Path) -> None:
-    mirror = open_mirror(str(hats))
+    mirror = list_pieces(str(hats))
     cover = cover_cones(np.array([0.02]), np.array([20.0]), np.array([0.3]))
     touched = mirror.touched_by(cover)
     assert 0 < len(touched) < len(mirror.files)
@@ -148,7 +146,7 @@ def test_scans_and_spark_agree_on_sources_kept_and_their_values(
         for row, column in enumerate(c for c in stars if c != "source_id"):
             stars.loc[row, column] = np.nan
         stars.to_parquet(tmp_path / "a.parquet", row_group_size=300)
-    mirror = open_mirror(str(tmp_path if layout == "plain" else hats))
+    mirror = list_pieces(str(tmp_path if layout == "plain" else hats))
     files = check_files(mirror.files, DR3, mirror.healpix_column)
     expected = kept_rows(spark, files).sort_values("source_id")
     got = scan_all(files)

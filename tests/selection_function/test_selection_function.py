@@ -189,7 +189,7 @@ def test_pictures_are_there(measured: SelectionResult):
         ("--output {out} --seed -1", "--seed -1"),
         ("--output {full}", "{full}"),
         ("--output {out} --set mirror.path=table:stars", "mirror"),
-        ("--output {out} --set mirror.overlay={full}", "mirror"),
+        ("--output {out} --set mirror.overlay={full}", "mirror.overlay: unknown setting"),
         ("--output {out} --set nonsense=1", "nonsense"),
         ("--output {out} --set clusters.path=nowhere.csv", "nowhere.csv"),
     ],

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+import ocspark
 from ocspark.catalogue import full_catalogue
 from ocspark.errors import InputError
 from ocspark.store.catalogue_tables import CatalogueTables
@@ -79,6 +80,17 @@ def test_a_run_replaces_its_own_rows_and_no_others(
         assert len(own) > 20
         pd.testing.assert_frame_equal(own[expected.columns], expected, check_exact=True)
         assert (clusters["run_id"] == run.record["run_id"]).sum() == 2
+    # the newest is read back from the catalogue
+    back = ocspark.open_run(output["path"])
+    assert (back.record["run_id"], back.path) == (again.record["run_id"], again.path)
+    found = back.read(spark, "candidates").toPandas()
+    found = found.sort_values(["cluster", "source_id"], ignore_index=True)
+    pd.testing.assert_frame_equal(found, candidates_of(again.path), check_exact=True)
+    assert back.has("candidates") and not back.has("non_members")
+    one = ocspark.members_of(back, "Pole_1", min_probability=0.0)
+    pd.testing.assert_frame_equal(
+        one, ocspark.members_of(again.path, "Pole_1", min_probability=0.0), check_exact=True
+    )
     described = {f.name: f.metadata for f in spark.table(f"{schema}.oc_candidates").schema}
     assert described["f_r"]["comment"] == "Projected radius (paper Eq. 11) [pc]"
     assert run_toy(toy, spark, output=output, **chosen).already_finished
@@ -97,6 +109,11 @@ def test_what_would_fail_at_the_end_is_refused_at_the_beginning(
 ) -> None:
     with pytest.raises(InputError, match=words):
         run_toy(toy, spark, output={"work": str(tmp_path), **output})
+
+
+def test_a_catalogue_without_a_run_is_named(spark: SparkSession, schema: str) -> None:
+    with pytest.raises(InputError, match=r"^run: .*oc_runs"):
+        ocspark.open_run(f"table:{schema}.oc")
 
 
 def test_a_table_with_other_columns_is_refused(spark: SparkSession, schema: str) -> None:

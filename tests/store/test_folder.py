@@ -19,7 +19,7 @@ from ocspark.errors import OutputError
 from ocspark.names import cluster_key
 from ocspark.store.files import FileWriter, TableWriters
 from ocspark.store.folder import TASKS, RunFolder, do_work, empty_table, files_of
-from ocspark.tables.fields import KEY
+from ocspark.tables.star import KEY
 from tests.store.session_here import SessionHere, tasks_here
 from tests.store.stars import STARS, do, rows_of, works, write_stars
 

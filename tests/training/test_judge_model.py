@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from sklearn.metrics import roc_auc_score
 
 from ocspark.errors import InputError
+from ocspark.store.finished_run import open_run
 from ocspark.training.judge_model import SUPPORT_DRAWS, judge_model
 
 
@@ -23,7 +24,7 @@ def truth(toy, tmp_path_factory):
 @pytest.fixture(scope="module")
 def judged(finished, truth, spark, tmp_path_factory):
     output = tmp_path_factory.mktemp("judgement")
-    return judge_model(spark, finished.path, truth, str(output)), output
+    return judge_model(spark, open_run(finished.path), truth, str(output)), output
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,6 @@ def test_it_is_written_and_drawn(judged):
 
 def test_an_unfinished_run_or_a_missing_truth_is_refused(spark, finished, tmp_path):
     with pytest.raises(InputError, match="--run"):
-        judge_model(spark, str(tmp_path), "x", str(tmp_path / "o"))
+        open_run(str(tmp_path))
     with pytest.raises(InputError, match="--truth"):
-        judge_model(spark, finished.path, str(tmp_path / "x"), str(tmp_path / "o"))
+        judge_model(spark, open_run(finished.path), str(tmp_path / "x"), str(tmp_path / "o"))

@@ -1,0 +1,102 @@
+"""A job's claim on its output folder: a note of what it holds, a lock while work goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ocspark import storage
+from ocspark.errors import InputError
+from ocspark.store.files import telling_full_disk
+from ocspark.store.lock import Lock, hold_lock
+
+#: In a claimed folder: what it holds follows from what; the lock.
+NOTE, LOCK = "_inputs.json", "_lock"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a job wants a folder for.
+
+    Attributes
+    ----------
+    path : str
+        The folder.
+    note : mapping
+        What the result follows from, so that work on the same goes on and other work is refused;
+        JSON can hold it. A job that replaces its earlier results notes what they are only.
+    what : str
+        What the folder is to hold, such as "a training set".
+    option : str
+        What errors call the folder.
+    expected : str
+        What they tell to give in its place.
+    """
+
+    path: str
+    note: Mapping[str, Any]
+    what: str
+    option: str = "--output"
+    expected: str = "another folder"
+
+    def check(self) -> None:
+        """Refuse a folder with something else in it; nothing is written.
+
+        Raises
+        ------
+        InputError
+            If it is a file, holds results of other inputs, or what is none of ours.
+        """
+        if storage.is_file(self.path):
+            raise InputError(f"{self.option}: {self.path}: is a file; expected a folder")
+        if storage.exists(storage.join(self.path, NOTE)):
+            before = self._read()
+            if before is not None and before != json.loads(json.dumps(self.note)):
+                raise InputError(
+                    f"{self.option}: {self.path}: holds {self.what} of other inputs or settings, "
+                    f"or of another version; expected {self.expected}"
+                )
+        elif any(not name.startswith(LOCK) for name in storage.list_names(self.path)):
+            raise InputError(
+                f"{self.option}: {self.path}: is not empty and does not hold {self.what}; "
+                "expected a new or empty folder"
+            )
+
+    @contextmanager
+    def hold(self) -> Iterator[Lock]:
+        """Have the folder for oneself while the block runs, and leave the note in it.
+
+        Yields
+        ------
+        Lock
+            Its `confirm` says whether the folder is still ours.
+
+        Raises
+        ------
+        InputError
+            See `check`.
+        BusyError
+            If another process is at work there.
+        OutputError
+            If there is no room, now or in the block.
+        """
+        self.check()
+        with telling_full_disk(self.path):
+            storage.make_directory(self.path)
+            with hold_lock(storage.join(self.path, LOCK)) as lock:
+                self.check()  # another may have begun meanwhile
+                if self._read() is None:
+                    text = json.dumps(self.note, indent=1)
+                    storage.write_file(storage.join(self.path, NOTE), text)
+                yield lock
+
+    def _read(self) -> Any:
+        """Return the note in the folder, None if there is none or only part of it."""
+        path = storage.join(self.path, NOTE)
+        try:
+            return json.loads(storage.read_text(path)) if storage.exists(path) else None
+        except ValueError:
+            return None
