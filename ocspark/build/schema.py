@@ -143,7 +143,11 @@ def report_schema(path: str, schema: pa.Schema, release: Release) -> SchemaRepor
             continue
         label = name if spellings == (name,) else f"{name} ({' or '.join(spellings)})"
         if name in release.needed:
-            like = difflib.get_close_matches(spellings[0], report.unexpected, 3, 0.6)
+            like = dict.fromkeys(
+                other
+                for word in (name, *spellings)
+                for other in difflib.get_close_matches(word, report.unexpected, 3, 0.6)
+            )
             hint = f"; like it: {', '.join(like)}" if like else ""
             report.missing.append(f"{label}, for {_USES[BY_NAME[name].use]}{hint}")
         else:
