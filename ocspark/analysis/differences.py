@@ -181,6 +181,10 @@ def _stars(spark: SparkSession, run: FinishedRun, clusters: pd.DataFrame) -> Dat
     )
     names = spark.createDataFrame(pa.Table.from_pandas(own, preserve_index=False))
     stars = run.read(spark, "candidates").join(F.broadcast(names), "cluster")
+    # votes are of all samples, also where the network had to judge only some
+    all_samples = F.lit(int(run.record["settings"]["membership"]["n_samples"]))
+    drawn = F.when(F.col("n_samples") > 0, F.greatest("n_samples", all_samples)).otherwise(0)
+    stars = stars.withColumn("n_samples", drawn)
     return stars.select(F.col("name").alias("cluster"), *_STAR)
 
 
