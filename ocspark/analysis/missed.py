@@ -39,6 +39,8 @@ from ocspark.tables.fields import Field, struct
 _ID_ORDER, _ID_SHIFT = 12, 35
 #: What the mirror adds to a listed star: the columns after the list's own.
 _JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
+#: Columns of candidates, which these stars are not.
+_OF_CANDIDATES = ("probability", "is_training_member")
 
 
 def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[str, NDArray]:
@@ -163,4 +165,5 @@ def _judged_batch(
     columns["raw_parallax"] = stars["parallax"]
     columns |= judge(columns, model, cone)
     columns["in_mirror"] = columns["kept"] = np.ones(len(stars["source_id"]), dtype=bool)
-    return to_batch(pick(columns, fields), fields)
+    there = pick(columns, [field for field in fields if field.name not in _OF_CANDIDATES])
+    return to_batch(there, fields, _OF_CANDIDATES)

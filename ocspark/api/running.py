@@ -137,8 +137,8 @@ def plan(
     >>> ocspark.plan(run.settings, model="mock_g21")
     run run-... is new, in runs/two/...
     2 clusters with a cone; taken over from: run-..., finished ...
-                     reused   redone     copies (done)      units (done)         mirror rows
-    search                2        0             1 (0)                 -                   -
+                     reused   redone     copies (done)   portions (done)         mirror rows
+    search                2        0             3 (0)                 -                   -
     characterise          2        0             2 (0)                 -                   -
     membership            0        2             0 (0)             ...
     redone, because of

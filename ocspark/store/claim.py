@@ -84,14 +84,20 @@ class Claim:
             If there is no room, now or in the block.
         """
         self.check()
-        with telling_full_disk(self.path):
-            storage.make_directory(self.path)
-            with hold_lock(storage.join(self.path, LOCK)) as lock:
-                self.check()  # another may have begun meanwhile
-                if self._read() is None:
-                    text = json.dumps(self.note, indent=1)
-                    storage.write_file(storage.join(self.path, NOTE), text)
-                yield lock
+        is_new = not storage.exists(self.path)
+        try:
+            with telling_full_disk(self.path):
+                storage.make_directory(self.path)
+                with hold_lock(storage.join(self.path, LOCK)) as lock:
+                    self.check()  # another may have begun meanwhile
+                    if self._read() is None:
+                        text = json.dumps(self.note, indent=1)
+                        storage.write_file(storage.join(self.path, NOTE), text)
+                    yield lock
+        except InputError:
+            if is_new and storage.list_names(self.path) == [NOTE]:
+                storage.remove_directory(self.path)  # bad input leaves nothing behind
+            raise
 
     def _read(self) -> Any:
         """Return the note in the folder, None if there is none or only part of it."""

@@ -180,7 +180,7 @@ def test_a_run_on_objects_stops_goes_on_and_is_taken_over_from_with_the_same_bit
     own = {path.removeprefix(f"{run.path}/") for path in storage.list_files(run.path, True)}
     folders = {name.split("/")[0] for name in own if "/" in name}
     tables = {"candidates", "non_members", "training_members", "clusters"}
-    assert folders == tables | {"_search", "_counts", "_cells", "_lacking", "_models"}
+    assert folders == tables | {"_search", "_counts", "_cells", "_lacking", "_cones", "_models"}
     assert storage.read_text(f"{root}/latest").strip() == run.record["run_id"]
     assert_same_bits(finished.path, fetched(run, tmp_path / "first"))
     assert run_full_catalogue(stored, spark_with_store).already_finished

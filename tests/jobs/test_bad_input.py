@@ -154,7 +154,7 @@ CASES: dict[str, tuple[Spoil, list[str]]] = {
     ),
     "a mirror of another release": (
         lambda f: {"release": "dr4"},
-        ["part-0", "tentative_parallax_bias are missing", "astrometric_params_solved", "like dr3"],
+        ["part-0", "tentative_parallax_bias is missing", "astrometric_params_solved", "like dr3"],
     ),
     "a column of another release": (
         spoil_mirror(lambda t: t.assign(tentative_parallax_bias=0.0)),

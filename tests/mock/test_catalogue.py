@@ -16,7 +16,8 @@ TWO_PARAMETERS, FIVE_PARAMETERS, SIX_PARAMETERS = 3, 31, 95  # Gaia's codes
 
 
 def _equal(one, other) -> bool:
-    return all(np.array_equal(one[n], other[n], equal_nan=True) for n in SOURCE_TYPES)
+    same = (np.array_equal(one[n], other[n], equal_nan=True) for n in one)
+    return one.keys() == other.keys() and all(same)
 
 
 def _cells(catalogue: MockCatalogue) -> list[tuple[int, int]]:
@@ -28,7 +29,7 @@ def _cells(catalogue: MockCatalogue) -> list[tuple[int, int]]:
 def sky(catalogue: MockCatalogue):
     """All sources, as one table."""
     cells = [catalogue.cell(*cell) for cell in _cells(catalogue)]
-    return {name: np.concatenate([cell[name] for cell in cells]) for name in SOURCE_TYPES}
+    return {name: np.concatenate([cell[name] for cell in cells]) for name in cells[0]}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,10 @@ def test_there_are_at_least_as_many_sources_as_asked_for(sky):
 
 def test_columns_have_gaias_types(sky):
     assert {name: values.dtype for name, values in sky.items()} == {
-        name: np.dtype(dtype) for name, dtype in SOURCE_TYPES.items()
+        name: np.dtype(dtype)
+        for name, dtype in SOURCE_TYPES.items()
+        # the bias is DR4's; fluxes are of releases whose magnitude errors come from them
+        if "flux" not in name and name != "parallax_bias"
     }
 
 
