@@ -42,7 +42,9 @@ def test_members_are_found_with_published_weights(
     warnings = run.record["warnings"]
     assert [text in caplog.text for text in warnings] == [True] * len(warnings)
     lacking = [text for text in warnings if "sources in the cones" in text]
-    assert all("phot_bp" in text or "phot_rp" in text for text in lacking)
+    # faint sources have no colour, and some binaries of DR4 no correlations
+    expected = ["phot_bp", "phot_rp"] + ["_corr"] * (release == "dr4")
+    assert all(any(name in text for name in expected) for text in lacking)
     if release == "dr3":
         assert warnings == lacking
         return
