@@ -1,8 +1,9 @@
 """A rehearsal of a run on DR3: the whole job on a slice as crowded, and what all of it would take.
 
 ``make rehearse [CLUSTERS=100]`` makes the slice under ``runs/rehearsal``, runs the job on it with
-default settings, and prints what was measured. The benchmark of this name compares it with fixed
-sampling on ``OCSPARK_BENCH_CLUSTERS`` clusters (2 by default).
+default settings, and prints what was measured. A task's seconds are the clock's: whatever else the
+machine does is in them. The benchmark of this name compares the job with one that judges all
+samples, on ``OCSPARK_BENCH_CLUSTERS`` clusters (2 by default).
 """
 
 from __future__ import annotations
