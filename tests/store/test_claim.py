@@ -48,6 +48,16 @@ def test_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_bad_input_leaves_no_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="bad"), claim(tmp_path / "new").hold():
+        raise InputError("bad")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(InputError, match="bad"), claim(tmp_path / "new").hold():
+        (tmp_path / "new" / "part.parquet").write_text("")
+        raise InputError("bad")
+    assert (tmp_path / "new" / NOTE).exists()
+
+
 def test_two_jobs_do_not_share_a_folder(tmp_path: Path) -> None:
     with claim(tmp_path).hold(), pytest.raises(BusyError), claim(tmp_path).hold():
         pass
