@@ -35,9 +35,9 @@ class ClusterGroup:
     Attributes
     ----------
     keys : tuple of int
-        Clusters whose search is new: their pieces are laid out.
+        Those of them whose search is new: their pieces are laid out.
     characterised : frozenset of int
-        Clusters to characterise.
+        All of them.
     found, cells : tuple of str
         Files with listed members that were found, and with counts by cell.
     """
@@ -65,9 +65,7 @@ class Characterise:
     def __call__(self, group: ClusterGroup, writers: TableWriters) -> Mapping[str, Any]:
         """Write the clusters' stars and counts by cluster, their models and training members."""
         fresh = frozenset(group.keys)
-        found = read_clusters(
-            self.root, group.found, fresh | group.characterised, SEARCH, ["source_id"]
-        )
+        found = read_clusters(self.root, group.found, group.characterised, SEARCH, ["source_id"])
         by_key = {int(key): rows for key, rows in found.to_pandas().groupby("cluster_key")}
         for batch in _only(found, fresh).to_batches():
             writers.add(SEARCH_TABLE, batch)

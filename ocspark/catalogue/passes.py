@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from ocspark import storage
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
@@ -26,7 +25,7 @@ from ocspark.mirror.scan import Scan
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
 from ocspark.store.files import TableFile, TableWriters
-from ocspark.store.folder import TASKS, RunFolder, Work, digest
+from ocspark.store.folder import RunFolder, Work, digest, write_manifest
 from ocspark.store.manifests import Manifest
 from ocspark.store.tasks import attempt, max_attempts, raise_faults
 
@@ -139,15 +138,13 @@ class MirrorPass:
         manifests = folder.kept_manifests(self.step, self.title, works, "ranges")
         for work in works:
             if work.key not in manifests.manifests:
-                manifest = self._search_ranges(spark, folder, process, work)
-                path = folder.path(TASKS, self.step, f"{work.key}.json")
-                storage.write_file(path, json.dumps(manifest))
+                self._search_ranges(spark, folder, process, work)
                 manifests.look()
         return [manifests.manifests[work.key] for work in works]
 
     def _search_ranges(
         self, spark: SparkSession, folder: RunFolder, process: Process, work: Work
-    ) -> Manifest:
+    ) -> None:
         started = time.monotonic()
         shipped = ship(spark, (process, folder.root, work.key, self.columns))
         frame = read_rows(spark, work.item.files, self.columns).mapInArrow(
@@ -160,15 +157,8 @@ class MirrorPass:
         for result in results:
             for name, value in result["facts"].items():
                 facts[name] = facts.get(name, 0) + value
-        return {
-            "key": work.key,
-            "work": work.digest,
-            "rows": work.rows,
-            "files": [file for result in results for file in result["files"]],
-            "seconds": round(time.monotonic() - started, 3),
-            "retries": 0,
-            **facts,
-        }
+        files = [file for result in results for file in result["files"]]
+        write_manifest(folder.root, self.step, work, files, time.monotonic() - started, facts)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ocspark.posterior.footprint import cone_cell_order
 from ocspark.selection.cone import Cones, Stretch, find_pairs
 from ocspark.selection.listed_members import Listed
-from ocspark.sky.cover import cover_order, pixel_ranges
+from ocspark.sky.cover import pixel_ranges
 from ocspark.store.files import TableWriters
 from ocspark.tables.arrow import split_by_key, to_batch
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH, cone_fields
@@ -22,8 +23,6 @@ from ocspark.tables.source_columns import NOT_IN_EVERY_RELEASE
 FOUND_PIECES, CELL_PIECES = "_pieces_search", "_pieces_cells"
 #: Counts by chunk, and counts of sources by what they lack.
 COUNT_TABLE, LACKING_TABLE = "_counts", "_lacking"
-#: Cells along a cone's radius, at least.
-CELLS_PER_RADIUS = 32
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class FindListed:
         parts: list[tuple[NDArray[np.int64], ...]] = []
         for cone in np.unique(cover.cone[overlaps]):
             radius = float(table["radius_deg"].iloc[cone])
-            order = cover_order(radius, CELLS_PER_RADIUS)
+            order = cone_cell_order(radius)
             cells = self._cells_of(int(cone), order)
             low, high = pixel_ranges(order, cells)
             n = np.searchsorted(healpix_29, high) - np.searchsorted(healpix_29, low)

@@ -220,7 +220,7 @@ class RunStages:
             carried_digest(inputs),
             sorted(file.sha256 for file in written if file.table == MODEL_TABLE),
         ]
-        counts = None if inputs.is_table else count_costs(self._counts, models, cones)
+        counts = None if inputs.is_table else count_costs(self._counts, models)
         step = _pass(inputs, "membership", "pass 2 (membership)", cones, also, counts, carry=True)
         process = EvaluateCandidates(cones, evaluation, others)
         self._take("membership", step.run(self._spark, self._folder, process))

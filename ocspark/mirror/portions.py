@@ -23,7 +23,7 @@ FEWEST_ROWS, MOST_ROWS = 100_000, 1_000_000
 MANY = 300
 #: Pairs of source and cone: what a portion has at least where there are fewer than `MANY`, and
 #: about how many it has at most.
-FEWEST_PAIRS, MOST_PAIRS = 500, 50_000
+FEWEST_PAIRS, MOST_PAIRS = 500, 200_000
 #: Rows that are read in the time which one pair takes to be judged.
 _ROWS_PER_PAIR = 200.0
 

@@ -234,20 +234,40 @@ def do_work(root: str, step: str, function: TaskFunction, work: Work) -> str:
     except BaseException:
         writers.discard()
         raise
-    manifest = {
-        "key": work.key,
-        "work": work.digest,
-        "rows": work.rows,
-        "files": [file.as_json() for file in files],
-        "seconds": round(time.monotonic() - started, 3),
-        "retries": attempt_number(),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        **facts,
-    }
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    listed = [file.as_json() for file in files]
+    own = {"retries": attempt_number(), "peak_mb": peak_mb}
+    write_manifest(root, step, work, listed, time.monotonic() - started, {**own, **facts})
+    return ""
+
+
+def write_manifest(
+    root: str,
+    step: str,
+    work: Work,
+    files: Sequence[Mapping[str, Any]],
+    seconds: float,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write down that a work is done: from now on it counts.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the run.
+    step : str
+    work : Work
+    files : sequence of mapping
+        What it wrote, as `TableFile.as_json` gives it.
+    seconds : float
+    facts : mapping
+        More to record; JSON can hold it.
+    """
+    done = {"key": work.key, "work": work.digest, "rows": work.rows, "files": list(files)}
+    manifest = {**done, "seconds": round(seconds, 3), **facts}
     path = storage.join(root, TASKS, step, f"{work.key}.json")
     with telling_full_disk(path):
         storage.write_file(path, json.dumps(manifest))
-    return ""
 
 
 def files_of(manifests: Iterable[Mapping[str, Any]]) -> list[TableFile]:
