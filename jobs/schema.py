@@ -1,4 +1,4 @@
-"""Which columns of a file, folder, mirror or table a release needs and does not find there.
+"""List the columns of a file, folder, mirror or table that do not fit a release.
 
 ``ocspark schema PATH [--release R]`` reads one header or footer, whatever the size. Exit code 0:
 it can be read as the release; 2: it cannot, or there is nothing to read.

@@ -1,4 +1,4 @@
-"""What a run misses and what it takes in by mistake: mock twins of its clusters, planted and found.
+"""Measure what a run misses and takes in by mistake: mock twins of its clusters, planted and found.
 
 ``spark-submit jobs/selection_function.py --config my.yaml --output selection --copies 4``
 """

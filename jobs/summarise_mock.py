@@ -1,4 +1,4 @@
-"""What a run on a mock found, against the truth: ``spark-submit jobs/summarise_mock.py``."""
+"""Compare what a run on a mock found with the truth: ``spark-submit jobs/summarise_mock.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of the candidates of two runs, joined: noise or not, reasons, counts (Spark)."""
+"""Classify changes between the candidates of two runs: noise or not, reasons, counts (Spark)."""
 
 from __future__ import annotations
 

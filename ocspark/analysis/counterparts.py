@@ -1,4 +1,4 @@
-"""Which star of the new release a star of the old one is: a neighbourhood table, in Spark."""
+"""Match stars of two Gaia releases through a neighbourhood table (Spark)."""
 
 from __future__ import annotations
 

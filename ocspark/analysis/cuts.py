@@ -1,4 +1,4 @@
-"""What is counted at a cut: both sides, their overlap, reasons, spreads, confusion (method §11)."""
+"""Count stars at a cut: both sides, their overlap, reasons, spreads, confusion (method §11)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _N_BINS = 10
 
 @dataclass(frozen=True)
 class Cut:
-    """Which stars are compared: p at least `probability` on both sides, f_R and G below limits."""
+    """The stars to compare: p at least `probability` on both sides, f_R and G below limits."""
 
     name: str
     probability: float

@@ -1,4 +1,4 @@
-"""What a comparison wrote, read back."""
+"""Read back what a comparison wrote."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class ClusterGroup:
 
 @dataclass(frozen=True)
 class Characterise:
-    """What a task does with a group of clusters.
+    """Characterise a group of clusters: the function of a task.
 
     Attributes
     ----------

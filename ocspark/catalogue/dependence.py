@@ -1,4 +1,4 @@
-"""What the rows of each cluster depend on, stage by stage, so that only changes are done again.
+"""Tell what each cluster's rows depend on, stage by stage, so that only changes are done again.
 
 Clusters share nothing but what is the same for all: keys are hashes of names, every draw is keyed
 by cluster and source, and a source in two cones has a row for each. So a cluster's rows are the

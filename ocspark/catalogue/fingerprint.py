@@ -1,4 +1,4 @@
-"""What a run depends on, and the id that stands for it."""
+"""Make the fingerprint of what a run depends on, and its id."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class RunInputs:
 
     @cached_property
     def file_names(self) -> list[str]:
-        """What names each of `files` inside the mirror or its overlay."""
+        """Names of `files` inside the mirror or its overlay."""
         return [file.file.name for file in self.files]
 
     @property

@@ -42,7 +42,7 @@ class ClusterPieces:
 
 @dataclass(frozen=True)
 class LayOut:
-    """What a task does with a few clusters.
+    """Lay out a few clusters: the function of a task.
 
     Attributes
     ----------

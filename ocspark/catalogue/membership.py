@@ -19,7 +19,7 @@ PIECES = {"candidates": "_pieces_candidates", "non_members": "_pieces_non_member
 
 @dataclass(frozen=True)
 class EvaluateCandidates:
-    """What pass 2 does with the sources that a task reads.
+    """Evaluate the candidates among the sources that a task reads (pass 2).
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a run would do and why, without doing any of it."""
+"""Plan a run: say what it would do and why, without doing any of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StagePlan:
 
 @dataclass(frozen=True, repr=False)
 class RunPlan:
-    """What a run would do; it shows itself as lines for people.
+    """The plan of a run; it shows itself as lines for people.
 
     Attributes
     ----------

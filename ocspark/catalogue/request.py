@@ -1,4 +1,4 @@
-"""What a run of the main job is asked for: its inputs, its id, its place, what it takes over."""
+"""Prepare a run of the main job: its inputs, its id, its place, what it takes over."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _open(path: str, run_id: str) -> BaseRun | str:
 
 @dataclass(frozen=True)
 class Reuse:
-    """What a run does again, stage by stage and cluster by cluster, and why.
+    """The clusters that a run does again, stage by stage, and why.
 
     Attributes
     ----------
@@ -229,7 +229,7 @@ def _group_by_bytes(files: Sequence[_Kept]) -> list[list[_Kept]]:
 
 @dataclass(frozen=True)
 class CopyUnchanged:
-    """What a task does with some files of the earlier run, whose folder is `source`."""
+    """Copy what is kept of some files of the earlier run, whose folder is `source`."""
 
     source: str
 

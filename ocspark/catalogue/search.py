@@ -27,7 +27,7 @@ COUNT_TABLE, LACKING_TABLE = "_counts", "_lacking"
 
 @dataclass(frozen=True)
 class FindListed:
-    """What pass 1 does with the sources that a task reads.
+    """Find listed members among the sources that a task reads, and count (pass 1).
 
     Attributes
     ----------

@@ -121,7 +121,7 @@ class RunStages:
 
     @property
     def portions(self) -> list[dict[str, Any]]:
-        """What each task did, for run.json."""
+        """The manifests of all tasks, for run.json."""
         return [
             {"step": step, **manifest, "files": [_without_clusters(f) for f in manifest["files"]]}
             for step, manifests in self._manifests.items()

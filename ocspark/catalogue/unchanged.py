@@ -1,4 +1,4 @@
-"""Whether the inputs are still what a run began with, looked at again before it is published."""
+"""Check, before a run is published, that its inputs are still those that it began with."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Portion:
-    """What one task reads: its pieces, their rows, and how dear it is beside others."""
+    """The pieces that one task reads, their rows, and how dear it is beside others."""
 
     pieces: tuple[Piece, ...]
     rows: int

@@ -1,1 +1,1 @@
-"""How work is stored and found again, for every job alike: folders, tasks, manifests."""
+"""Store work and find it again, for every job alike: folders, tasks, manifests."""

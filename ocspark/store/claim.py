@@ -19,7 +19,7 @@ NOTE, LOCK = "_inputs.json", "_lock"
 
 @dataclass(frozen=True)
 class Claim:
-    """What a job wants a folder for.
+    """A job's claim on a folder.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ TASKS = "_tasks"
 
 @dataclass(frozen=True)
 class Work:
-    """What one task of a step is to do.
+    """The work of one task of a step.
 
     Attributes
     ----------

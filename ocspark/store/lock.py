@@ -260,7 +260,7 @@ def _describe(text: str) -> str:
 
 
 def _has_ended(content: dict[str, Any]) -> bool | None:
-    """Whether the process that wrote a lock has ended; None if that cannot be known from here."""
+    """Say whether a lock's process has ended; None if that cannot be known from here."""
     pid, machine = content.get("pid"), _machine()
     if not machine or content.get("machine") != machine or not isinstance(pid, int):
         return None

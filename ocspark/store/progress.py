@@ -1,4 +1,4 @@
-"""What is seen while work goes on: ocspark's messages, and one line that tells how far it is."""
+"""Show ocspark's messages while work goes on, and one line that tells how far it is."""
 
 from __future__ import annotations
 
