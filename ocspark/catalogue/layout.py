@@ -9,12 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.errors import InputError
 from ocspark.store.files import TableWriters
 from ocspark.store.pieces import read_clusters
-from ocspark.tables.candidates import NON_MEMBERS, candidate_fields
-from ocspark.tables.fields import Field
+from ocspark.tables.candidates import NON_MEMBERS, candidate_fields, evaluated_fields
+from ocspark.tables.fields import Field, struct
 
 #: Probabilities from which on candidates are counted, by the count's name.
 LEVELS = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
@@ -57,7 +58,7 @@ class LayOut:
 
     def __call__(self, clusters: Sequence[ClusterPieces], writers: TableWriters) -> dict[str, Any]:
         """Write each cluster's rows as one file a table, sorted by source_id."""
-        tables = {"candidates": candidate_fields(self.carried), "non_members": NON_MEMBERS}
+        tables = {"candidates": evaluated_fields(self.carried), "non_members": NON_MEMBERS}
         for table, fields in tables.items():
             names = sorted({name for cluster in clusters for name in cluster.pieces.get(table, ())})
             if not names:
@@ -70,10 +71,21 @@ class LayOut:
                     continue
                 _check_unique(rows, cluster.cluster)
                 counts = _count(rows) if table == "candidates" else {}
+                if table == "candidates":
+                    rows = self._with_posterior(rows)
                 metadata = {"device": cluster.device} if cluster.device else None
                 rows = rows.replace_schema_metadata(metadata)
                 writers.write(table, file_stem(cluster.cluster), rows, counts)
         return {}
+
+    def _with_posterior(self, rows: pa.Table) -> pa.Table:
+        """Return candidates with the columns of the posterior, which are null."""
+        schema = to_arrow_schema(struct(candidate_fields(self.carried)))
+        columns = [
+            rows[field.name] if field.name in rows.schema.names else pa.nulls(len(rows), field.type)
+            for field in schema
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
 
 
 def file_stem(cluster: str) -> str:

@@ -22,7 +22,7 @@ from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.arrow import pick, split_by_cluster, to_batch
-from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS
+from ocspark.tables.candidates import EVALUATED, NON_MEMBERS
 from ocspark.tables.fields import Field
 
 #: Place of a star in its record batch.
@@ -134,7 +134,7 @@ def evaluate_candidates(
     Yields
     ------
     RecordBatch
-        `candidate_fields` of one cluster, with ``device`` in the schema's metadata.
+        `evaluated_fields` of one cluster, with ``device`` in the schema's metadata.
     """
     device = {"device": context.device_name()}
     carried = batch.select([carried_name(f.name) for f in context.carried])
@@ -142,7 +142,7 @@ def evaluate_candidates(
     own = own.append_column(_ROW, pa.array(np.arange(batch.num_rows)))
     for model, stars in split_by_cluster(own, context.models):
         columns = _evaluate_stars(stars, model, context, non_members)
-        result = to_batch(pick(columns, CANDIDATES), CANDIDATES)
+        result = to_batch(pick(columns, EVALUATED), EVALUATED)
         rows = carried.take(pa.array(columns[_ROW]))
         for field, values in zip(context.carried, rows.columns, strict=True):
             result = result.append_column(field.name, values)

@@ -29,7 +29,7 @@ from ocspark.store.files import TableWriters
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, files_of
 from ocspark.tables.arrow import to_batch
-from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.candidates import EVALUATED
 from ocspark.tables.selection_function import CONE_COUNTS
 
 #: Tables of the offset search.
@@ -77,7 +77,7 @@ def search_offsets(
 ) -> None:
     """Run the real clusters' own search where their twins are, in the mirror without twins.
 
-    Tables `OFFSETS` (`CANDIDATES` with p >= 0.1, under the twins' names) and `OFFSET_CONES`
+    Tables `OFFSETS` (`EVALUATED` with p >= 0.1, under the twins' names) and `OFFSET_CONES`
     (`CONE_COUNTS`) are written in `folder`; what is there already is kept.
 
     Parameters
@@ -108,7 +108,7 @@ def search_offsets(
         [depends_on, expected_device(membership.device, spark)],
     )
     manifests = search.run(spark, folder, EvaluateOffsets(cones, evaluation))
-    folder.finish_tables(files_of(manifests), {OFFSETS: CANDIDATES, OFFSET_CONES: CONE_COUNTS})
+    folder.finish_tables(files_of(manifests), {OFFSETS: EVALUATED, OFFSET_CONES: CONE_COUNTS})
 
 
 def count_offset_cones(folder: RunFolder) -> dict[int, int]:

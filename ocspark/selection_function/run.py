@@ -44,7 +44,7 @@ from ocspark.storage import is_table
 from ocspark.store.claim import NOTE, Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
-from ocspark.tables.candidates import CANDIDATES
+from ocspark.tables.candidates import EVALUATED
 from ocspark.tables.fields import Field
 from ocspark.tables.mirror import MOCK_TRUTH
 from ocspark.tables.selection_function import (
@@ -239,7 +239,7 @@ class _Measurement:
         names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
         candidates = found.read(self._spark, "candidates")
         counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
-        counts = counts.unionByName(count_offsets(self._read(OFFSETS, CANDIDATES)))
+        counts = counts.unionByName(count_offsets(self._read(OFFSETS, EVALUATED)))
         cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]
         table = counts.toPandas().sort_values(cells, ignore_index=True)
         self._write("counts", table, SELECTION_COUNTS)

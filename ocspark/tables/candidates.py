@@ -1,4 +1,4 @@
-"""Tables of pass 2: candidates with their probabilities, and the other stars."""
+"""Tables of stars: candidates with their probabilities, and the other stars of the cones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ocspark.errors import InputError
 from ocspark.tables.fields import BOOL, DOUBLE, INT, Field
 from ocspark.tables.star import STAR
 
-CANDIDATES = [
+#: Candidates as pass 2 leaves them.
+EVALUATED = [
     *STAR,
     Field("probability", DOUBLE, "", "Fraction of samples the network calls member"),
     Field("mean_logit", DOUBLE, "", "Mean over samples of member minus non-member logit"),
@@ -21,6 +22,15 @@ CANDIDATES = [
     Field("errors_mended", BOOL, "", "Errors or correlations that cannot be were replaced"),
     Field("is_training_member", BOOL, "", "Training member of the list (method §3)"),
 ]
+
+#: What the posterior adds; null where the cluster has none and beyond the radius it is fitted in.
+POSTERIOR = [
+    Field("posterior", DOUBLE, "", "Probability to be a member, by cluster and field as fitted"),
+    Field("posterior_low", DOUBLE, "", "Lower end of the 95 % interval of posterior"),
+    Field("posterior_high", DOUBLE, "", "Upper end of the 95 % interval of posterior"),
+]
+
+CANDIDATES = [*EVALUATED, *POSTERIOR]
 
 NON_MEMBERS = STAR
 _CARRIED_TYPES = {
@@ -52,6 +62,11 @@ def candidate_fields(carried: Sequence[Field]) -> list[Field]:
             raise InputError(f"output.columns: {field.name}: candidates have such a column anyway")
         taken.add(field.name.lower())
     return [*CANDIDATES, *carried]
+
+
+def evaluated_fields(carried: Sequence[Field]) -> list[Field]:
+    """Return the columns of candidates as pass 2 leaves them, with those carried along."""
+    return [*EVALUATED, *carried]
 
 
 def carried_record(carried: Sequence[Field]) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, CONES
 from ocspark.tables.fields import Field
+from ocspark.tables.posterior import LUMINOSITY_FUNCTIONS
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH
 
 #: What a run is made for.
@@ -19,6 +20,7 @@ RESULT_TABLES: dict[str, list[Field]] = {
     "candidates": CANDIDATES,
     "training_members": TRAINING_MEMBERS,
     "clusters": CLUSTERS,
+    "luminosity_functions": LUMINOSITY_FUNCTIONS,
     "non_members": NON_MEMBERS,
 }
 #: And what it keeps for later runs.
