@@ -155,6 +155,12 @@ class Release(_Part):
         numbers = [re.match(r"dr(\d+)", name, re.IGNORECASE) for name in names]
         return next((found[1] for found in numbers if found), self.name)
 
+    @property
+    def passbands(self) -> str:
+        """Number of the data release whose passbands extinctions are for; "" if it is not told."""
+        found = re.search(r"GAIA(\d)", self.extinction.passbands[0])
+        return found[1] if found else ""
+
     @cached_property
     def uses(self) -> frozenset[Use]:
         """What its sources are used for; see `SourceColumn.use`."""

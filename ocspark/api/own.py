@@ -159,7 +159,9 @@ def find_members(
     }
     settings = settings_of(sections, places)
     _write(settings.clusters.path, pd.DataFrame([cluster], columns=list(CLUSTER_COLUMNS)))
-    read_clusters(settings.clusters.path, {})  # a value out of range is named before Spark starts
+    fault = read_clusters(settings.clusters.path, {}).table["fault"].iloc[0]
+    if fault:  # named before Spark starts, as a value out of range is
+        raise InputError(f"find_members: {name!r}: {fault}")
     session = spark or get_session(APPLICATION)
     if first_members is None:
         first = _first_members(session, settings, cluster)

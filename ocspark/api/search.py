@@ -13,7 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.api.running import APPLICATION
 from ocspark.errors import InputError
+from ocspark.inputs.clusters import UNITS
 from ocspark.inputs.files import numeric_column, read_table
+from ocspark.inputs.plausible import check_positions
 from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key
 from ocspark.release import load_release
@@ -25,6 +27,7 @@ from ocspark.tables.run import found_fields
 #: A motion cut's centre and half-width, all or none of each group.
 _CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}
 _COLUMNS = ("ra", "dec", "radius_deg", *_CUTS["parallax"], *_CUTS["motion"])
+_UNITS = {**UNITS, "parallax_limit": "mas", "pm_limit": "mas/yr"}
 
 
 def search(
@@ -107,11 +110,13 @@ def _cones(table: pd.DataFrame, radius_deg: float | None) -> tuple[Cones, dict[i
     table = table.reset_index(drop=True)
     if radius_deg is not None:
         table = table.assign(radius_deg=radius_deg)
+        table.attrs["units"] = {**table.attrs.get("units", {}), "radius_deg": "deg"}
     values = {name: _column(table, name) for name in _COLUMNS}
     labels = table["cluster"] if "cluster" in table else pd.Series(range(len(table)))
     names = {cluster_key(str(label)): str(label) for label in labels}
     if len(names) < len(table):
         raise InputError("positions: column cluster: a name is there twice; expected each once")
+    check_positions(values["ra"], values["dec"], table.attrs.get("units", {}), "positions")
     radius = values["radius_deg"]
     cones = pd.DataFrame(
         {
@@ -134,7 +139,7 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
         return np.full(len(table), np.inf if name.endswith("_limit") else 0.0)
     if name not in table:
         raise InputError(f"positions: column {name} is missing; {', '.join(group)} go together")
-    values = numeric_column(table, name, "positions", "search").to_numpy()
+    values = numeric_column(table, name, "positions", "search", _UNITS[name]).to_numpy()
     low, high = {"dec": (-90.0, 90.0), "ra": (-360.0, 720.0), "radius_deg": (0.0, 90.0)}.get(
         name, (0.0 if name.endswith("_limit") else -np.inf, np.inf)
     )

@@ -166,6 +166,12 @@ class RunInputs:
                 f"release {release} is a draft: columns, codes and calibrations are from "
                 "announcements, not from the published data model"
             )
+        isochrones, own = self.isochrones.passbands, self.release.passbands
+        if isochrones and own and isochrones != own:
+            found.append(
+                f"the isochrones are in passbands of Gaia (E)DR{isochrones}, those of {release} "
+                f"are DR{own}'s"
+            )
         if network.release and network.release != release:
             found.append(
                 f"the weights {network.name} were trained on {network.release}, and are used on "
@@ -236,6 +242,11 @@ def read_inputs(
         own=bool(own.any()),
         default=not own.all(),
     )
+    if isochrones.passbands > release.passbands > "":
+        raise InputError(
+            f"isochrones.path: {settings.isochrones.path}: in passbands of Gaia "
+            f"DR{isochrones.passbands}; expected (E)DR{release.passbands}'s for {release.name}"
+        )
     if is_table(settings.mirror.path):
         spark = spark or get_session(APPLICATION, settings.spark.config)
     mirror = open_mirror(settings.mirror.path, release, spark, overlay, settings.output.columns)
@@ -267,10 +278,10 @@ def _skipped(
     clusters: pd.DataFrame, isochrones: IsochroneGrid, max_offset: float
 ) -> dict[int, str]:
     skipped = {}
-    columns = clusters[["cluster_key", "missing", "log_age", "metallicity"]]
-    for key, missing, log_age, metallicity in columns.itertuples(index=False):
-        if missing:
-            skipped[int(key)] = f"the cluster table has no {missing}"
+    columns = clusters[["cluster_key", "fault", "log_age", "metallicity"]]
+    for key, fault, log_age, metallicity in columns.itertuples(index=False):
+        if fault:
+            skipped[int(key)] = fault
             continue
         nearest, metal = isochrones.place(log_age, metallicity)
         if abs(nearest - log_age) > max_offset + 1e-9:
@@ -283,7 +294,7 @@ def _skipped(
                 f"nearest isochrone has [M/H] {metal:g}, {abs(metal - metallicity):.2f} dex from "
                 f"{metallicity:g}; expected at most {MAX_METALLICITY_OFFSET:g}"
             )
-    if len(skipped) == len(clusters) and not (clusters["missing"] != "").all():
+    if len(skipped) == len(clusters) and not (clusters["fault"] != "").all():
         ages = isochrones.ages()
         raise InputError(
             f"isochrones: no usable age: the table has log age {ages.min():g} to {ages.max():g}, "

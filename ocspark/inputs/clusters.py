@@ -11,7 +11,9 @@ import pandas as pd
 from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import canonical_columns, numeric_column, read_table
+from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
 from ocspark.names import cluster_key, matching_name, normalise_name
+from ocspark.units import LOG_YEARS
 
 CLUSTER_COLUMNS = (
     "cluster",
@@ -37,19 +39,9 @@ UNITS = {
     **dict.fromkeys(("pmra", "pmdec", "pmra_dispersion", "pmdec_dispersion"), "mas/yr"),
     **dict.fromkeys(("parallax", "parallax_dispersion"), "mas"),
     "distance": "pc",
-}
-#: Allowed values: (low, high, low itself allowed, what to expect).
-_RANGES = {
-    "dec": (-90.0, 90.0, True, "degrees within [-90, 90]"),
-    "ra": (-360.0, 720.0, True, "degrees"),
-    "distance": (0.0, 1e6, False, "a distance in pc above 0"),
-    "log_age": (4.0, 11.0, True, "log10 of the age in years, 4 to 11"),
-    "a0": (0.0, 100.0, True, "an extinction in mag, 0 or more"),
-    "pmra_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
-    "pmdec_dispersion": (0.0, 1e4, True, "a dispersion in mas/yr, 0 or more"),
-    "parallax_dispersion": (0.0, 1e4, True, "a dispersion in mas, 0 or more"),
-    "metallicity": (-5.0, 1.0, True, "[M/H] in dex, -5 to 1"),
-    "radius_deg": (0.0, 180.0, True, "a radius in degrees, 0 or more"),
+    "log_age": LOG_YEARS,
+    "a0": "mag",
+    "metallicity": "dex",
 }
 
 
@@ -61,8 +53,8 @@ class ClusterTable:
     ----------
     table : DataFrame
         `CLUSTER_COLUMNS` (ra wrapped to [0, 360) deg), metallicity [dex] (NaN where there is
-        none), ``cluster_key`` (int64) and ``missing`` (comma-separated names of missing values,
-        "" when complete), in the file's order.
+        none), ``cluster_key`` (int64) and ``fault`` (why the cluster cannot be processed: values
+        that are missing or do not go together; "" where nothing is wrong), in the file's order.
     all_keys : frozenset of int
         Keys of every cluster of the file, chosen by ``clusters.names`` or not.
     n_identical : int
@@ -115,8 +107,7 @@ def read_clusters(
     all_keys = frozenset(table["cluster_key"].tolist())
     if names is not None:
         table = _choose(table, names, path)
-    missing = table[list(REQUIRED)].isna()
-    table["missing"] = [", ".join(missing.columns[row]) for row in missing.to_numpy()]
+    table["fault"] = faults_of(table, list(REQUIRED))
     return ClusterTable(table, all_keys, before - int((~same).sum()), other_names)
 
 
@@ -145,10 +136,13 @@ def canonical_clusters(
         if name == "aliases":
             table[name] = raw[name].fillna("").astype(str).str.strip()
             continue
-        table[name] = numeric_column(raw, name, path, key, UNITS.get(name, ""))
-        if name in _RANGES:
-            _check_range(table, name, path, key)
+        table[name] = numeric_column(raw, name, path, key, UNITS[name])
+        if name in ALLOWED:
+            check_values(table, name, path, key)
     if "ra" in table:
+        if "dec" in table:
+            ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+            check_positions(ra, dec, raw.attrs["units"], f"{key}: {path}")
         ra = np.mod(table["ra"].to_numpy(), 360.0)
         table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
     return table
@@ -160,18 +154,6 @@ def _names(column: pd.Series, path: str, key: str) -> pd.Series:
         row = int(np.flatnonzero(blank)[0]) + 1
         raise InputError(f"{key}: {path}: column cluster, row {row}: expected a name, got nothing")
     return column.astype(str).str.strip()
-
-
-def _check_range(table: pd.DataFrame, name: str, path: str, key: str) -> None:
-    low, high, closed, expected = _RANGES[name]
-    values = table[name]
-    bad = (values < low) | (values > high) | ((values == low) & (not closed))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"{key}: {path}: cluster {table['cluster'].iloc[row]!r}: column {name} is "
-            f"{values.iloc[row]:g}; expected {expected}"
-        )
 
 
 def _choose(table: pd.DataFrame, names: Sequence[str], path: str) -> pd.DataFrame:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.session import get_session
+from ocspark.units import to_unit, units_of_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -94,9 +96,9 @@ def _read_file(path: str, key: str) -> pd.DataFrame:
     try:
         if storage.is_directory(path):
             filesystem, inner = storage.resolve(path)
-            return pq.read_table(inner, filesystem=filesystem).to_pandas()
+            return _with_units(pq.read_table(inner, filesystem=filesystem))
         if suffix in (".parquet", ".pq"):
-            return pd.read_parquet(io.BytesIO(read_content(path)))
+            return _with_units(pq.read_table(io.BytesIO(read_content(path))))
         if suffix in (".csv", ".txt"):
             return _read_csv(read_content(path))
         if suffix in ASTROPY_FORMATS:
@@ -108,6 +110,12 @@ def _read_file(path: str, key: str) -> pd.DataFrame:
             f"or cut short?): {reason}"
         ) from None
     raise InputError(f"{key}: {path}: unknown kind of file; expected {_kinds()}")
+
+
+def _with_units(table: pa.Table) -> pd.DataFrame:
+    frame = table.to_pandas()
+    frame.attrs["units"] = units_of_schema(table.schema)
+    return frame
 
 
 def _kinds() -> str:
@@ -168,12 +176,15 @@ def read_spark_table(
     try:
         table = spark.table(path.removeprefix(TABLE_PREFIX))
         rows = (narrow(table) if narrow else table).toArrow()
+        units = {f.name: f.metadata["unit"] for f in table.schema if f.metadata.get("unit")}
     except PySparkException as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{key}: {path}: no table that this Spark session can read: {reason}"
         ) from None
-    return rows.to_pandas(integer_object_nulls=True)
+    frame = rows.to_pandas(integer_object_nulls=True)
+    frame.attrs["units"] = units
+    return frame
 
 
 def canonical_columns(
@@ -245,7 +256,8 @@ def numeric_column(
     Raises
     ------
     InputError
-        If a value is neither a number nor blank, or is infinite, or the unit is of another kind.
+        If a value is neither a number nor blank, or is infinite, or the file gives a unit that is
+        not known or of another kind.
     """
     column = table[name]
     if column.dtype == object:
@@ -264,20 +276,7 @@ def numeric_column(
             f"got {column.iloc[row]!r}"
         )
     given = table.attrs.get("units", {}).get(name, "")
-    factor = _unit_factor(given, unit) if given and unit else 1.0
-    if factor is None:
-        raise InputError(f"{key}: {path}: column {name} is in {given}; expected {unit}")
-    return numbers if factor == 1.0 else numbers * factor
-
-
-def _unit_factor(given: str, wanted: str) -> float | None:
-    """Return what turns one unit into another, None if nothing does; 1 for an unknown one."""
-    from astropy import units as u
-
-    unit = u.Unit(given, parse_strict="silent")
-    if isinstance(unit, u.UnrecognizedUnit) or unit == u.dimensionless_unscaled:
-        return 1.0
     try:
-        return float(unit.to(u.Unit(wanted)))
-    except u.UnitConversionError:
-        return None
+        return pd.Series(to_unit(numbers.to_numpy(), given, unit), index=numbers.index)
+    except ValueError as error:
+        raise InputError(f"{key}: {path}: column {name} {error}") from None

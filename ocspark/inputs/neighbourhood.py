@@ -101,8 +101,8 @@ def read_pairs(path: str, ids: NDArray[np.int64]) -> pd.DataFrame:
         {
             "old": id_column(table, old, path, _KEY),
             "new": id_column(table, new, path, _KEY),
-            "distance": numeric_column(table, distance, path, _KEY),
-            "size": numeric_column(table, size, path, _KEY),
+            "distance": numeric_column(table, distance, path, _KEY, "mas"),
+            "size": numeric_column(table, size, path, _KEY, "mag"),
         }
     )
     return pairs[pairs["old"].isin(wanted)]

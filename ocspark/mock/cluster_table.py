@@ -38,12 +38,12 @@ def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, s
         As `read_clusters`, for a configuration that cannot be read, or if no cluster is complete.
     """
     whole = read_clusters(path, _columns(config) if config else {}).table
-    complete = whole[whole["missing"] == ""].reset_index(drop=True)[list(CLUSTER_COLUMNS)]
+    complete = whole[whole["fault"] == ""].reset_index(drop=True)[list(CLUSTER_COLUMNS)]
     if complete.empty:
         raise InputError(f"--cluster-table {path}: no cluster has a value in every column")
     if len(complete) < len(whole):
         log.warning(
-            "%d of %d clusters lack a value and are not planted",
+            "%d of %d clusters lack a value, or have values that do not go together: not planted",
             len(whole) - len(complete),
             len(whole),
         )

@@ -44,11 +44,14 @@ class IsochroneGrid:
         [M/H] of clusters without one of their own; NaN if there must be none.
     interpolate : bool
         Whether `at` interpolates; otherwise it takes the nearest.
+    passbands : str
+        Number of the Gaia release in whose passbands they are; "" if it is not told.
     """
 
     tables: Mapping[float, Mapping[float, pd.DataFrame]]
     default: float
     interpolate: bool = False
+    passbands: str = ""
 
     def ages(self, metallicity: float = np.nan) -> NDArray[np.float64]:
         """Return the tabulated log ages [dex] at the metallicity nearest to this, ascending."""
@@ -215,11 +218,14 @@ def _fractions(mass: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def grid_of(
-    tables: Sequence[tuple[float, pd.DataFrame]], default: float, interpolate: bool
+    tables: Sequence[tuple[float, pd.DataFrame]],
+    default: float,
+    interpolate: bool,
+    passbands: str = "",
 ) -> IsochroneGrid:
     """Return the grid of some tables of one [M/H] [dex] each, their points by log age."""
     by_metallicity = {
         metallicity: {float(age): points for age, points in table.groupby("log_age")}  # type: ignore[arg-type]
         for metallicity, table in tables
     }
-    return IsochroneGrid(by_metallicity, default, interpolate)
+    return IsochroneGrid(by_metallicity, default, interpolate, passbands)

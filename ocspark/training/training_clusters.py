@@ -30,7 +30,7 @@ def leave_out(
     Parameters
     ----------
     clusters : DataFrame
-        The canonical cluster table with cluster_key and missing.
+        The canonical cluster table with cluster_key and fault.
     n_listed : Series
         Members of the list at the training probability, by cluster_key.
     min_listed : int
@@ -57,11 +57,9 @@ def leave_out(
     parallax = clusters["parallax"].to_numpy(dtype=float)
     low, high = longitude_deg
     reasons = []
-    for i, (key, missing) in enumerate(
-        zip(clusters["cluster_key"], clusters["missing"], strict=True)
-    ):
-        if missing:
-            reasons.append(f"the cluster table has no {missing}")
+    for i, (key, fault) in enumerate(zip(clusters["cluster_key"], clusters["fault"], strict=True)):
+        if fault:
+            reasons.append(fault)
         elif listed[i] < min_listed:
             reasons.append(f"{listed[i]} members listed; needs {min_listed}")
         elif key in tested:

@@ -32,7 +32,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
 
     clusters = read_clusters(given["clusters"], {}, None)
     members = read_members(given["members"], {}, clusters.all_keys, None, clusters.other_names)
-    table = clusters.table[clusters.table["missing"] == ""]
+    table = clusters.table[clusters.table["fault"] == ""]
     cones = make_cones(table, SearchSettings())
     mirror = list_pieces(given["mirror"])
     files = check_files(

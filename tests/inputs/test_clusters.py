@@ -8,12 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from astropy.units import Unit
 
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_clusters
+from ocspark.inputs.write import write_table
 from ocspark.names import cluster_key
+from ocspark.tables.catalogues import CLUSTER_VALUES
+from ocspark.tables.fields import STRING, Field
 
 CG20 = Path(__file__).parents[2] / "../shared/data/catalogues/cg20.csv"
+FIELDS = [
+    Field("cluster", STRING, "", ""),
+    *(f for group in CLUSTER_VALUES[:6] for f in group),
+]
 FORMATS = ["csv", "csv.gz", "parquet", "ecsv", "fits", "vot"]
 ROW = {
     "cluster": "NGC_2682",
@@ -70,7 +78,7 @@ def test_every_format_gives_the_same_table(tmp_path, kind):
     table = rows({}, {"cluster": "Blanco_1", "ra": 0.853, "log_age": np.nan})
     got = read_clusters(write(table, tmp_path, kind), {}).table
     assert got["cluster"].tolist() == ["NGC_2682", "Blanco_1"]
-    assert got["missing"].tolist() == ["", "log_age"]
+    assert got["fault"].tolist() == ["", "the cluster table has no log_age"]
     for name in CLUSTER_COLUMNS[1:]:
         assert got[name].dtype == np.float64
         np.testing.assert_allclose(got[name], table[name], rtol=1e-15)
@@ -125,13 +133,13 @@ def test_what_a_cluster_lacks_is_listed(tmp_path):
     table = read(
         rows({"log_age": None, "a0": None, "distance": None}, {"cluster": "B"}), tmp_path
     ).table
-    assert table["missing"].tolist() == ["log_age, a0, distance", ""]
+    assert table["fault"].tolist() == ["the cluster table has no log_age, a0, distance", ""]
 
 
 @pytest.mark.parametrize("blank", ["", " ", "--", "nan", "NaN", "null", "None"])
 def test_blanks_of_any_spelling_are_missing_values(tmp_path, blank):
     table = rows({}, {"cluster": "B", "a0": blank}).astype({"a0": object})
-    assert read(table, tmp_path).table["missing"].tolist() == ["", "a0"]
+    assert read(table, tmp_path).table["fault"].tolist() == ["", "the cluster table has no a0"]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +309,128 @@ def test_cantat_gaudin_2020_is_read_with_its_column_map():
     }
     got = read_clusters(str(CG20), columns)
     assert len(got.table) == 2017
-    assert (got.table["missing"] == "").sum() == 2017 - 150
+    assert (got.table["fault"] == "").sum() == 2017 - 150
     assert got.table["ra"].between(0, 360, inclusive="left").all()
     first = got.table.set_index("cluster").loc["ASCC_10"]
     assert (first["ra"], first["log_age"], first["distance"]) == (51.87, 8.42, 660.0)
+
+
+UNITS = {
+    "ra": ("rad", np.pi / 180),
+    "dec": ("rad", np.pi / 180),
+    "pmra": ("arcsec/yr", 1e-3),
+    "parallax": ("arcsec", 1e-3),
+    "parallax_dispersion": ("uas", 1e3),
+    "distance": ("kpc", 1e-3),
+}
+
+
+@pytest.mark.parametrize("kind", ["ecsv", "fits", "vot", "parquet"])
+def test_every_format_that_tells_units_is_converted(tmp_path, kind):
+    table = Table.from_pandas(THREE.iloc[:1])
+    for name, (unit, factor) in UNITS.items():
+        table[name] = table[name] * factor
+        table[name].unit = unit
+    table["log_age"] = 10 ** table["log_age"] / 1e6
+    table["log_age"].unit = "Myr"
+    formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable", "parquet": "parquet"}
+    path = tmp_path / f"clusters.{kind}"
+    table.write(path, format=formats[kind])
+    got = read_clusters(str(path), {}).table
+    for name in CLUSTER_COLUMNS[1:]:
+        np.testing.assert_allclose(got[name], THREE[name][:1], rtol=1e-13)
+
+
+def test_what_is_written_here_as_parquet_is_read_in_its_units(tmp_path):
+    fields = [f if f.name != "distance" else f._replace(unit="kpc") for f in FIELDS]
+    write_table(THREE, fields, str(tmp_path / "clusters.parquet"))
+    got = read_clusters(str(tmp_path / "clusters.parquet"), {}).table
+    np.testing.assert_allclose(got["distance"], 1000 * THREE["distance"])
+    assert got["log_age"].tolist() == THREE["log_age"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore::astropy.units.UnitsWarning")
+@pytest.mark.filterwarnings("ignore::astropy.io.votable.exceptions.W50")
+@pytest.mark.parametrize("kind", ["ecsv", "fits", "vot"])
+def test_a_unit_that_is_not_known_is_refused(tmp_path, kind):
+    table = Table.from_pandas(THREE)
+    table["distance"].unit = Unit("Kpc", parse_strict="silent")
+    formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable"}
+    path = tmp_path / f"clusters.{kind}"
+    table.write(path, format=formats[kind])
+    refused(str(path), tmp_path, path.name, "column distance is in Kpc; expected pc")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "hint"),
+    [
+        ("log_age", 4e8, "an age in yr? then 8.60"),
+        ("log_age", 400, "an age in Myr? then 8.60"),
+        ("log_age", 0.4, "an age in Gyr? then 8.60"),
+        ("pmra", -999, "nothing where a value is missing"),
+        ("parallax", 9999, "nothing where a value is missing"),
+        ("a0", 99.99, "nothing where a value is missing"),
+        ("pmdec_dispersion", 99.99, "nothing where a value is missing"),
+        ("distance", -9999, "nothing where a value is missing"),
+        ("ra", -99.9, "nothing where a value is missing"),
+        ("dec", 132.8, ""),
+    ],
+)
+def test_what_a_value_may_stand_for_is_said(tmp_path, column, value, hint):
+    refused(rows({"cluster": "Bad one", column: value}), tmp_path, "Bad one", column, hint)
+
+
+def test_an_exchange_of_ra_and_dec_is_guessed(tmp_path):
+    refused(rows({"ra": 11.8, "dec": 132.8}), tmp_path, "dec", "are ra and dec exchanged?")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"distance": 0.889}, "distance of 0.889 pc does not go with its parallax of 1.135 mas"),
+        ({"distance": 0.889}, "(881 pc); is it in kpc?"),
+        ({"parallax": 0.001135}, "is the parallax in arcsec?"),
+        ({"parallax": 3.0}, "distance of 889 pc does not go with its parallax of 3 mas (333 pc)"),
+        ({"parallax_dispersion": 0.0}, "parallax_dispersion is 0"),
+        ({"pmra_dispersion": 0, "pmdec_dispersion": 0}, "dispersions of motion are 0"),
+    ],
+)
+def test_a_cluster_whose_values_do_not_go_together_is_told_apart(tmp_path, change, words):
+    got = read(rows({}, {"cluster": "Odd", **change}), tmp_path).table["fault"]
+    assert got[0] == "" and words in got[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parallax": 0.02, "distance": 12604.0},  # Saurer 1 or so: errors exceed the parallax
+        {"parallax": -0.05, "distance": 8000.0},
+        {"parallax": 1.135, "distance": 700.0},
+        {"pmra_dispersion": 0.0},
+    ],
+)
+def test_values_that_differ_as_catalogues_do_go_together(tmp_path, change):
+    assert read(rows(change), tmp_path).table["fault"].tolist() == [""]
+
+
+def over_the_sky(kind: str) -> pd.DataFrame:
+    ra, dec = np.arange(12) * 30.0, np.linspace(-70, 70, 12)
+    factors = {"hours": (1 / 15, 1.0), "radians": (np.pi / 180, np.pi / 180), "degrees": (1, 1)}
+    a, b = factors[kind]
+    changes = zip(ra * a, dec * b, strict=True)
+    return rows(*({"cluster": f"C{x}", "ra": x, "dec": y} for x, y in changes))
+
+
+@pytest.mark.parametrize("kind", ["hours", "radians"])
+def test_positions_all_over_the_sky_in_hours_or_radians_are_refused(tmp_path, kind):
+    refused(over_the_sky(kind), tmp_path, "clusters.csv", "column ra", f"{kind}?; expected degrees")
+
+
+def test_positions_are_taken_as_they_are_where_they_may_be_degrees(tmp_path):
+    assert len(read(over_the_sky("degrees"), tmp_path).table) == 12
+    few = over_the_sky("hours").iloc[:9]
+    assert len(read(few, tmp_path).table) == 9
+    told = Table.from_pandas(over_the_sky("hours"))
+    told["ra"].unit = "deg"
+    told.write(tmp_path / "told.ecsv", format="ascii.ecsv")
+    assert len(read_clusters(str(tmp_path / "told.ecsv"), {}).table) == 12

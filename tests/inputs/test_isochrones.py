@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 from ocspark.errors import InputError
-from ocspark.inputs.isochrones import default_isochrones, read_isochrones, source_files
+from ocspark.inputs.isochrones import (
+    default_isochrones,
+    read_grid,
+    read_isochrones,
+    source_files,
+)
 
 DATA = Path(__file__).parents[2] / "../shared/data/isochrones"
 COLUMNS = ["z_ini", "log_age", "initial_mass", "label", "log_teff", "g_mag", "bp_mag", "rp_mag"]
@@ -61,11 +66,11 @@ def test_every_header_style_gives_the_same_rows(tmp_path, style, name):
 
 def test_points_keep_their_order_within_an_age_and_ages_are_sorted(tmp_path):
     text = TITLE + STYLES["hash"]
-    text += "".join(line(age=9.0, mass=m, g=9 - m) for m in (3, 1, 2))
-    text += "".join(line(age=8.0, mass=m, g=9 - m) for m in (6, 5))
+    text += "".join(line(age=9.0, mass=m) for m in (1, 3, 2.99))  # as on the thermal pulses
+    text += "".join(line(age=8.0, mass=m) for m in (5, 6))
     got = read_isochrones(write(text, tmp_path), None)
     assert got["log_age"].tolist() == [8.0, 8.0, 9.0, 9.0, 9.0]
-    assert got["initial_mass"].tolist() == [6, 5, 3, 1, 2]
+    assert got["initial_mass"].tolist() == [5, 6, 1, 3, 2.99]
     assert got.index.tolist() == [0, 1, 2, 3, 4]
 
 
@@ -215,3 +220,107 @@ def test_real_tables_of_three_form_versions_are_read_whole(file, metallicities, 
     assert total == len(own)
     if len(metallicities) > 1:
         refused(str(path), "isochrones.metallicity", "choose one")
+
+
+@pytest.mark.parametrize(
+    ("comment", "words"),
+    [
+        ("Attention: photometry includes extinction of Av=1.0, with coefficients", "Av=1.0"),
+        ("Photometric system: Gaia DR2 (all Vegamags, passbands from Evans+18)", "Gaia DR2"),
+        ("Photometric system: Gaia's DR1 G, G_BP and G_RP (Vegamags)", "DR1"),
+        ("Photometric system: Gaia EDR3 (all ABmags, Gaia passbands)", "ABmags"),
+        ("Photometric system: UBVRIJHK (cf. Maiz-Apellaniz 2006)", "UBVRIJHK"),
+        ("Kind of output: luminosity functions", "luminosity functions"),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_what_the_header_says_is_believed(tmp_path, comment, words, again):
+    """Also the header of a second download in one file."""
+    text = isochrones(0.0152)
+    spoilt = f"# {comment}\n{text}" if not again else f"{text}# {comment}\n{line(age=9.0)}"
+    refused(write(spoilt, tmp_path), "isochrones.dat", "its header says", words)
+
+
+def test_an_extinction_of_nothing_and_gaia_edr3_are_right(tmp_path):
+    head = "# Attention: photometry includes extinction of Av=0.0, with coefficients\n"
+    head += "# Photometric system: Gaia EDR3 (all Vegamags, Gaia passbands from ESA/Gaia website)\n"
+    path = write(head + isochrones(0.0152), tmp_path)
+    assert len(read_isochrones(path, None)) == 4
+    assert read_grid(path, None, False, own=False, default=True).passbands == "3"
+    assert read_grid(None, None, False, own=False, default=True).passbands == "3"
+
+
+def test_one_system_in_all_files_of_a_directory(tmp_path):
+    for number, release in enumerate(("EDR3", "DR4")):
+        head = f"# Photometric system: Gaia {release} (all Vegamags)\n"
+        write(head + isochrones(0.0152, (8.0 + number,)), tmp_path, f"{release}.dat")
+    refused(str(tmp_path), "EDR3.dat", "DR4.dat", "expected one photometric system")
+
+
+@pytest.mark.parametrize("name", ["a.dat", "b.dat"])
+def test_an_isochrone_that_is_there_again_alike_counts_once(tmp_path, name):
+    """In another file of overlapping ages, or again in the same one."""
+    write(isochrones(0.0152, (8.0, 8.5)), tmp_path, "a.dat")
+    text = isochrones(0.0152, (8.5, 9.0))
+    path = tmp_path / name
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    table = read_isochrones(str(tmp_path), None)
+    assert table["log_age"].tolist() == [8.0, 8.0, 8.5, 8.5, 9.0, 9.0]
+    assert table["initial_mass"].tolist() == [0.9, 1.0] * 3
+
+
+@pytest.mark.parametrize("name", ["a.dat", "b.dat"])
+def test_an_age_that_is_there_twice_with_other_points_is_refused(tmp_path, name):
+    write(isochrones(0.0152), tmp_path, "a.dat")
+    other = (tmp_path / "a.dat").read_text().replace("4.5", "4.6")
+    with (tmp_path / name).open("a") as file:
+        file.write(other)
+    refused(str(tmp_path), name, "log age 8 of Z = 0.0152", "twice", "different points")
+
+
+@pytest.mark.parametrize("where", ["all", "last", "first"])
+def test_a_value_too_many_in_a_row_is_refused(tmp_path, where):
+    rows = [line(mass=m) for m in (0.9, 1.0, 1.1)]
+    chosen = {"all": rows, "last": rows[-1:], "first": rows[:1]}[where]
+    rows = [row.replace(" 0.0 ", " 0.0 0.1 ") if row in chosen else row for row in rows]
+    number = 3 if where == "last" else 1
+    path = write(TITLE + STYLES["hash"] + "".join(rows), tmp_path)
+    refused(path, f"row {number}", "expected 10 numbers", "got more")
+
+
+def test_a_value_too_few_is_refused_though_it_is_in_no_needed_column(tmp_path):
+    rows = [line(mass=m).replace("\n", " 7\n") for m in (0.9, 1.0, 1.1)]
+    rows[1] = rows[1].replace(" 0.0 ", " ")
+    head = TITLE + STYLES["hash"].replace("\n", " extra\n")
+    refused(write(head + "".join(rows), tmp_path), "row 2", "expected 11 numbers", "got fewer")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"teff": 5780}, "logTe, row 1: got 5780"), ({"z": 1.52}, "Zini"), ({"mass": -1}, "Mini")],
+)
+def test_values_in_other_units_are_refused(tmp_path, change, words):
+    text = TITLE + STYLES["hash"] + line(**change)
+    refused(write(text, tmp_path), "isochrones.dat", words, "expected")
+
+
+def test_a_table_of_an_older_form_is_named(tmp_path):
+    text = isochrones(0.0152).replace("CMD 3.7", "CMD 3.1").replace("logAge", "Age")
+    refused(write(text, tmp_path), "it says CMD 3.1", "version 3.4 or later")
+
+
+def test_a_download_without_its_last_line_is_a_warning(tmp_path, caplog):
+    path = write(isochrones(0.0152), tmp_path)
+    read_isochrones(path, None)
+    assert "isochrones.dat: its last line is not '#isochrone terminated'" in caplog.text
+    caplog.clear()
+    read_isochrones(write(isochrones(0.0152) + "#isochrone terminated\n", tmp_path), None)
+    assert not caplog.text
+
+
+CASE = DATA.parent / "cases/09_isochrones_with_extinction.dat"
+
+
+@pytest.mark.skipif(not CASE.exists(), reason="needs ../shared/data/cases")
+def test_a_real_table_with_extinction_is_refused():
+    refused(str(CASE), CASE.name, "an extinction of Av=1.0 is in the magnitudes")

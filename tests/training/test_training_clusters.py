@@ -34,7 +34,7 @@ def reasons(rules: dict | None = None, n_listed: int = 80, **changes: object) ->
         "ra": place.ra.deg,
         "dec": place.dec.deg,
         "parallax": 1.0,
-        "missing": "",
+        "fault": "",
         **changes,
     }
     row["cluster_key"] = cluster_key(str(row["cluster"]))
@@ -49,7 +49,8 @@ def test_a_cluster_that_meets_all_criteria_trains():
 
 @pytest.mark.parametrize("missing", ["log_age", "a0", "distance", "log_age, a0, distance"])
 def test_age_distance_and_extinction_must_be_known(missing):
-    assert reasons(missing=missing) == f"the cluster table has no {missing}"
+    fault = f"the cluster table has no {missing}"
+    assert reasons(fault=fault) == fault
 
 
 def test_fewer_than_80_certain_members_leave_a_cluster_out():
@@ -66,7 +67,7 @@ def test_a_cluster_that_the_list_does_not_name_is_left_out():
                 "ra": 86.4,
                 "dec": 28.9,
                 "parallax": 1.0,
-                "missing": "",
+                "fault": "",
             }
         ]
     )
@@ -98,8 +99,8 @@ def test_a_distant_or_negative_parallax_trains():
     assert reasons(parallax=-0.01) == ""
 
 
-def test_a_missing_position_or_parallax_is_the_missing_reason_not_an_error():
-    assert "no ra" in reasons(ra=np.nan, parallax=np.nan, missing="ra, parallax")
+def test_a_missing_position_or_parallax_is_the_reason_not_an_error():
+    assert "no ra" in reasons(ra=np.nan, parallax=np.nan, fault="the cluster table has no ra")
 
 
 DATA = Path(__file__).parents[2] / "../shared/data"
