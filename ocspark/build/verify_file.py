@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 
 from ocspark import storage
 from ocspark.physics.zeropoint import parallax_zero_point
+from ocspark.sky.healpix import (
+    HEALPIX_ORDER,
+    SOURCE_ID_ORDER,
+    HealpixPixel,
+    index_29,
+    n_pixels,
+    source_id_pixels,
+)
 from ocspark.sky.sphere import separation_rad
 from ocspark.tables.source_columns import matching
 
@@ -26,7 +34,6 @@ INDEX_MARGIN_ARCSEC = 0.002
 #: A source may lie this far from the level-12 cell (51 wide) of its source_id [arcsec]: the id is
 #: of the position known when the source was first listed (ESA's data model). Neighbours pass.
 ID_MARGIN_ARCSEC = 60.0
-_ID_ORDER, _ID_SHIFT = 12, 35
 _BATCH_ROWS = 65_536
 #: Columns and the bits of the solution's code that say that they were fitted (ESA's data model of
 #: astrometric_params_solved: 2^2 parallax, 2^3 and 2^4 proper motion).
@@ -53,8 +60,8 @@ _VALUES = (
     "solution phot_g_n_obs ref_epoch parallax parallax_bias phot_g_mean_mag nu_eff pseudocolour "
     "ecl_lat"
 ).split()
-#: Sources of a batch whose bias is compared with that of DR3's recipe.
-_COMPARED = 32
+#: Sources whose bias is compared with that of DR3's recipe: of a file's first batch, of the others.
+_COMPARED_FIRST, _COMPARED = 128, 32
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,7 @@ class FileToCheck:
     """
 
     path: str
-    order: int | None
-    pixel: int | None
+    pixel: HealpixPixel | None
     columns: Mapping[str, Sequence[str]]
     healpix_column: str | None
 
@@ -166,7 +172,7 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
         return last
     source_id = _integers(batch.column(keys[0]))
     ra, dec = (np.asarray(batch.column(k).to_numpy(zero_copy_only=False), float) for k in keys[1:])
-    known = (source_id >= 0) & (source_id >> _ID_SHIFT < 12 * 4**_ID_ORDER)
+    known = (source_id >= 0) & (source_id_pixels(source_id) < n_pixels(SOURCE_ID_ORDER))
     with np.errstate(invalid="ignore"):
         good = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90) & known
 
@@ -177,18 +183,17 @@ def _check_rows(file: FileToCheck, batch: pa.RecordBatch, found: FileFindings, l
     ra, dec = np.where(good, ra, 0.0), np.where(good, dec, 0.0)
     found.add("source_id_position", good & ~_id_agrees(source_id, ra, dec, good), row)
     _check_solution(batch, found, row)
-    if file.order is None or file.pixel is None:
+    if file.pixel is None:
         return last
 
-    computed = healpy.ang2pix(1 << 29, ra, dec, nest=True, lonlat=True).astype(np.int64)
+    computed = index_29(ra, dec)
     index, agrees = computed, np.ones(len(ra), dtype=bool)
     if file.healpix_column is not None and found.types.get(file.healpix_column) == "int64":
         index = _integers(batch.column(file.healpix_column))
         agrees = _index_agrees(index, computed, ra, dec)
         found.add("healpix_index", good & ~agrees, lambda i: f"{row(i)}: index {index[i]}")
-    shift = 2 * (29 - file.order)
     # at the pixel's edge the row may be on the side that its index says
-    inside = (computed >> shift == file.pixel) | (agrees & (index >> shift == file.pixel))
+    inside = file.pixel.holds(computed) | (agrees & file.pixel.holds(index))
     found.add("pixel", good & ~inside, row)
     descends = np.diff(index, prepend=last if last >= 0 else index[0]) < 0
     found.add("sorted", descends, lambda i: f"{row(i)}: index {index[i]} after a greater one")
@@ -238,7 +243,8 @@ def _count_values(batch: pa.RecordBatch, found: FileFindings) -> None:
     if not set(_VALUES) <= columns.keys():
         return
     some = np.flatnonzero(has_parallax & np.isfinite(columns["parallax_bias"]))
-    some = some[np.linspace(0, len(some) - 1, min(_COMPARED, len(some))).astype(int)]
+    wanted = _COMPARED if found.rows else _COMPARED_FIRST
+    some = some[np.linspace(0, len(some) - 1, min(wanted, len(some))).astype(int)]
     values = {name: column[some] for name, column in columns.items()}
     recipe = parallax_zero_point(
         values["phot_g_mean_mag"],
@@ -282,8 +288,8 @@ def _id_agrees(
     good: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Whether positions lie in the cells of their identifiers, or within the margin of them."""
-    nside = 1 << _ID_ORDER
-    cell = source_id >> _ID_SHIFT
+    nside = 1 << SOURCE_ID_ORDER
+    cell = source_id_pixels(source_id)
     agrees = cell == healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True)
     far = np.flatnonzero(~agrees & good)
     centre = healpy.pix2ang(nside, cell[far], nest=True, lonlat=True)
@@ -300,9 +306,9 @@ def _index_agrees(
 ) -> NDArray[np.bool_]:
     """Whether order-29 indices are those of the positions, but for rounding at a cell's edge."""
     agrees = index == computed
-    valid = (index >= 0) & (index < 12 * 4**29)
+    valid = (index >= 0) & (index < n_pixels(HEALPIX_ORDER))
     other = np.flatnonzero(~agrees & valid)
-    centre = healpy.pix2ang(1 << 29, index[other], nest=True, lonlat=True)
+    centre = healpy.pix2ang(1 << HEALPIX_ORDER, index[other], nest=True, lonlat=True)
     margin = np.radians(INDEX_MARGIN_ARCSEC / 3600)
     agrees[other] = separation_rad(ra[other], dec[other], *centre) <= margin
     return np.asarray(agrees)
