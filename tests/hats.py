@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ocspark.build import parts
+from ocspark.mirror.hats import partition_path
+from ocspark.sky.healpix import HealpixPixel
 
 
 def write_hats(
@@ -28,13 +30,15 @@ def write_hats(
     with patch.object(parts, "ROW_GROUP_ROWS", row_group_rows):
         for pixel, rows in table.groupby(index >> 2 * (29 - order)):
             part = pa.Table.from_pandas(rows, preserve_index=False)
-            partitions.append(parts.write_partition(part, str(path), order, int(pixel)))
+            partitions.append(
+                parts.write_partition(part, str(path), HealpixPixel(order, int(pixel)))
+            )
     schema = pa.Table.from_pandas(table, preserve_index=False).schema.remove_metadata()
     parts.write_catalogue_metadata(str(path), partitions, schema, catalogue_name="toy")
     if not folders:
         return
     for partition in partitions:
-        file = Path(parts.partition_path(str(path), order, partition.pixel))
+        file = Path(partition_path(str(path), partition.pixel))
         file.rename(file.with_suffix(".moving"))
         file.with_suffix("").mkdir()
         file.with_suffix(".moving").rename(file.with_suffix("") / "part.parquet")

@@ -29,6 +29,7 @@ from ocspark.selection.model import ClusterModel
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.sky.cover import cover_pixels
+from ocspark.sky.healpix import SOURCE_ID_ORDER, source_id_pixels
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import LISTED_STARS
@@ -36,7 +37,6 @@ from ocspark.tables.arrow import pick, split_by_cluster, to_batch
 from ocspark.tables.fields import Field, struct
 
 #: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
-_ID_ORDER, _ID_SHIFT = 12, 35
 #: What the mirror adds to a listed star: the columns after the list's own.
 _JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
 #: Columns of candidates, which these stars are not.
@@ -108,7 +108,9 @@ def look_up(
     cones = cones_of(table.reset_index(drop=True))
     mirror = open_mirror(mirror_path, release, spark, run.record.get("overlay"))
     ids = cells["source_id"].to_numpy(np.int64)
-    files = mirror.check_touched(cones.cover, cover_pixels(_ID_ORDER, np.unique(ids >> _ID_SHIFT)))
+    files = mirror.check_touched(
+        cones.cover, cover_pixels(SOURCE_ID_ORDER, np.unique(source_id_pixels(ids)))
+    )
     keys = run.clusters.loc[run.clusters["status"] == "done", ["cluster", "cluster_key"]]
     named = spark.createDataFrame(pa.Table.from_pandas(keys, preserve_index=False))
     wanted = missing.join(F.broadcast(named), "cluster").select("cluster_key", "source_id")

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.build.ingest import Ingest, staged_path, unpack
-from ocspark.build.partition import Pixels, adaptive_pixels
-from ocspark.build.parts import partition_path, write_partition
-from ocspark.mirror.healpix import HEALPIX_COLUMN
+from ocspark.build.partition import adaptive_pixels
+from ocspark.build.parts import write_partition
+from ocspark.mirror.hats import partition_path
+from ocspark.sky.healpix import HEALPIX_COLUMN, HealpixPixel, PixelTable
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,20 @@ class PixelWork:
 
     Attributes
     ----------
-    order, pixel, rows : int
-    first, end : int
-        Its range of order-29 indices.
+    pixel : HealpixPixel
+    rows : int
     pieces : sequence of (name, first, end)
         Staged files, in order of input, and the range of their row groups that holds the rows.
     """
 
-    order: int
-    pixel: int
+    pixel: HealpixPixel
     rows: int
-    first: int
-    end: int
     pieces: Sequence[tuple[str, int, int]]
 
     @property
     def key(self) -> str:
         """A name of this pixel that is safe as a file name."""
-        return f"{self.order}-{self.pixel}"
+        return f"{self.pixel.order}-{self.pixel.pixel}"
 
 
 @dataclass(frozen=True)
@@ -91,12 +88,9 @@ def plan_pixels(manifests: Sequence[Mapping[str, Any]], max_rows: int) -> Plan:
     read_rows = 0
     for part in (part for manifest in manifests for part in manifest["parts"]):
         read_rows += _place(part, pixels, pieces)
-    columns = (pixels.order, pixels.pixel, pixels.rows, pixels.first, pixels.end)
     work = [
-        PixelWork(order, pixel, rows, first, end, where)
-        for order, pixel, rows, first, end, where in zip(
-            *(column.tolist() for column in columns), pieces, strict=True
-        )
+        PixelWork(pixel, rows, where)
+        for pixel, rows, where in zip(pixels, pixels.rows.tolist(), pieces, strict=True)
     ]
     staged = [[manifest["identity"], manifest["rows"]] for manifest in manifests]
     fingerprint = hashlib.sha256(json.dumps([staged, max_rows]).encode()).hexdigest()
@@ -108,7 +102,7 @@ def _schema(manifest: Mapping[str, Any]) -> pa.Schema:
 
 
 def _place(
-    part: Mapping[str, Any], pixels: Pixels, pieces: list[list[tuple[str, int, int]]]
+    part: Mapping[str, Any], pixels: PixelTable, pieces: list[list[tuple[str, int, int]]]
 ) -> int:
     """Add a staged file to the pieces of the pixels it has rows for; return rows to be read."""
     group_first = np.array(part["group_first"], dtype=np.int64)
@@ -145,11 +139,13 @@ def write_pixel(ingest: Ingest, root: str, schema: pa.Schema, plan: str, work: P
     )
     if table.num_rows != work.rows:
         raise RuntimeError(f"pixel {work.key}: {table.num_rows} rows, {work.rows} were counted")
-    done = write_partition(table, root, work.order, work.pixel, id_column=ingest.source_id)
+    done = write_partition(table, root, work.pixel, id_column=ingest.source_id)
     facts = {
-        **asdict(done),
+        **asdict(work.pixel),
+        "rows": done.rows,
+        "n_bytes": done.n_bytes,
         "plan": plan,
-        "sha256": storage.checksum(partition_path(root, work.order, work.pixel), "sha256"),
+        "sha256": storage.checksum(partition_path(root, work.pixel), "sha256"),
         "seconds": round(time.monotonic() - started, 3),
     }
     storage.write_file(pixel_manifest(ingest.work, work.key), json.dumps(facts))
@@ -161,7 +157,9 @@ def _rows_of(path: str, first: int, end: int, work: PixelWork) -> pa.Table:
     with filesystem.open_input_file(inner) as stream:
         staged = pq.ParquetFile(stream, page_checksum_verification=True)
         table = staged.read_row_groups(list(range(first, end)))
-    begin, stop = np.searchsorted(table[HEALPIX_COLUMN].to_numpy(), [work.first, work.end])
+    begin, stop = np.searchsorted(
+        table[HEALPIX_COLUMN].to_numpy(), [work.pixel.first, work.pixel.end]
+    )
     return table.slice(begin, stop - begin)
 
 

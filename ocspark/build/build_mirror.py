@@ -28,13 +28,13 @@ from ocspark.build.formats import wanted_columns
 from ocspark.build.ingest import Ingest, stage_file
 from ocspark.build.parts import (
     Partition,
-    partition_path,
     write_catalogue_metadata,
 )
 from ocspark.errors import InputError
-from ocspark.mirror.hats import UNFINISHED
+from ocspark.mirror.hats import UNFINISHED, partition_path
 from ocspark.release import Release, load_release
 from ocspark.session import get_session
+from ocspark.sky.healpix import HealpixPixel
 from ocspark.store.lock import hold_lock
 from ocspark.store.manifests import Manifest, TaskManifests
 from ocspark.store.progress import Progress
@@ -194,8 +194,7 @@ class _Build:
             return (
                 key in pixels
                 and manifest["plan"] == plan.fingerprint
-                and sizes.get(_file_name(manifest["order"], manifest["pixel"]))
-                == manifest["n_bytes"]
+                and sizes.get(_file_name(_pixel_of(manifest))) == manifest["n_bytes"]
             )
 
         progress = Progress("writing", len(pixels), sum(p.rows for p in plan.pixels), "pixels")
@@ -217,7 +216,7 @@ class _Build:
         written = sum(m["rows"] for m in pixels)
         if written != placed:
             raise RuntimeError(f"{placed} rows were read, but {written} written")
-        expected = {_file_name(m["order"], m["pixel"]): m["n_bytes"] for m in pixels}
+        expected = {_file_name(_pixel_of(m)): m["n_bytes"] for m in pixels}
         for info in storage.list_infos(storage.join(output, "dataset")):
             if _tail(info.path, 3) not in expected:  # of an earlier plan, or half written
                 storage.remove_file(info.path)
@@ -238,7 +237,7 @@ class _Build:
         name = f"gaia_{self._release.name}"
         write_catalogue_metadata(
             output,
-            [Partition(m["order"], m["pixel"], m["rows"], m["n_bytes"]) for m in pixels],
+            [Partition(_pixel_of(m), m["rows"], m["n_bytes"]) for m in pixels],
             plan.schema,
             catalogue_name=name,
             ra_column=self._ingest.ra,
@@ -257,5 +256,9 @@ def _tail(path: str, depth: int) -> str:
     return "/".join(path.split("/")[-depth:])
 
 
-def _file_name(order: int, pixel: int) -> str:
-    return _tail(partition_path("", order, pixel), 3)
+def _pixel_of(manifest: Mapping[str, Any]) -> HealpixPixel:
+    return HealpixPixel(manifest["order"], manifest["pixel"])
+
+
+def _file_name(pixel: HealpixPixel) -> str:
+    return _tail(partition_path("", pixel), 3)

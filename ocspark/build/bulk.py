@@ -132,7 +132,7 @@ def first_file(path: str) -> InputFile:
         raise InputError(f"{path}: no such file or directory; expected {_kinds()}")
     hats = find_hats(path) if storage.is_directory(path) else None
     if hats is not None:
-        names = next((files for pixel in hats.pixels if (files := hats.files_of(pixel))), [])
+        names = next((files for p in hats.partitions if (files := hats.files_of(p.pixel))), [])
         found = [InputFile(name, name.rpartition("/")[2], 0, 0) for name in names[:1]]
     else:
         infos = (info for info in storage.list_infos(path) if _is_table(info, path))

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.build.bulk import InputFile
-from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.release import Release
+from ocspark.sky.healpix import HEALPIX_COLUMN
 from ocspark.tables.source_columns import BY_NAME, matching
 
 #: Not taken along: made anew, or part of a HATS file's place.

@@ -24,7 +24,7 @@ from ocspark.build.bulk import InputFile
 from ocspark.build.formats import Fault, Wanted, read_tables
 from ocspark.build.partition import count_cells
 from ocspark.build.parts import write_sorted
-from ocspark.mirror.healpix import HEALPIX_COLUMN, index_29
+from ocspark.sky.healpix import HEALPIX_COLUMN, index_29
 
 #: Rows of a staged file at most, and so of what a task holds in memory.
 STAGED_ROWS = 1_000_000

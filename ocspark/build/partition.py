@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.mirror.healpix import HEALPIX_ORDER
+from ocspark.sky.healpix import PixelTable, coarser
 
 #: Order of the cells that rows are counted in, so the finest order of a partition.
 COUNT_ORDER = 10
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Pixels that hold all rows, disjoint, in sky order; arrays of shape (n,).
-
-    Attributes
-    ----------
-    order, pixel, rows : arrays of int64
-    """
-
-    order: NDArray[np.int64]
-    pixel: NDArray[np.int64]
-    rows: NDArray[np.int64]
-
-    @property
-    def first(self) -> NDArray[np.int64]:
-        """The first order-29 index of each pixel."""
-        return self.pixel << 2 * (HEALPIX_ORDER - self.order)
-
-    @property
-    def end(self) -> NDArray[np.int64]:
-        """The order-29 index after the last of each pixel."""
-        return (self.pixel + 1) << 2 * (HEALPIX_ORDER - self.order)
-
-
 def count_cells(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the order-`COUNT_ORDER` cells that order-29 indices lie in, and rows in each."""
-    cells, counts = np.unique(index >> 2 * (HEALPIX_ORDER - COUNT_ORDER), return_counts=True)
+    cells, counts = np.unique(coarser(index, COUNT_ORDER), return_counts=True)
     return cells, counts.astype(np.int64)
 
 
-def adaptive_pixels(cells: NDArray[np.int64], counts: NDArray[np.int64], max_rows: int) -> Pixels:
+def adaptive_pixels(
+    cells: NDArray[np.int64], counts: NDArray[np.int64], max_rows: int
+) -> PixelTable:
     """Return the coarsest pixels that hold at most `max_rows` rows each.
 
     A pixel with more is divided into the four below it, down to `COUNT_ORDER`, where a pixel is
@@ -60,7 +36,7 @@ def adaptive_pixels(cells: NDArray[np.int64], counts: NDArray[np.int64], max_row
     np.add.at(left, place, counts)
     found = []
     for order in range(COUNT_ORDER + 1):
-        parent = cells >> 2 * (COUNT_ORDER - order)
+        parent = coarser(cells, order, COUNT_ORDER)
         pixels, place = np.unique(parent, return_inverse=True)
         rows = np.zeros(len(pixels), dtype=np.int64)
         np.add.at(rows, place, left)
@@ -69,5 +45,4 @@ def adaptive_pixels(cells: NDArray[np.int64], counts: NDArray[np.int64], max_row
         divided = ~fits[place]
         cells, left = cells[divided], left[divided]
     order_, pixel, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    sky = np.argsort(pixel << 2 * (HEALPIX_ORDER - order_), kind="stable")
-    return Pixels(order_[sky], pixel[sky], rows[sky])
+    return PixelTable(order_, pixel, rows).along_sky()

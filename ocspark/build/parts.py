@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.mirror.hats import PIXELS_PER_DIR, PROPERTIES
-from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER
+from ocspark.mirror.hats import PROPERTIES, partition_path
+from ocspark.sky.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, HealpixPixel
 
 #: Rows of a Parquet row group; statistics per group let a reader skip those off its cones.
 ROW_GROUP_ROWS = 100_000
@@ -24,22 +24,15 @@ ROW_GROUP_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Partition:
-    """What a HEALPix pixel's files hold: nested order and pixel, rows, bytes."""
+    """What a pixel's file holds: its rows and bytes."""
 
-    order: int
-    pixel: int
+    pixel: HealpixPixel
     rows: int
     n_bytes: int
 
 
-def partition_path(root: str, order: int, pixel: int) -> str:
-    """Return the path of a pixel's file in a catalogue that has files, not folders, per pixel."""
-    folder = f"Dir={pixel // PIXELS_PER_DIR * PIXELS_PER_DIR}"
-    return storage.join(root, "dataset", f"Norder={order}", folder, f"Npix={pixel}.parquet")
-
-
 def write_partition(
-    table: pa.Table, root: str, order: int, pixel: int, *, id_column: str = "source_id"
+    table: pa.Table, root: str, pixel: HealpixPixel, *, id_column: str = "source_id"
 ) -> Partition:
     """Write all rows of one HEALPix pixel as its file, sorted by ``_healpix_29``, then id.
 
@@ -51,8 +44,7 @@ def write_partition(
         The rows, in any order, with ``_healpix_29`` (int64, no nulls).
     root : path or URI
         The catalogue's folder.
-    order, pixel : int
-        The nested HEALPix pixel.
+    pixel : HealpixPixel
     id_column : str
         The second sort key.
 
@@ -66,13 +58,12 @@ def write_partition(
         If there are no rows, or one lies outside the pixel.
     """
     index = table[HEALPIX_COLUMN]
-    shift = 2 * (HEALPIX_ORDER - order)
     ends = pc.min_max(index).as_py()
-    if not table.num_rows or {ends["min"] >> shift, ends["max"] >> shift} != {pixel}:
-        raise ValueError(f"rows of pixel {pixel} at order {order} expected, got {ends}")
-    path = partition_path(root, order, pixel)
+    if not table.num_rows or ends["min"] < pixel.first or ends["max"] >= pixel.end:
+        raise ValueError(f"rows of {pixel} expected, got indices {ends}")
+    path = partition_path(root, pixel)
     write_sorted(table, path, id_column, ROW_GROUP_ROWS, parquet_options(table.schema))
-    return Partition(order, pixel, table.num_rows, storage.file_size(path))
+    return Partition(pixel, table.num_rows, storage.file_size(path))
 
 
 def write_sorted(
@@ -148,11 +139,11 @@ def write_catalogue_metadata(
         storage.join(root, "dataset", "_common_metadata"), metadata.getvalue().to_pybytes()
     )
     # in sky order
-    ordered = sorted(partitions, key=lambda p: p.pixel << 2 * (HEALPIX_ORDER - p.order))
+    ordered = sorted(partitions, key=lambda p: p.pixel.first)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("Norder", "Npix", "num_rows"))
-    writer.writerows((p.order, p.pixel, p.rows) for p in ordered)
+    writer.writerows((p.pixel.order, p.pixel.pixel, p.rows) for p in ordered)
     storage.write_file(storage.join(root, "partition_info.csv"), table.getvalue())
     properties = {
         "obs_collection": catalogue_name,
@@ -163,14 +154,14 @@ def write_catalogue_metadata(
         "hats_col_healpix": HEALPIX_COLUMN,
         "hats_col_healpix_order": HEALPIX_ORDER,
         "hats_npix_suffix": ".parquet",
-        "hats_order": max(p.order for p in ordered),
+        "hats_order": max(p.pixel.order for p in ordered),
         "hats_cols_sort": HEALPIX_COLUMN,
         "hats_cols_default": " ".join(n for n in schema.names if not n.startswith("_")),
         "hats_max_rows": max(max_rows, *(p.rows for p in ordered)),
         "hats_builder": f"ocspark {_version()}",
         "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
         "hats_estsize": sum(p.n_bytes for p in ordered) // 1024,  # KiB
-        "moc_sky_fraction": f"{sum(0.25**p.order for p in ordered) / 12:.10g}",
+        "moc_sky_fraction": f"{sum(0.25**p.pixel.order for p in ordered) / 12:.10g}",
         **(provenance or {}),
     }
     text = "".join(f"{key}={value}\n" for key, value in properties.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
 from ocspark.mirror.layout import list_pieces
 from ocspark.release import Release
+from ocspark.sky.healpix import HealpixPixel
 from ocspark.tables.source_columns import matching
 
 #: Largest difference between a whole release's share of missing values and its published one.
@@ -68,18 +70,16 @@ def list_mirror(path: str, columns: Mapping[str, Sequence[str]]) -> Listing:
     hats = find_hats(path) if storage.is_directory(path) else None
     if hats is None:
         plain = list_pieces(path).files  # or an error that says what is wrong with the path
-        return Listing(path, None, [FileToCheck(f.path, None, None, columns, None) for f in plain])
+        return Listing(path, None, [FileToCheck(f.path, None, columns, None) for f in plain])
     there = storage.list_files(storage.join(hats.path, "dataset"), recursive=True)
     known = {_inner(f) for f in there}
     files: list[FileToCheck] = []
     missing: list[str] = []
-    for pixel in {(p.order, p.index): p for p in hats.pixels}.values():
+    for pixel in dict.fromkeys(partition.pixel for partition in hats.partitions):
         listed = hats.files_of(pixel) or [hats.location(pixel)]
         for file in listed:
             if _inner(file) in known:
-                files.append(
-                    FileToCheck(file, pixel.order, pixel.index, columns, hats.healpix_column)
-                )
+                files.append(FileToCheck(file, pixel, columns, hats.healpix_column))
             else:
                 missing.append(file)
     reached = {_inner(f.path) for f in files}
@@ -101,14 +101,11 @@ def check_listing(listing: Listing) -> Iterator[Check]:
     )
     overlaps = []
     widest = None
-    for pixel in hats.pixels if hats else []:  # in sky order, a parent before its children
-        if widest is not None and pixel.start < widest.end:
-            overlaps.append(
-                f"Norder={pixel.order}, Npix={pixel.index} lies in Norder={widest.order}, "
-                f"Npix={widest.index}"
-            )
+    for partition in hats.partitions if hats else []:  # in sky order, parents before children
+        if widest is not None and partition.pixel.first < widest.end:
+            overlaps.append(f"{partition.pixel} lies in {widest}")
         else:
-            widest = pixel
+            widest = partition.pixel
     yield make_check("pixels_disjoint", "no listed pixels overlap", overlaps, applies=applies)
 
 
@@ -155,17 +152,13 @@ def _recorded_counts(
     if recorded != str(rows):
         yield f"{rows} rows; hats_nrows says {recorded}"
     read = {f.path: f.rows for f in found}
-    by_pixel: dict[tuple[int | None, int | None], int] = {}
+    by_pixel: Counter[HealpixPixel | None] = Counter()
     for file in listing.files:
-        key = (file.order, file.pixel)
-        by_pixel[key] = by_pixel.get(key, 0) + read[file.path]
-    for pixel in hats.pixels:
-        n = by_pixel.get((pixel.order, pixel.index), 0)
-        if pixel.rows is not None and pixel.rows != n:
-            yield (
-                f"Norder={pixel.order}, Npix={pixel.index}: {n} rows; partition_info.csv says "
-                f"{pixel.rows}"
-            )
+        by_pixel[file.pixel] += read[file.path]
+    for partition in hats.partitions:
+        n = by_pixel[partition.pixel]
+        if partition.rows is not None and partition.rows != n:
+            yield f"{partition.pixel}: {n} rows; partition_info.csv says {partition.rows}"
 
 
 def check_schema(

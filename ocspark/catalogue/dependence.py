@@ -18,7 +18,7 @@ import pandas as pd
 from ocspark.catalogue.code_key import code_keys
 from ocspark.catalogue.fingerprint import mirror_facts, model_digest, release_digest
 from ocspark.catalogue.inputs import RunInputs
-from ocspark.sky.cover import pixel_ranges
+from ocspark.sky.healpix import index_ranges
 from ocspark.store.folder import digest
 
 
@@ -144,19 +144,15 @@ def _mirror(inputs: RunInputs) -> list[str]:
     """Return a digest of the files that each cone touches, in the order of the cones."""
     facts = mirror_facts(inputs.files)
     pieces = [f.file for f in inputs.files]
-    placed = [i for i, piece in enumerate(pieces) if piece.order is not None]
-    everywhere = digest([facts[i] for i, piece in enumerate(pieces) if piece.order is None])
-    orders, pixels = (
-        np.array([getattr(pieces[i], name) for i in placed], dtype=np.int64)
-        for name in ("order", "pixel")
-    )
-    low, high = pixel_ranges(orders, pixels)
+    placed = [(i, piece.pixel) for i, piece in enumerate(pieces) if piece.pixel is not None]
+    everywhere = digest([facts[i] for i, piece in enumerate(pieces) if piece.pixel is None])
+    low, high = index_ranges([pixel for _, pixel in placed])
     cover, result = inputs.cones.cover, []
     by_cone = np.argsort(cover.cone, kind="stable")  # a cone's ranges stay sorted
     ends = np.searchsorted(cover.cone[by_cone], np.arange(len(inputs.cones.table) + 1))
     for first, last in pairwise(ends):
         touched = np.flatnonzero(cover.take(by_cone[first:last]).touches(low, high))
-        result.append(digest([everywhere, *(facts[placed[i]] for i in touched)]))
+        result.append(digest([everywhere, *(facts[placed[i][0]] for i in touched)]))
     return result
 
 

@@ -14,7 +14,7 @@ from ocspark.errors import InputError
 from ocspark.exports.scatter import BUCKET_ROWS, Buckets
 from ocspark.exports.source import Source, watch_files
 from ocspark.mirror.hats import UNFINISHED
-from ocspark.mirror.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, index_29
+from ocspark.sky.healpix import HEALPIX_COLUMN, coarser, index_29, n_pixels
 
 
 def write_hats(source: Source, output: str) -> int:
@@ -28,10 +28,9 @@ def write_hats(source: Source, output: str) -> int:
     InputError
         If there are no rows, which make no catalogue.
     """
-    counts = np.zeros(12 * 4**COUNT_ORDER, dtype=np.int64)
+    counts = np.zeros(n_pixels(COUNT_ORDER), dtype=np.int64)
     for batch in source.batches(["ra", "dec"], None):
-        cells = _index(batch) >> 2 * (HEALPIX_ORDER - COUNT_ORDER)
-        np.add.at(counts, cells, 1)
+        np.add.at(counts, coarser(_index(batch), COUNT_ORDER), 1)
     cells = np.flatnonzero(counts)
     if not len(cells):
         raise InputError("--format hats: no rows pass the cuts; a HATS catalogue needs one")
@@ -47,10 +46,10 @@ def write_hats(source: Source, output: str) -> int:
             columns = [pa.array(index), *batch.columns]
             rows = pa.RecordBatch.from_arrays(columns, schema=schema)
             buckets.add(rows, np.searchsorted(pixels.first, index, side="right") - 1)
-        for number, (order, pixel) in enumerate(zip(pixels.order, pixels.pixel, strict=True)):
+        for number, pixel in enumerate(pixels):
             # by cluster first, so that the bytes do not depend on the order rows came in
             table = buckets.read(number).sort_by("cluster")
-            partitions.append(write_partition(table, output, int(order), int(pixel)))
+            partitions.append(write_partition(table, output, pixel))
     facts = source.facts
     write_catalogue_metadata(
         output,

@@ -23,6 +23,7 @@ from ocspark.exports.source import (
     run_table,
     watch_files,
 )
+from ocspark.sky.healpix import source_id_pixels
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
@@ -31,8 +32,8 @@ from ocspark.tables.fields import Field
 DEFAULT_PROBABILITY = 0.5
 #: Between the names in `clusters`.
 SEPARATOR = ";"
-#: Bits of a source_id below its HEALPix cell of level 7: rows are counted per cell.
-_SHIFT = 45
+#: Rows are counted by the source_ids' pixels of this order.
+_ORDER = 7
 _TAKEN = (
     "cluster source_id ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error "
     "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error probability is_training_member"
@@ -126,7 +127,7 @@ def _grouped(source: Source, folder: str) -> Iterator[pa.Table]:
 
 
 def _cells(batch: pa.RecordBatch) -> np.ndarray:
-    return np.asarray(batch["source_id"].to_numpy() >> _SHIFT)
+    return np.asarray(source_id_pixels(batch["source_id"].to_numpy(), _ORDER))
 
 
 def _one_row_each(table: pa.Table) -> pa.Table:

@@ -19,8 +19,8 @@ from ocspark.fetch.folder import Folder, Wanted
 from ocspark.mirror.hats import (
     PROPERTIES,
     HatsCatalogue,
-    Pixel,
-    parse_pixels,
+    ListedPartition,
+    parse_partitions,
     parse_properties,
 )
 
@@ -156,7 +156,7 @@ def fetch_hats(client: Client, url: str, output: str, connections: int = 2) -> i
     tree = _primary(open_tree(url, client))
     name, properties = _properties(tree)
     listed = tree.read("partition_info.csv").decode("utf-8", "replace")
-    pixels = parse_pixels(listed, f"{tree.root}/partition_info.csv")
+    pixels = parse_partitions(listed, f"{tree.root}/partition_info.csv")
     catalogue = HatsCatalogue("", parse_properties(properties.decode("utf-8", "replace")), pixels)
     if catalogue.in_folders:
         raise InputError(f"{tree.root}: a pixel is a folder of files; expected a file per pixel")
@@ -197,8 +197,8 @@ def _as_read(tree: Tree, name: str, content: bytes) -> Wanted:
     return Wanted(name, f"{tree.root}/{name}", bring)
 
 
-def _pixel(tree: Tree, catalogue: HatsCatalogue, pixel: Pixel) -> Wanted:
-    name = catalogue.location(pixel).lstrip("/")
+def _pixel(tree: Tree, catalogue: HatsCatalogue, partition: ListedPartition) -> Wanted:
+    name = catalogue.location(partition.pixel).lstrip("/")
     origin = f"{tree.root}/{name}"
 
     def check(part: Path) -> None:
@@ -206,7 +206,7 @@ def _pixel(tree: Tree, catalogue: HatsCatalogue, pixel: Pixel) -> Wanted:
             rows = pq.read_metadata(part).num_rows
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{origin}: came as no whole Parquet file: {error}") from None
-        if pixel.rows is not None and rows != pixel.rows:
-            raise InputError(f"{origin}: came with {rows} rows; expected {pixel.rows}")
+        if partition.rows is not None and rows != partition.rows:
+            raise InputError(f"{origin}: came with {rows} rows; expected {partition.rows}")
 
     return Wanted(name, origin, lambda part: tree.download(name, part), check)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.mirror.healpix import HEALPIX_COLUMN
+from ocspark.sky.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, HealpixPixel, n_pixels
 
 PIXELS_PER_DIR = 10_000
 #: Stands in the catalogue's root from before the first file until the properties are there.
@@ -18,22 +18,11 @@ PROPERTIES = ("properties", "hats.properties")
 
 
 @dataclass(frozen=True)
-class Pixel:
-    """A row of partition_info.csv; `rows` is None where it does not tell."""
+class ListedPartition:
+    """A row of partition_info.csv: a pixel, and its rows (None where the file does not tell)."""
 
-    order: int
-    index: int
+    pixel: HealpixPixel
     rows: int | None
-
-    @property
-    def start(self) -> int:
-        """First order-29 index inside."""
-        return self.index << 2 * (29 - self.order)
-
-    @property
-    def end(self) -> int:
-        """First order-29 index beyond."""
-        return (self.index + 1) << 2 * (29 - self.order)
 
 
 @dataclass(frozen=True)
@@ -45,18 +34,18 @@ class HatsCatalogue:
     path : str
         Folder of the object catalogue (inside a collection: of its primary table).
     properties : mapping
-    pixels : list of Pixel
-        As listed, in sky order.
+    partitions : list of ListedPartition
+        As partition_info.csv lists them, in sky order.
     """
 
     path: str
     properties: Mapping[str, str]
-    pixels: list[Pixel]
+    partitions: list[ListedPartition]
 
     @property
     def healpix_column(self) -> str | None:
         """Column with the order-29 index, None if the catalogue's index has another order."""
-        if self.properties.get("hats_col_healpix_order", "29") != "29":
+        if self.properties.get("hats_col_healpix_order", "29") != str(HEALPIX_ORDER):
             return None
         return self.properties.get("hats_col_healpix", HEALPIX_COLUMN)
 
@@ -69,18 +58,23 @@ class HatsCatalogue:
     def _suffix(self) -> str:
         return self.properties.get("hats_npix_suffix", ".parquet")
 
-    def location(self, pixel: Pixel) -> str:
+    def location(self, pixel: HealpixPixel) -> str:
         """Return the file of a pixel, or its folder."""
-        folder = f"Dir={pixel.index // PIXELS_PER_DIR * PIXELS_PER_DIR}"
-        name = f"Npix={pixel.index}" + ("" if self.in_folders else self._suffix)
-        return storage.join(self.path, "dataset", f"Norder={pixel.order}", folder, name)
+        return partition_path(self.path, pixel, "" if self.in_folders else self._suffix)
 
-    def files_of(self, pixel: Pixel) -> list[str]:
+    def files_of(self, pixel: HealpixPixel) -> list[str]:
         """Return the files of a pixel; one that is not in a folder is not looked for on disk."""
         location = self.location(pixel)
         if not self.in_folders:
             return [location]
         return [name for name in storage.list_files(location) if is_data(name)]
+
+
+def partition_path(root: str, pixel: HealpixPixel, suffix: str = ".parquet") -> str:
+    """Return the path of a pixel's file in a catalogue, or without a suffix of its folder."""
+    folder = f"Dir={pixel.pixel // PIXELS_PER_DIR * PIXELS_PER_DIR}"
+    name = f"Npix={pixel.pixel}{suffix}"
+    return storage.join(root, "dataset", f"Norder={pixel.order}", folder, name)
 
 
 def is_data(path: str) -> bool:
@@ -120,7 +114,7 @@ def find_hats(path: str) -> HatsCatalogue | None:
         file = storage.join(path, name)
         if storage.exists(file):
             return HatsCatalogue(
-                path, parse_properties(storage.read_text(file)), _read_pixels(path)
+                path, parse_properties(storage.read_text(file)), _read_partitions(path)
             )
     return None
 
@@ -131,15 +125,15 @@ def parse_properties(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in lines if not key.startswith("#")}
 
 
-def _read_pixels(path: str) -> list[Pixel]:
+def _read_partitions(path: str) -> list[ListedPartition]:
     info = storage.join(path, "partition_info.csv")
     if not storage.exists(info):
         raise InputError(f"mirror.path: {info}: no such file; a HATS catalogue has one")
-    return parse_pixels(storage.read_text(info), f"mirror.path: {info}")
+    return parse_partitions(storage.read_text(info), f"mirror.path: {info}")
 
 
-def parse_pixels(text: str, where: str) -> list[Pixel]:
-    """Return the pixels that a partition_info.csv lists, in sky order.
+def parse_partitions(text: str, where: str) -> list[ListedPartition]:
+    """Return the partitions that a partition_info.csv lists, in sky order.
 
     Raises
     ------
@@ -150,17 +144,17 @@ def parse_pixels(text: str, where: str) -> list[Pixel]:
     if not rows or not {"Norder", "Npix"} <= set(rows[0]):
         raise InputError(f"{where}: expected rows with Norder and Npix")
     try:
-        pixels = [_pixel(row) for row in rows]
+        partitions = [_partition(row) for row in rows]
     except (TypeError, ValueError):
         raise InputError(
             f"{where}: Norder, Npix (and num_rows) must be whole numbers, Norder 0 to "
             "29 and Npix a pixel of it"
         ) from None
-    return sorted(pixels, key=lambda p: (p.start, p.order))
+    return sorted(partitions, key=lambda p: (p.pixel.first, p.pixel.order))
 
 
-def _pixel(row: Mapping[str, str]) -> Pixel:
-    order, index = int(row["Norder"]), int(row["Npix"])
-    if not 0 <= order <= 29 or not 0 <= index < 12 * 4**order:
+def _partition(row: Mapping[str, str]) -> ListedPartition:
+    pixel = HealpixPixel(int(row["Norder"]), int(row["Npix"]))
+    if not 0 <= pixel.order <= HEALPIX_ORDER or not 0 <= pixel.pixel < n_pixels(pixel.order):
         raise ValueError
-    return Pixel(order, index, int(row["num_rows"]) if row.get("num_rows") else None)
+    return ListedPartition(pixel, int(row["num_rows"]) if row.get("num_rows") else None)

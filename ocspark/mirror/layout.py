@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,7 +23,8 @@ from ocspark.mirror.columns import (
 )
 from ocspark.mirror.hats import UNFINISHED, HatsCatalogue, find_hats
 from ocspark.release import Release
-from ocspark.sky.cover import Cover, pixel_ranges
+from ocspark.sky.cover import Cover
+from ocspark.sky.healpix import HealpixPixel, index_ranges
 
 log = logging.getLogger("ocspark")
 
@@ -36,15 +36,14 @@ class MirrorFile:
     Attributes
     ----------
     path : str
-    order, pixel : int or None
-        Of its HEALPix pixel; None where the mirror says nothing of the sky.
+    pixel : HealpixPixel or None
+        That holds its rows; None where the mirror does not say.
     name : str
         Names it inside the mirror, wherever that lies.
     """
 
     path: str
-    order: int | None
-    pixel: int | None
+    pixel: HealpixPixel | None
     name: str = field(default="", kw_only=True)
 
     @property
@@ -131,14 +130,9 @@ class Mirror:
 
     def touched_by(self, cover: Cover) -> list[MirrorFile]:
         """Return the files whose pixels overlap a cover, and those that have no pixel."""
-        placed = [f for f in self.files if f.order is not None]
-        orders = np.array([f.order for f in placed], dtype=np.int64)
-        pixels = np.array([f.pixel for f in placed], dtype=np.int64)
-        missed: set[MirrorFile] = set()
-        if placed:
-            hit = cover.touches(*pixel_ranges(orders, pixels))
-            missed = {f for f, wanted in zip(placed, hit, strict=True) if not wanted}
-        return [f for f in self.files if f not in missed]
+        placed = [f.pixel for f in self.files if f.pixel is not None]
+        hit = iter(cover.touches(*index_ranges(placed)).tolist())
+        return [f for f in self.files if f.pixel is None or next(hit)]
 
     def overlaid(self, path: str) -> Mirror:
         """Return this mirror with the Parquet files of a directory, wherever on the sky, added.
@@ -151,7 +145,7 @@ class Mirror:
         files = [f for f in storage.list_files(path) if _is_data(f, path)]
         if not files:
             raise InputError(f"overlay: {path}: no Parquet files; expected a directory of them")
-        added = [MirrorFile(f, None, None, name=_inside(f, path)) for f in files]
+        added = [MirrorFile(f, None, name=_inside(f, path)) for f in files]
         return Mirror([*self.files, *added], self.healpix_column)
 
 
@@ -183,7 +177,7 @@ def list_pieces(path: str) -> Mirror:
             f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
             "catalogue or Parquet files"
         )
-    return Mirror([MirrorFile(f, None, None, name=_inside(f, path)) for f in files], None)
+    return Mirror([MirrorFile(f, None, name=_inside(f, path)) for f in files], None)
 
 
 def _inside(file: str, root: str) -> str:
@@ -201,16 +195,14 @@ def _is_data(file: str, root: str) -> bool:
 
 def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
     files = []
-    for pixel in catalogue.pixels:
+    for pixel in (partition.pixel for partition in catalogue.partitions):
         names = catalogue.files_of(pixel)
         if not names:
             raise InputError(
                 f"mirror.path: {catalogue.location(pixel)}: no Parquet file; partition_info.csv "
                 "lists this pixel"
             )
-        files += [
-            MirrorFile(name, pixel.order, pixel.index, name=_inside(name, root)) for name in names
-        ]
+        files += [MirrorFile(name, pixel, name=_inside(name, root)) for name in names]
     return Mirror(files, catalogue.healpix_column)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ocspark import storage
 from ocspark.mirror.columns import MirrorColumns, carried_name, spark_type
-from ocspark.mirror.healpix import healpix_29
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
+from ocspark.sky.healpix import index_29
 
 #: Name of the order-29 nested HEALPix index in the DataFrame.
 HEALPIX = "healpix_29"
@@ -49,7 +50,7 @@ def read_rows(
     picked += [_column(c.column).alias(carried_name(c.field.name)) for c in columns.carried]
     index = files[0].healpix_column
     if index is None:
-        computed = healpix_29()(F.col("ra"), F.col("dec"))
+        computed = _index_udf()(F.col("ra"), F.col("dec"))
         return rows.select(*picked).withColumn(HEALPIX, computed)
     return rows.select(*picked, _column(index).cast("bigint").alias(HEALPIX))
 
@@ -64,6 +65,20 @@ def read_raw_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFram
     for column, kind in types.items():
         schema.add(column, spark_type(kind) or T.DoubleType())
     return spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
+
+
+def _index_udf() -> Callable[[Column, Column], Column]:
+    """Return a UDF of right ascension and declination [deg] that gives the order-29 index.
+
+    It is made at the call, since an UDF made at import would ask for a Spark session.
+    """
+
+    @F.pandas_udf("bigint")  # type: ignore[call-overload]
+    def index(ra: pd.Series, dec: pd.Series) -> pd.Series:
+        return pd.Series(index_29(ra.to_numpy(), dec.to_numpy()))
+
+    udf: Callable[[Column, Column], Column] = index
+    return udf
 
 
 def _column(name: str) -> Column:

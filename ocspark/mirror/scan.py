@@ -17,9 +17,9 @@ from pyspark.sql.pandas.types import to_arrow_type
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.healpix import index_29
 from ocspark.mirror.portions import CHUNK_ROWS, Piece
 from ocspark.mirror.sources import canonical_sources
+from ocspark.sky.healpix import index_29
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
 _FIRST = ("parallax", "pmra", "pmdec")

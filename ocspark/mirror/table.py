@@ -27,9 +27,15 @@ from ocspark.mirror.columns import (
     find_columns,
     find_optional,
 )
-from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile
 from ocspark.release import Release
+from ocspark.sky.healpix import (
+    HEALPIX_COLUMN,
+    HEALPIX_ORDER,
+    HealpixPixel,
+    n_pixels,
+    source_id_shift,
+)
 from ocspark.storage import TABLE_PREFIX
 from ocspark.tables.source_columns import matching
 
@@ -37,8 +43,6 @@ log = logging.getLogger("ocspark")
 
 #: HEALPix order of the ranges: 12,288, on average 150,000 of DR3's sources each.
 _ORDER = 5
-#: Bits of a source_id below its level-12 cell.
-_ID_SHIFT = 35
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ def open_table(
     """
     table, types, columns = _find(spark, path, release, carried)
     by_pixel = HEALPIX_COLUMN in types
-    column, shift = HEALPIX_COLUMN, 2 * (29 - _ORDER)
+    column, shift = HEALPIX_COLUMN, 2 * (HEALPIX_ORDER - _ORDER)
     if not by_pixel:
-        column, shift = columns.names["source_id"], _ID_SHIFT + 2 * (12 - _ORDER)
+        column, shift = columns.names["source_id"], source_id_shift(_ORDER)
     checked: dict[MirrorFile, CheckedFile] = {}
     also = {c.column for c in columns.carried} - set(columns.names.values())
     needed = {name: kind for name, kind in types.items() if name not in also}
@@ -104,12 +108,12 @@ def open_table(
                 raise InputError(f"mirror.path: {path}: column {column} has nulls; expected none")
             continue  # rows without source_id are nobody's: no reading keeps them
         number = int(row["range"])
-        order, pixel = (_ORDER, number) if by_pixel else (None, None)
-        if by_pixel and not 0 <= number < 12 * 4**_ORDER:
+        if by_pixel and not 0 <= number < n_pixels(_ORDER):
             raise InputError(f"mirror.path: {path}: column {column} has values of no HEALPix pixel")
         low, high = number << shift, (number + 1 << shift) - 1
         name = f"{column} {low} {high}"
-        piece = TableRange(path, order, pixel, column, low, high, name=name)
+        pixel = HealpixPixel(_ORDER, number) if by_pixel else None
+        piece = TableRange(path, pixel, column, low, high, name=name)
         index = HEALPIX_COLUMN if by_pixel else None
         checked[piece] = CheckedFile(
             piece,

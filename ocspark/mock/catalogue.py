@@ -16,11 +16,12 @@ from ocspark.mock import frame
 from ocspark.mock.clusters import Cluster
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.galaxy import HEALPIX_ORDER, POPULATIONS, Field
+from ocspark.mock.galaxy import POPULATIONS, Field
 from ocspark.mock.observe import Observatory, observe
 from ocspark.mock.planted import PlantedCluster, plant, source_id
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import LuminosityFunction
+from ocspark.sky.healpix import HealpixPixel, coarser
 
 #: Clusters kept by a worker because the next cell may have stars of them too.
 _SHARED_CLUSTERS = 64
@@ -86,20 +87,19 @@ class MockCatalogue:
             clusters_of_pixel=_pixels_of(planted),
         )
 
-    def cell(self, order: int, pixel: int) -> Columns:
+    def cell(self, pixel: HealpixPixel) -> Columns:
         """Return the sources of a cell sorted by ``_healpix_29``, field and clusters together.
 
         Columns are those of `Observatory.names`.
         """
-        true = self.field.cell(pixel, order)
-        rng = keyed_generator(self.seed, "field errors", order, pixel)
+        true = self.field.cell(pixel)
+        rng = keyed_generator(self.seed, "field errors", pixel.order, pixel.pixel)
         sources = observe(true, self.observatory, rng)
         sources["source_id"] = source_id(sources["_healpix_29"], np.arange(len(true["ra"])))
         parts = [sources]
-        shift = 2 * (HEALPIX_ORDER - order)
-        for index in self._clusters_in(order, pixel):
+        for index in self._clusters_in(pixel):
             planted = self._shared_cluster(index).sources
-            inside = planted["_healpix_29"] >> shift == pixel
+            inside = pixel.holds(planted["_healpix_29"])
             if inside.any():
                 parts.append({name: values[inside] for name, values in planted.items()})
         if len(parts) == 1:
@@ -108,13 +108,11 @@ class MockCatalogue:
         by_pixel = np.lexsort((joined["source_id"], joined["_healpix_29"]))
         return {name: values[by_pixel] for name, values in joined.items()}
 
-    def _clusters_in(self, order: int, pixel: int) -> list[int]:
+    def _clusters_in(self, cell: HealpixPixel) -> list[int]:
         """Return the clusters that may have a star in a cell, in order of their numbers."""
-        if order >= _LOOKUP_ORDER:
-            return list(self.clusters_of_pixel.get(pixel >> 2 * (order - _LOOKUP_ORDER), ()))
-        finer = 4 ** (_LOOKUP_ORDER - order)
-        inside = range(pixel * finer, (pixel + 1) * finer)
-        found = (self.clusters_of_pixel.get(p, ()) for p in inside)
+        first = coarser(cell.first, _LOOKUP_ORDER)
+        last = coarser(cell.end - 1, _LOOKUP_ORDER)
+        found = (self.clusters_of_pixel.get(pixel, ()) for pixel in range(first, last + 1))
         return sorted({index for indices in found for index in indices})
 
     def _shared_cluster(self, index: int) -> PlantedCluster:

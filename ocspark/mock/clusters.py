@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import healpy
 import numpy as np
 import pandas as pd
 
 from ocspark.mock import frame
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.galaxy import HEALPIX_ORDER
 from ocspark.mock.king import Profile
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, Track
 from ocspark.physics.isochrone import nearest_age
+from ocspark.sky.healpix import index_29
 from ocspark.sky.sphere import separation_rad
 
 DISTANCE_PC = (150.0, 4000.0)
@@ -225,7 +224,7 @@ def draw_stars(
     # the cluster is not in orbit within itself: one velocity, seen under each star's own angle
     pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms + kick)
     drawn = {
-        "healpix_29": healpy.ang2pix(1 << HEALPIX_ORDER, ra, dec, nest=True, lonlat=True),
+        "healpix_29": index_29(ra, dec),
         "ra": ra,
         "dec": dec,
         "distance": distance,

@@ -14,6 +14,7 @@ from ocspark.errors import InputError
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.frame import Array
 from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, tile
+from ocspark.sky.healpix import finer
 from ocspark.sky.sphere import separation_rad
 
 #: Columns needed of real sources, canonical names.
@@ -53,8 +54,9 @@ def draw_cone(catalogue: MockCatalogue, cone: Cone) -> pd.DataFrame:
     touched = hpgeom.query_circle(
         1 << MAX_ORDER, cone.ra, cone.dec, cone.radius_deg, inclusive=True, nest=True
     )
+    touched = finer(touched, MAX_ORDER)
     index = np.unique(np.searchsorted(cells.first, touched, side="right") - 1)
-    drawn = [catalogue.cell(int(cells.order[i]), int(cells.pixel[i])) for i in index]
+    drawn = [catalogue.cell(cell) for cell in cells.take(index)]
     table = pd.concat([pd.DataFrame({n: c[n] for n in [*COLUMNS, "solution"]}) for c in drawn])
     return cone.cut(table)
 

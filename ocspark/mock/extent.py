@@ -14,7 +14,6 @@ from ocspark.mock.rng import keyed_generator
 from ocspark.names import cluster_key
 from ocspark.selection.cone import make_cones
 from ocspark.settings import SearchSettings
-from ocspark.sky.cover import pixel_ranges
 
 #: Size of the mirror's files by source expected (measured at the density of DR3, where there are
 #: a few per cent more sources than expected).
@@ -97,5 +96,5 @@ def slice_around(
     keys = np.array([cluster_key(name) for name in table["cluster"]], dtype=np.int64)
     cover = make_cones(table.assign(cluster_key=keys), SearchSettings()).cover
     plan = Plan.build(catalogue.expected, rows_per_file)
-    touched = cover.touches(*pixel_ranges(plan.files.order, plan.files.pixel))
+    touched = cover.touches(plan.files.first, plan.files.end)
     return Extent(plan.only(np.flatnonzero(touched)), chosen, table["cluster"].tolist())

@@ -18,10 +18,10 @@ from ocspark.mock.dust import LOG_DISTANCE, Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, LuminosityFunction
+from ocspark.sky.healpix import HEALPIX_ORDER, HealpixPixel, coarser, finer, n_pixels
 
 #: Order of the pixels in which the model counts are taken as constant (0.9 deg).
 MODEL_ORDER = 6
-HEALPIX_ORDER = 29
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Field:
         And, shape (n_pixels,), how many of them in each pixel of `MODEL_ORDER`.
         """
         counts = []
-        for pixels in np.arange(12 * 4**MODEL_ORDER).reshape(-1, 256):
+        for pixels in np.arange(n_pixels(MODEL_ORDER)).reshape(-1, 256):
             a0 = self.dust.a0_to_edges(_directions(pixels))
             counts.append(self._counts(pixels, a0, seen=True).sum(axis=(1, 2)))
         expected = np.concatenate(counts)
@@ -145,13 +145,12 @@ class Field:
         ]
         return np.stack(counts, axis=1)
 
-    def cell(self, cell: int, order: int) -> Columns:
+    def cell(self, cell: HealpixPixel) -> Columns:
         """Draw the true field stars of one HEALPix cell.
 
         Parameters
         ----------
-        cell, order : int
-            NESTED pixel and its order.
+        cell : HealpixPixel
 
         Returns
         -------
@@ -159,9 +158,9 @@ class Field:
             healpix_29, ascending; ra, dec [deg]; distance [pc]; parallax [mas]; pmra, pmdec
             [mas/yr]; g, bp, rp [mag].
         """
-        rng = keyed_generator(self.seed, "field", order, cell)
-        pixels, order = _model_pixels(cell, order)
-        model = pixels >> 2 * (order - MODEL_ORDER)
+        rng = keyed_generator(self.seed, "field", cell.order, cell.pixel)
+        pixels, order = _model_pixels(cell)
+        model = coarser(pixels, MODEL_ORDER, order)
         edges_a0 = self.dust.a0_to_edges(_directions(model))
         counts = self._counts(model, edges_a0)
         expected = counts.reshape(len(pixels), -1) * (self.scale * 0.25 ** (order - MODEL_ORDER))
@@ -256,9 +255,8 @@ def _directions(pixels: NDArray[np.int64]) -> Array:
     return frame.galactic_xyz(ra, dec, 1.0)
 
 
-def _model_pixels(cell: int, order: int) -> tuple[NDArray[np.int64], int]:
+def _model_pixels(cell: HealpixPixel) -> tuple[NDArray[np.int64], int]:
     """Return the pixels that a cell is drawn in, of `MODEL_ORDER` or finer, and their order."""
-    if order >= MODEL_ORDER:
-        return np.array([cell]), order
-    finer = 4 ** (MODEL_ORDER - order)
-    return np.arange(cell * finer, (cell + 1) * finer), MODEL_ORDER
+    order = max(cell.order, MODEL_ORDER)
+    first, end = finer(cell.pixel, cell.order, order), finer(cell.pixel + 1, cell.order, order)
+    return np.arange(first, end), order

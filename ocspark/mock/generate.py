@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -29,6 +29,7 @@ from ocspark.mock.tables import merge_tables, write_cluster_tables
 from ocspark.mock.write import write_cells
 from ocspark.release import load_release
 from ocspark.session import ship
+from ocspark.sky.healpix import HealpixPixel
 from ocspark.store.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,7 @@ _STAGING = "_staging"
 _MAX_SOURCES = 10**10
 #: Rows and clusters of a Spark task, more or less, and tasks between two lines of progress.
 _TASK_ROWS, _TASK_CLUSTERS, _TASKS_PER_ROUND = 500_000, 100, 48
-_PARTITIONS = pa.schema([(field.name, pa.int64()) for field in fields(Partition)])
-_PARTITIONS_DDL = ", ".join(f"{name} bigint" for name in _PARTITIONS.names)
+_PARTITIONS = pa.schema([(name, pa.int64()) for name in ("order", "pixel", "rows", "n_bytes")])
 
 
 @dataclass(frozen=True)
@@ -246,11 +246,15 @@ def _write_mirror(
     fetch_plan = ship(spark, plan)
     progress = Progress("mock", len(bounds) - 1, int(expected))
     partitions: list[Partition] = []
+    partition_ddl = ", ".join(f"{name} bigint" for name in _PARTITIONS.names)
     for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
         runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
         tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
-        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), _PARTITIONS_DDL)
-        new = [Partition(*row) for row in written.collect()]  # a few numbers per file
+        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), partition_ddl)
+        new = [  # a few numbers per file
+            Partition(HealpixPixel(order, pixel), rows, n_bytes)
+            for order, pixel, rows, n_bytes in written.collect()
+        ]
         partitions += new
         progress.done(sum(p.rows for p in new), reused=False, units=len(runs) - 1)
     write_catalogue_metadata(
@@ -272,11 +276,13 @@ def _file_writer(
         for batch in batches:
             for task in batch.column(0).to_pylist():
                 for file in range(runs[task], runs[task + 1]):
-                    order, pixel = int(plan.files.order[file]), int(plan.files.pixel[file])
-                    cells = (catalogue.cell(*cell) for cell in plan.cells_of(file))
+                    cells = (catalogue.cell(cell) for cell in plan.cells_of(file))
                     tables = (_table(catalogue.observatory.native(c), schema) for c in cells)
-                    written = write_cells(tables, path, order, pixel)
-                    yield pa.RecordBatch.from_pylist([asdict(p) for p in written], _PARTITIONS)
+                    written = write_cells(tables, path, plan.files.pixel_at(file))
+                    rows = [
+                        asdict(p.pixel) | {"rows": p.rows, "n_bytes": p.n_bytes} for p in written
+                    ]
+                    yield pa.RecordBatch.from_pylist(rows, _PARTITIONS)
 
     return write
 

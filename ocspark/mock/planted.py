@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from ocspark.mock.clusters import Cluster, draw_stars
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.frame import Columns
-from ocspark.mock.galaxy import HEALPIX_ORDER
 from ocspark.mock.members import catalogue_row, list_probabilities
 from ocspark.mock.observe import Observatory, observe
 from ocspark.mock.rng import keyed_generator
+from ocspark.sky.healpix import SOURCE_ID_BITS, SOURCE_ID_ORDER, coarser
 
-#: Gaia's source_id: the NESTED pixel at order 12, then 35 bits of its own.
-SOURCE_ID_ORDER, SOURCE_ID_BITS = 12, 35
-#: In those bits field stars count up from 0 within their cell; cluster i has 2^34 + i·2^16 and on.
+#: In the bits of a source_id below its pixel field stars count up from 0 within their cell;
+#: cluster i has 2^34 + i·2^16 and on.
 _CLUSTER_BIT, _STAR_BITS = 34, 16
 MAX_CLUSTERS = 1 << (_CLUSTER_BIT - _STAR_BITS)
 
@@ -80,5 +79,4 @@ def plant(
 
 def source_id(healpix_29: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ids that name the pixel at order 12, as Gaia's do, and a running number."""
-    pixel = healpix_29 >> (2 * (HEALPIX_ORDER - SOURCE_ID_ORDER))
-    return (pixel << SOURCE_ID_BITS) | number
+    return (coarser(healpix_29, SOURCE_ID_ORDER) << SOURCE_ID_BITS) | number

@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.build.parts import ROW_GROUP_ROWS, Partition, parquet_options, partition_path
+from ocspark.build.parts import ROW_GROUP_ROWS, Partition, parquet_options
+from ocspark.mirror.hats import partition_path
+from ocspark.sky.healpix import HealpixPixel
 
 
-def write_cells(tables: Iterable[pa.Table], root: str, order: int, pixel: int) -> list[Partition]:
+def write_cells(tables: Iterable[pa.Table], root: str, pixel: HealpixPixel) -> list[Partition]:
     """Write the rows of one HEALPix pixel, of which a row group and a cell are held at a time.
 
     Parameters
@@ -20,8 +22,7 @@ def write_cells(tables: Iterable[pa.Table], root: str, order: int, pixel: int) -
         Cells of the pixel along the sky, each sorted by ``_healpix_29``, all of one schema.
     root : path or URI
         The catalogue's folder.
-    order, pixel : int
-        The nested HEALPix pixel.
+    pixel : HealpixPixel
 
     Returns
     -------
@@ -32,7 +33,7 @@ def write_cells(tables: Iterable[pa.Table], root: str, order: int, pixel: int) -
     first = next(groups, None)
     if first is None:
         return []
-    path = partition_path(root, order, pixel)
+    path = partition_path(root, pixel)
     storage.make_directory(path.rsplit("/", 1)[0])
     rows = 0
     with (
@@ -44,7 +45,7 @@ def write_cells(tables: Iterable[pa.Table], root: str, order: int, pixel: int) -
             writer.write_table(group, ROW_GROUP_ROWS)
             rows += group.num_rows
             group = next(groups, None)
-    return [Partition(order, pixel, rows, storage.file_size(path))]
+    return [Partition(pixel, rows, storage.file_size(path))]
 
 
 def row_groups(tables: Iterable[pa.Table], n_rows: int) -> Iterator[pa.Table]:

@@ -10,10 +10,10 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.healpix import HEALPIX_COLUMN
 from ocspark.mock.planted import PlantedCluster
 from ocspark.mock.tables import cluster_tables
 from ocspark.selection_function.twins import Planter
+from ocspark.sky.healpix import HEALPIX_COLUMN
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, Work, digest, files_of
 

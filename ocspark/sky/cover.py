@@ -8,9 +8,9 @@ import hpgeom
 import numpy as np
 from numpy.typing import NDArray
 
+from ocspark.sky.healpix import finer, pixel_ranges
 from ocspark.sky.sphere import separation_rad
 
-MAX_ORDER = 29
 #: Cells along a cone's radius, at least: measured best for the search of 2,500 cones.
 CELLS_PER_RADIUS = 8
 #: Finest order of a cover, for cones of an arcminute or less.
@@ -101,8 +101,7 @@ def _cover_cone(
     edge = (np.diff(cell) != 1) | (np.diff(inner.astype(np.int8)) != 0)
     first = np.append(True, edge)  # of each run of neighbours that are all inner, or all not
     start, end = cell[first], cell[np.append(edge, True)] + 1
-    shift = 2 * (MAX_ORDER - order)
-    return start << shift, end << shift, np.full(len(start), index), inner[first]
+    return finer(start, order), finer(end, order), np.full(len(start), index), inner[first]
 
 
 def cover_order(radius_deg: float, cells_per_radius: float = CELLS_PER_RADIUS) -> int:
@@ -110,11 +109,3 @@ def cover_order(radius_deg: float, cells_per_radius: float = CELLS_PER_RADIUS) -
     side_deg = np.degrees(np.sqrt(np.pi / 3))  # of a base pixel
     order = np.ceil(np.log2(max(side_deg * cells_per_radius / max(radius_deg, 1e-9), 1.0)))
     return int(min(order, FINEST_COVER))
-
-
-def pixel_ranges(
-    order: NDArray[np.int64] | int, pixel: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the half-open range [start, end) of order-29 indices of each nested pixel."""
-    shift = 2 * (MAX_ORDER - np.asarray(order, dtype=np.int64))
-    return pixel << shift, (pixel + 1) << shift

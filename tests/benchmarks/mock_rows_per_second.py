@@ -17,8 +17,7 @@ def run() -> Comparison:
 
     def generator() -> float:
         cells = tile(catalogue.expected, CELL_ROWS)
-        pairs = zip(cells.order.tolist(), cells.pixel.tolist(), strict=True)
-        return sum(len(catalogue.cell(*cell)["source_id"]) for cell in pairs)
+        return sum(len(catalogue.cell(cell)["source_id"]) for cell in cells)
 
     with spark_session() as spark, TemporaryDirectory() as folder:
 

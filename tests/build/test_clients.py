@@ -133,7 +133,7 @@ def test_what_lsdb_writes_is_read_searched_and_verified(
     path = tmp_path / "lsdb"
     catalogue.write_catalog(path, progress_bar=False, **layout)
     mirror = list_pieces(str(path))
-    assert len({file.order for file in mirror.files}) > 1  # mixed orders
+    assert len({file.pixel.order for file in mirror.files}) > 1  # mixed orders
     assert mirror.healpix_column == "_healpix_29"
     assert search(spark, path) == by_astropy(toy.sources)
     # lsdb leaves the rows of a pixel in the order they came: searched all the same, but reported

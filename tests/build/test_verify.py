@@ -23,11 +23,11 @@ from ocspark.build.verify_file import FileToCheck, check_file
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.verify_report import Report, report_lines
 from ocspark.errors import InputError
-from ocspark.mirror.healpix import index_29
 from ocspark.mock.observe import Observatory, observe
 from ocspark.mock.planted import source_id
 from ocspark.release import load_release
 from ocspark.settings import conf_path
+from ocspark.sky.healpix import index_29
 from tests.hats import write_hats
 from tests.toy import Toy
 from tests.toyrun import ROOT
@@ -370,7 +370,7 @@ def test_codes_of_dr4_say_what_a_source_has(
     for pair in (("parallax", "pmra"), ("parallax", "pmdec"), ("pmra", "pmdec")):
         row[f"{pair[0]}_{pair[1]}_corr"] = 0.1 if set(pair) <= set(there.split()) else np.nan
     row.to_parquet(tmp_path / "star.parquet", index=False)
-    found = check_file(FileToCheck(str(tmp_path / "star.parquet"), None, None, columns, None))
+    found = check_file(FileToCheck(str(tmp_path / "star.parquet"), None, columns, None))
     assert found.error is None and found.faults.get("solution", 0) == faults
 
 

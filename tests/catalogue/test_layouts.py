@@ -42,7 +42,7 @@ def test_a_collection_of_mixed_orders_gives_the_same_bits(
 ) -> None:
     collection(toy.sources, tmp_path / "collection")
     mirror = list_pieces(str(tmp_path / "collection"))
-    assert {file.order for file in mirror.files} == {0, 1}
+    assert {file.pixel.order for file in mirror.files} == {0, 1}
     run = run_toy(
         toy,
         spark,

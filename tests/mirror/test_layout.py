@@ -55,8 +55,8 @@ def test_hats_with_mixed_orders_lists_its_pixels_in_sky_order(
 ) -> None:
     pixels = mixed_orders(toy.sources, tmp_path, folder)
     mirror = list_pieces(str(tmp_path))
-    assert {(f.order, f.pixel) for f in mirror.files} == set(pixels)
-    starts = [f.pixel << 2 * (29 - f.order) for f in mirror.files]
+    assert {(f.pixel.order, f.pixel.pixel) for f in mirror.files} == set(pixels)
+    starts = [f.pixel.pixel << 2 * (29 - f.pixel.order) for f in mirror.files]
     assert starts == sorted(starts)
     checked = check_files(mirror.files, DR3, mirror.healpix_column)
     assert sum(f.rows for f in checked) == len(toy.sources)
@@ -67,7 +67,7 @@ def test_only_pixels_under_a_cone_are_chosen(toy: Toy, tmp_path: Path) -> None:
     mixed_orders(toy.sources, tmp_path, folder=True)
     mirror = list_pieces(str(tmp_path))
     cover = cover_cones(np.array([45.0]), np.array([0.5]), np.array([0.2]))
-    chosen = {(f.order, f.pixel) for f in mirror.touched_by(cover)}
+    chosen = {(f.pixel.order, f.pixel.pixel) for f in mirror.touched_by(cover)}
     expected = {
         (o, p)
         for o in (0, 1)

@@ -111,7 +111,7 @@ def test_there_are_hundreds_of_portions_where_there_is_work_enough() -> None:
     rng = np.random.default_rng(1)
     group = portions.CHUNK_ROWS * 100
     groups = [RowGroup(group, None, None) for _ in range(40)]
-    file = CheckedFile(MirrorFile("a", None, None), group * 40, "", {}, COLUMNS, groups, None)
+    file = CheckedFile(MirrorFile("a", None), group * 40, "", {}, COLUMNS, groups, None)
     counts = pd.DataFrame(
         {
             "file": "a",

@@ -11,6 +11,7 @@ from ocspark.mock.generate import MockParameters, build_catalogue
 from ocspark.mock.observe import SOURCE_TYPES
 from ocspark.mock.plan import CELL_ROWS, tile
 from ocspark.mock.rng import keyed_generator
+from ocspark.sky.healpix import HealpixPixel
 
 TWO_PARAMETERS, FIVE_PARAMETERS, SIX_PARAMETERS = 3, 31, 95  # Gaia's codes
 
@@ -20,15 +21,10 @@ def _equal(one, other) -> bool:
     return one.keys() == other.keys() and all(same)
 
 
-def _cells(catalogue: MockCatalogue) -> list[tuple[int, int]]:
-    tiles = tile(catalogue.expected, CELL_ROWS)
-    return list(zip(tiles.order.tolist(), tiles.pixel.tolist(), strict=True))
-
-
 @pytest.fixture(scope="module")
 def sky(catalogue: MockCatalogue):
     """All sources, as one table."""
-    cells = [catalogue.cell(*cell) for cell in _cells(catalogue)]
+    cells = [catalogue.cell(cell) for cell in tile(catalogue.expected, CELL_ROWS)]
     return {name: np.concatenate([cell[name] for cell in cells]) for name in cells[0]}
 
 
@@ -39,15 +35,15 @@ def planted(catalogue: MockCatalogue):
 
 def test_a_cell_is_the_same_whatever_was_drawn_before(catalogue: MockCatalogue):
     again = build_catalogue(MockParameters(20_000, 24, 7))
-    cells = [(1, 3), (1, 40), (2, 100), (7, 9_000)]
-    forwards = [catalogue.cell(*c) for c in cells]
-    backwards = [again.cell(*c) for c in cells[::-1]][::-1]
+    cells = [HealpixPixel(*c) for c in ((1, 3), (1, 40), (2, 100), (7, 9_000))]
+    forwards = [catalogue.cell(c) for c in cells]
+    backwards = [again.cell(c) for c in cells[::-1]][::-1]
     assert all(_equal(a, b) for a, b in zip(forwards, backwards, strict=True))
 
 
 def test_another_seed_gives_other_stars(catalogue: MockCatalogue):
-    other = build_catalogue(MockParameters(20_000, 24, 8))
-    assert not np.array_equal(catalogue.cell(1, 40)["ra"], other.cell(1, 40)["ra"])
+    other, cell = build_catalogue(MockParameters(20_000, 24, 8)), HealpixPixel(1, 40)
+    assert not np.array_equal(catalogue.cell(cell)["ra"], other.cell(cell)["ra"])
 
 
 def test_there_are_at_least_as_many_sources_as_asked_for(sky):

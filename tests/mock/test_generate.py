@@ -24,6 +24,7 @@ from ocspark.mock.generate import (
     make_mock,
     mirror_schema,
 )
+from ocspark.sky.healpix import HealpixPixel
 from tests.toyrun import ROOT
 
 PARAMETERS = MockParameters(sources=20_000, clusters=24, seed=7)
@@ -112,7 +113,7 @@ def test_clusters_of_a_small_slice_are_among_those_of_a_larger_one(catalogue):
 
 def test_mirror_is_what_the_kernel_gives(mock: Path, catalogue):
     mirror = _mirror(mock).set_index("source_id")
-    cell = catalogue.cell(1, 25)
+    cell = catalogue.cell(HealpixPixel(1, 25))
     rows = mirror.loc[cell["source_id"]]
     for name in ("ra", "parallax", "pmra_error", "phot_bp_mean_mag"):
         assert np.array_equal(rows[name].to_numpy(), cell[name], equal_nan=True)
@@ -169,7 +170,7 @@ def test_release_decides_the_columns(catalogue):
         "astrometric_params_solved",
         "tentative_parallax_bias",
     }
-    one, other = catalogue.cell(1, 25), dr4.cell(1, 25)
+    one, other = catalogue.cell(HealpixPixel(1, 25)), dr4.cell(HealpixPixel(1, 25))
     # the same Galaxy, seen better
     assert np.array_equal(one["ra"], other["ra"])
     assert np.nanmedian(other["pmra_error"] / one["pmra_error"]) == pytest.approx(

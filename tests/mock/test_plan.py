@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ocspark.errors import InputError
-from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, Plan, tile
+from ocspark.mock.plan import CELL_ROWS, Plan, tile
 
 #: A sky at order 3 with one crowded pixel.
 SKY = np.full(12 * 4**3, 1_000.0)
@@ -16,9 +16,8 @@ SKY[100] = 3_000_000.0
 @pytest.mark.parametrize("limit", [CELL_ROWS, 10 * CELL_ROWS, 1e12])
 def test_pixels_tile_the_sky_once(limit: float):
     tiles = tile(SKY, limit)
-    size = 4 ** (MAX_ORDER - tiles.order)
-    assert np.array_equal(tiles.first[1:], (tiles.first + size)[:-1])
-    assert tiles.first[0] == 0 and tiles.first[-1] + size[-1] == 12 * 4**MAX_ORDER
+    assert np.array_equal(tiles.first[1:], tiles.end[:-1])
+    assert tiles.first[0] == 0 and tiles.end[-1] == 12 * 4**29
     assert tiles.rows.sum() == pytest.approx(SKY.sum())
 
 
@@ -36,10 +35,10 @@ def test_files_are_unions_of_cells_whatever_their_size():
         plan = Plan.build(SKY, limit)
         cells = [cell for file in range(len(plan.files)) for cell in plan.cells_of(file)]
         whole = Plan.build(SKY, CELL_ROWS).cells
-        assert cells == list(zip(whole.order.tolist(), whole.pixel.tolist(), strict=True))
-        for file in range(len(plan.files)):
-            order, pixel = plan.files.order[file], plan.files.pixel[file]
-            assert all(p >> 2 * (o - order) == pixel for o, p in plan.cells_of(file))
+        assert cells == list(whole)
+        for file, pixel in enumerate(plan.files):
+            inside = plan.cells_of(file)
+            assert all(c.pixel >> 2 * (c.order - pixel.order) == pixel.pixel for c in inside)
 
 
 def test_some_files_of_a_plan_have_the_cells_they_had():

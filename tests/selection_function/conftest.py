@@ -16,6 +16,7 @@ import pytest
 from ocspark.mock.generate import MockParameters, build_catalogue
 from ocspark.selection_function.run import SelectionResult, measure_selection_function
 from ocspark.settings import make_settings
+from ocspark.sky.healpix import HealpixPixel
 
 #: Rows of a cluster table, at l = 180° and b = 3° and -1.5°: a small patch holds them and twins.
 ROWS = [
@@ -54,7 +55,9 @@ def patch(tmp_path_factory: pytest.TempPathFactory) -> Patch:
     pixels = healpy.query_disc(1 << _ORDER, centre, radius, inclusive=True, nest=True)
     (folder / "mirror").mkdir()
     for number, some in enumerate((pixels[::2], pixels[1::2])):
-        cells = [catalogue.observatory.native(catalogue.cell(_ORDER, int(p))) for p in some]
+        cells = [
+            catalogue.observatory.native(catalogue.cell(HealpixPixel(_ORDER, int(p)))) for p in some
+        ]
         pieces = [
             pa.table({name: pa.array(v, from_pandas=True) for name, v in cell.items()})
             for cell in cells

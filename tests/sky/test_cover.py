@@ -10,7 +10,8 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocspark.sky.cover import Cover, cover_cones, cover_order, cover_pixels, pixel_ranges
+from ocspark.sky.cover import Cover, cover_cones, cover_order, cover_pixels
+from ocspark.sky.healpix import pixel_ranges
 
 # where three or four base pixels meet
 CORNERS = [(ra, dec) for dec in (41.8103148957786, -41.8103148957786) for ra in (0, 90, 180, 270)]
