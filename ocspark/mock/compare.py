@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,12 +11,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp, wasserstein_distance
 
+from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.inputs.files import read_table
 from ocspark.mock.catalogue import MockCatalogue
+from ocspark.mock.compare_figures import field_figure
 from ocspark.mock.frame import Array
+from ocspark.mock.observe import Observatory
 from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, tile
+from ocspark.release import load_release
 from ocspark.sky.healpix import finer
 from ocspark.sky.sphere import separation_rad
+from ocspark.tables.source_columns import matching
 
 #: Columns needed of real sources, canonical names.
 COLUMNS = (
@@ -46,6 +53,85 @@ class Cone(NamedTuple):
         if self.parallax_min <= 0:
             parallax |= sources["parallax"].isna()
         return sources[within & bright & parallax]
+
+
+def compare_fields(
+    sources: str,
+    cones: str,
+    wanted: Sequence[tuple[str, float]],
+    output: str,
+    *,
+    members: Sequence[str] = (),
+    release: str = "dr3",
+    seed: int = 42,
+) -> pd.DataFrame:
+    """Draw the mock at a release's density in some cones and compare it with real sources there.
+
+    Parameters
+    ----------
+    sources : str
+        File of the real sources.
+    cones : str
+        File of the cones that they lie in; see `read_cones`.
+    wanted : sequence of (str, float)
+        Names of cones, each with an inner radius to leave out [deg].
+    output : str
+        Folder that gets a picture of each cone and ``distances.json``.
+    members : sequence of str
+        Files of members to leave out of the real sources.
+    release : str
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        A row per cone, with the columns that `compare` gives.
+
+    Raises
+    ------
+    InputError
+        If a file lacks a column or a cone.
+    """
+    described = load_release(release)
+    observatory = Observatory.of(described)
+    fields = read_cones(read_table(cones, "--cones"), wanted)
+    real_sources = _without_members(read_table(sources, "--sources"), members)
+    native = {}
+    for name in COLUMNS:
+        found = matching(real_sources.columns, described.columns[name])
+        if len(found) != 1:
+            names = " or ".join(described.columns[name])
+            raise InputError(f"--sources {sources}: expected one column {names}, got {len(found)}")
+        native[found[0]] = name
+    real_sources = real_sources.rename(columns=native)
+    catalogue = MockCatalogue.build(
+        described.expected_rows, seed, observatory, lambda ages, dust: []
+    )
+    storage.make_directory(output)
+    rows = {}
+    for cone in fields:
+        real, mock = cone.cut(real_sources), draw_cone(catalogue, cone)
+        errors, mock_errors = (
+            observatory.astrometric_errors(t["phot_g_mean_mag"].to_numpy(float))[0]
+            for t in (real, mock)
+        )
+        rows[cone.name] = compare(real, mock, errors, mock_errors)
+        picture = field_figure(cone.name, real, mock, errors, mock_errors)
+        storage.write_file(storage.join(output, f"{cone.name}.png"), picture)
+    rounded = {cone: {k: round(v, 4) for k, v in row.items()} for cone, row in rows.items()}
+    text = json.dumps(rounded, indent=1) + "\n"
+    storage.write_file(storage.join(output, "distances.json"), text)
+    return pd.DataFrame(rows).T
+
+
+def _without_members(sources: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
+    for path in members:
+        listed = read_table(path, "--members")
+        ids = next((c for c in listed.columns if str(c).lower().endswith("source_id")), None)
+        if ids is None:
+            raise InputError(f"--members {path}: expected a column source_id")
+        sources = sources[~sources["source_id"].isin(listed[ids].astype("int64"))]
+    return sources
 
 
 def draw_cone(catalogue: MockCatalogue, cone: Cone) -> pd.DataFrame:
