@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import healpy
@@ -153,6 +154,21 @@ def check_file(file: FileToCheck) -> FileFindings:
                 found.rows += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         found.error = " ".join(str(error).split())[:300]
+    return found
+
+
+def findings_as_text(file: FileToCheck) -> str:
+    """Return the findings of a file as JSON: the function of a task."""
+    return json.dumps(asdict(check_file(file)))
+
+
+def findings_from_text(text: str) -> FileFindings:
+    """Read what `findings_as_text` wrote."""
+    found = FileFindings(**json.loads(text))
+    found.histograms = {
+        name: {int(value): n for value, n in counts.items()}
+        for name, counts in found.histograms.items()
+    }
     return found
 
 

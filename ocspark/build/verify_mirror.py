@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.build.verify_checks import (
@@ -25,7 +22,13 @@ from ocspark.build.verify_checks import (
     column_reports,
     list_mirror,
 )
-from ocspark.build.verify_file import MAX_EXAMPLES, FileFindings, FileToCheck, check_file
+from ocspark.build.verify_file import (
+    MAX_EXAMPLES,
+    FileFindings,
+    FileToCheck,
+    findings_as_text,
+    findings_from_text,
+)
 from ocspark.build.verify_report import Check, Report, make_check
 from ocspark.build.verify_values import check_codes, check_values, value_reports
 from ocspark.errors import InputError
@@ -33,8 +36,7 @@ from ocspark.release import load_release
 from ocspark.session import get_session
 from ocspark.storage import is_table
 from ocspark.store.progress import Progress
-from ocspark.tables.fields import struct
-from ocspark.tables.mirror import VERIFIED_FILES
+from ocspark.store.tasks import run_tasks
 
 ANY = "any"
 #: Files of one Spark job, a task each, and jobs at a time: what a cluster of 512 cores can take.
@@ -132,38 +134,12 @@ def _check_files(
     progress = Progress("verify", len(jobs), sum(footers.values()))
     found: dict[str, FileFindings] = {}
     with ThreadPoolExecutor(_JOBS) as pool:
-        running = [pool.submit(_check_some, spark, job) for job in jobs]
+        running = [pool.submit(run_tasks, spark, findings_as_text, job) for job in jobs]
         for job in as_completed(running):
-            some = job.result()
+            some = [findings_from_text(text) for text in job.result()]
             found |= {f.path: f for f in some}
             progress.done(sum(footers.get(f.path, 0) for f in some), False)
     return [found[f.path] for f in files]
-
-
-def _check_some(spark: SparkSession, files: Sequence[FileToCheck]) -> list[FileFindings]:
-    numbers = spark.range(0, len(files), 1, len(files))  # one file a task
-    rows = numbers.mapInArrow(_checker(files), struct(VERIFIED_FILES)).collect()
-    return [FileFindings(**row.asDict()) for row in rows]
-
-
-def _checker(
-    files: Sequence[FileToCheck],
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    schema = to_arrow_schema(struct(VERIFIED_FILES))
-
-    def check(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                findings = asdict(check_file(files[number]))
-                row = {name: _as_pairs(value) for name, value in findings.items()}
-                yield pa.RecordBatch.from_pylist([row], schema=schema)
-
-    return check
-
-
-def _as_pairs(value: Any) -> Any:
-    """Return dicts as Arrow takes maps: lists of pairs."""
-    return [(k, _as_pairs(v)) for k, v in value.items()] if isinstance(value, dict) else value
 
 
 def _check_unique(spark: SparkSession, found: Sequence[FileFindings]) -> Check:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -28,9 +28,9 @@ from ocspark.mock.planted import MAX_CLUSTERS
 from ocspark.mock.tables import merge_tables, write_cluster_tables
 from ocspark.mock.write import write_cells
 from ocspark.release import load_release
-from ocspark.session import ship
 from ocspark.sky.healpix import HealpixPixel
 from ocspark.store.progress import Progress
+from ocspark.store.tasks import run_tasks
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,8 @@ MARKER, UNFINISHED = "mock.json", "mock.unfinished"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")
 _STAGING = "_staging"
 _MAX_SOURCES = 10**10
-#: Rows and clusters of a Spark task, more or less, and tasks between two lines of progress.
-_TASK_ROWS, _TASK_CLUSTERS, _TASKS_PER_ROUND = 500_000, 100, 48
-_PARTITIONS = pa.schema([(name, pa.int64()) for name in ("order", "pixel", "rows", "n_bytes")])
+#: Rows and clusters of a Spark task, more or less.
+_TASK_ROWS, _TASK_CLUSTERS = 500_000, 100
 
 
 @dataclass(frozen=True)
@@ -183,12 +182,11 @@ def make_mock(
     extent = extent_of(catalogue, parameters)
     log.info("mock %s", extent.describe())
     _claim(output)
-    fetch = ship(spark, catalogue)
     mirror = storage.join(output, "mirror")
-    n_rows = _write_mirror(spark, fetch, extent.plan, catalogue.observatory, mirror, n_tasks)
+    n_rows = _write_mirror(spark, catalogue, extent.plan, mirror, n_tasks)
     seconds = time.monotonic() - started
     log.info("mirror of %d sources written in %.1f s", n_rows, seconds)
-    counts = _write_tables(spark, fetch, extent.clusters, output)
+    counts = _write_tables(spark, catalogue, extent.clusters, output)
     name, content = isochrone_table()
     storage.make_directory(storage.join(output, "isochrones"))
     storage.write_file(storage.join(output, "isochrones", name), content)
@@ -233,58 +231,55 @@ def _claim(output: str) -> None:
 
 
 def _write_mirror(
-    spark: SparkSession,
-    fetch: Callable[[], MockCatalogue],
-    plan: Plan,
-    observatory: Observatory,
-    path: str,
-    n_tasks: int | None,
+    spark: SparkSession, catalogue: MockCatalogue, plan: Plan, path: str, n_tasks: int | None
 ) -> int:
     """Write the sources of all files; return their number. Rows never leave a worker."""
-    expected = plan.files.rows.sum()
-    bounds = plan.tasks(n_tasks or max(4, int(expected / _TASK_ROWS)))
-    fetch_plan = ship(spark, plan)
-    progress = Progress("mock", len(bounds) - 1, int(expected))
-    partitions: list[Partition] = []
-    partition_ddl = ", ".join(f"{name} bigint" for name in _PARTITIONS.names)
-    for start in range(0, len(bounds) - 1, _TASKS_PER_ROUND):
-        runs = bounds[start : start + _TASKS_PER_ROUND + 1].tolist()
-        tasks = spark.range(0, len(runs) - 1, 1, len(runs) - 1)
-        written = tasks.mapInArrow(_file_writer(fetch, fetch_plan, runs, path), partition_ddl)
-        new = [  # a few numbers per file
-            Partition(HealpixPixel(order, pixel), rows, n_bytes)
-            for order, pixel, rows, n_bytes in written.collect()
-        ]
-        partitions += new
-        progress.done(sum(p.rows for p in new), reused=False, units=len(runs) - 1)
+    expected, n_files = int(plan.files.rows.sum()), len(plan.files)
+    bounds = plan.tasks(n_tasks or max(4, expected // _TASK_ROWS))
+    progress = Progress("mock", n_files, expected, "files")
+    written = 0
+
+    def look() -> None:
+        nonlocal written
+        files = storage.list_infos(storage.join(path, "dataset"))
+        there = sum(file.path.endswith(".parquet") for file in files)
+        new, written = there - written, there
+        if new > 0:
+            progress.done(expected * new // n_files, reused=False, units=new)
+
+    runs = list(pairwise(bounds.tolist()))
+    texts = run_tasks(spark, _FileWriter(catalogue, plan, path), runs, look)
+    if written < n_files:  # pixels without rows have no file
+        progress.done(0, reused=False, units=n_files - written)
+    facts = [row for text in texts for row in json.loads(text)]
+    partitions = [Partition(HealpixPixel(*row[:2]), *row[2:]) for row in facts]
     write_catalogue_metadata(
         path,
         partitions,
-        mirror_schema(observatory),
+        mirror_schema(catalogue.observatory),
         catalogue_name="ocspark_mock",
         provenance={"obs_title": "Mock Galaxy with planted clusters (ocspark)"},
     )
     return sum(p.rows for p in partitions)
 
 
-def _file_writer(
-    fetch: Callable[[], MockCatalogue], fetch_plan: Callable[[], Plan], runs: list[int], path: str
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue, plan = fetch(), fetch_plan()
-        schema = mirror_schema(catalogue.observatory)
-        for batch in batches:
-            for task in batch.column(0).to_pylist():
-                for file in range(runs[task], runs[task + 1]):
-                    cells = (catalogue.cell(cell) for cell in plan.cells_of(file))
-                    tables = (_table(catalogue.observatory.native(c), schema) for c in cells)
-                    written = write_cells(tables, path, plan.files.pixel_at(file))
-                    rows = [
-                        asdict(p.pixel) | {"rows": p.rows, "n_bytes": p.n_bytes} for p in written
-                    ]
-                    yield pa.RecordBatch.from_pylist(rows, _PARTITIONS)
+@dataclass(frozen=True)
+class _FileWriter:
+    """Write a run of a plan's files: the function of a task."""
 
-    return write
+    catalogue: MockCatalogue
+    plan: Plan
+    path: str
+
+    def __call__(self, run: tuple[int, int]) -> str:
+        schema = mirror_schema(self.catalogue.observatory)
+        facts = []
+        for file in range(*run):
+            cells = (self.catalogue.cell(cell) for cell in self.plan.cells_of(file))
+            tables = (_table(self.catalogue.observatory.native(c), schema) for c in cells)
+            for done in write_cells(tables, self.path, self.plan.files.pixel_at(file)):
+                facts.append((done.pixel.order, done.pixel.pixel, done.rows, done.n_bytes))
+        return json.dumps(facts)
 
 
 def mirror_schema(observatory: Observatory) -> pa.Schema:
@@ -299,30 +294,29 @@ def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
 
 
 def _write_tables(
-    spark: SparkSession, fetch: Callable[[], MockCatalogue], clusters: list[int], output: str
+    spark: SparkSession, catalogue: MockCatalogue, clusters: list[int], output: str
 ) -> dict[str, int]:
     """Write clusters, members and truth, one Parquet file each; return their rows."""
     staging = storage.join(output, _STAGING)
-    n_tasks = -(-len(clusters) // _TASK_CLUSTERS)
-    tasks = spark.range(0, n_tasks, 1, n_tasks)
-    writer = _cluster_writer(fetch, clusters, staging)
-    tasks.mapInArrow(writer, "clusters bigint").collect()
+    groups = [
+        (number, clusters[first : first + _TASK_CLUSTERS])
+        for number, first in enumerate(range(0, len(clusters), _TASK_CLUSTERS))
+    ]
+    run_tasks(spark, _ClusterWriter(catalogue, staging), groups)
     rows = merge_tables(staging, output)
     storage.remove_directory(staging)
     return rows
 
 
-def _cluster_writer(
-    fetch: Callable[[], MockCatalogue], clusters: list[int], staging: str
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue = fetch()
-        for batch in batches:
-            for task in batch.column(0).to_pylist():
-                first = task * _TASK_CLUSTERS
-                chosen = clusters[first : first + _TASK_CLUSTERS]
-                planted = [catalogue.cluster(index) for index in chosen]
-                write_cluster_tables(planted, staging, task)
-                yield pa.RecordBatch.from_pydict({"clusters": [len(planted)]})
+@dataclass(frozen=True)
+class _ClusterWriter:
+    """Write the tables of some clusters: the function of a task."""
 
-    return write
+    catalogue: MockCatalogue
+    staging: str
+
+    def __call__(self, group: tuple[int, list[int]]) -> str:
+        number, clusters = group
+        planted = [self.catalogue.cluster(index) for index in clusters]
+        write_cluster_tables(planted, self.staging, number)
+        return ""

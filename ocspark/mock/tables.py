@@ -12,7 +12,7 @@ from ocspark import storage
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.mock.planted import PlantedCluster
 from ocspark.tables.fields import struct
-from ocspark.tables.mirror import MOCK_TRUTH
+from ocspark.tables.mock import MOCK_TRUTH
 
 _SCHEMAS = {
     "clusters": pa.schema(

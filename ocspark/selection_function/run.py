@@ -46,7 +46,7 @@ from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
 from ocspark.tables.candidates import EVALUATED
 from ocspark.tables.fields import Field
-from ocspark.tables.mirror import MOCK_TRUTH
+from ocspark.tables.mock import MOCK_TRUTH
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
     SELECTION_COUNTS,

@@ -46,7 +46,7 @@ def run_tasks(
     spark: SparkSession,
     function: Callable[[Any], str],
     items: Sequence[Any],
-    look: Callable[[], None],
+    look: Callable[[], None] = lambda: None,
     stop_file: str | None = None,
 ) -> list[str]:
     """Apply a function to each item in a Spark task of its own; no data passes through Spark.
@@ -58,7 +58,7 @@ def run_tasks(
         Takes an item, returns a short text; picklable, as are the items.
     items : sequence
         Tasks begin in this order.
-    look : callable
+    look : callable, optional
         Called every few seconds while the tasks run, and once after them.
     stop_file : str, optional
         Written by the first task that fails for good, so that those after it do not begin.

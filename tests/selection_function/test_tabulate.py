@@ -18,7 +18,7 @@ from ocspark.selection_function.tabulate import (
 )
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import struct
-from ocspark.tables.mirror import MOCK_TRUTH
+from ocspark.tables.mock import MOCK_TRUTH
 
 
 def known_sky(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

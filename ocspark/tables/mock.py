@@ -1,37 +1,8 @@
-"""What is found in a mirror's files, and the truth of a mock."""
+"""The truth of a mock."""
 
 from __future__ import annotations
 
-from pyspark.sql import types as T
-
 from ocspark.tables.fields import BOOL, DOUBLE, LONG, STRING, Field
-
-_COUNTS = T.MapType(STRING, LONG, False)
-
-#: What verification found in a mirror's file (internal).
-VERIFIED_FILES = [
-    Field("path", STRING, "", "The file"),
-    Field("rows", LONG, "", "Rows read"),
-    Field("error", STRING, "", "Why it could not be read to its end; null if it could"),
-    Field("types", T.MapType(STRING, STRING, False), "", "Arrow type by column"),
-    Field("nulls", _COUNTS, "", "Missing values by column"),
-    Field("columns", T.MapType(STRING, STRING, False), "", "Column by canonical name"),
-    Field(
-        "histograms",
-        T.MapType(STRING, T.MapType(LONG, LONG, False), False),
-        "",
-        "How often values occur, by canonical name",
-    ),
-    Field("biases", T.ArrayType(DOUBLE, False), "mas", "Parallax biases of some sources"),
-    Field("recipe", T.ArrayType(DOUBLE, False), "mas", "What DR3's recipe gives for them"),
-    Field("faults", _COUNTS, "", "Faulty rows by check"),
-    Field(
-        "examples",
-        T.MapType(STRING, T.ArrayType(STRING, False), False),
-        "",
-        "Some faulty rows in words, by check",
-    ),
-]
 
 #: The truth of a mock's planted stars.
 MOCK_TRUTH = [
