@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from pyspark import TaskContext
@@ -22,7 +21,7 @@ from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.arrow import pick, split_by_cluster, to_batch
-from ocspark.tables.candidates import EVALUATED, NON_MEMBERS
+from ocspark.tables.candidates import EVALUATED
 from ocspark.tables.fields import Field
 
 #: Place of a star in its record batch.
@@ -169,13 +168,3 @@ def _evaluate_stars(
         columns[name] = np.ma.masked_all(len(candidate), dtype=given.dtype)
         columns[name][candidate] = given
     return columns
-
-
-def split_candidates(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-    """Return the candidates and the non-members (null probability) of a batch, by table."""
-    evaluated = pc.is_valid(rows["probability"])
-    parts = {
-        "candidates": rows.filter(evaluated),
-        "non_members": rows.filter(pc.invert(evaluated)).select([f.name for f in NON_MEMBERS]),
-    }
-    return {table: part for table, part in parts.items() if part.num_rows}
