@@ -526,6 +526,18 @@ def test_a_value_of_another_meaning_is_found(
     assert [name for name, (_, passed) in values_of(report).items() if not passed] == [fails]
 
 
+def test_a_base_pixel_that_is_not_there_is_missed(spark: SparkSession, tmp_path: Path) -> None:
+    path = Path(dr4_mirror(tmp_path / "m")) / "a.parquet"
+    table = pq.read_table(path)
+    base = healpy.ang2pix(
+        1, table["ra"].to_numpy(), table["dec"].to_numpy(), nest=True, lonlat=True
+    )
+    pq.write_table(table.filter(pa.array(base != 5)), path)
+    report = verify_mirror(str(path.parent), "dr4", "4000", spark)
+    assert report.failed == ["row_count"]
+    assert f"{(base != 5).sum()} rows; expected 4000" in check_of(report, "row_count").examples[0]
+
+
 def test_a_code_that_no_description_lists_is_found(spark: SparkSession, tmp_path: Path) -> None:
     path = dr4_mirror(tmp_path / "m", solution=lambda v: np.where(v == 31, 31 + 2**14, v))
     report = verify_mirror(path, "dr4", "any", spark)
