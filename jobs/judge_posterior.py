@@ -1,26 +1,45 @@
-"""Judge posteriors and votes of a finished run on a mock by its truth; JSON and a figure."""
+"""Judge posteriors and votes: of a run on a mock by its truth, or of real clusters without one.
+
+With --run and --truth: completeness, purity, reliability, calibration, numbers of members of a
+finished run on a mock; JSON and a figure. With --data: the main job on a validation data set, and
+what must hold of real clusters; JSON and a figure of each.
+"""
 
 from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
-from ocspark.validation.judge_posterior import judge_posterior, summary_lines
+from ocspark.validation import judge_posterior, real_posteriors, real_summary
 
 
 def main() -> int:
     """Parse the command line, judge, print the main figures."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="DIR", help="finished run of the main job")
-    parser.add_argument("--truth", required=True, metavar="FILE", help="the mock's truth.parquet")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--run", metavar="DIR", help="finished run of the main job on a mock")
+    given.add_argument("--data", metavar="DIR", help="validation data set of real clusters")
+    parser.add_argument("--truth", metavar="FILE", help="the mock's truth.parquet; with --run")
+    parser.add_argument(
+        "--work", default="runs/validate", metavar="DIR", help="mirror and run; with --data"
+    )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     options = parser.parse_args()
-    run = open_run(options.run)
+    if options.run is not None and options.truth is None:
+        parser.error("--run needs --truth")
+    run = None if options.run is None else open_run(options.run)
     spark = get_session("ocspark: judge posterior")
-    result = judge_posterior(spark, run, options.truth, options.output)
-    for line in summary_lines(result):
+    if run is not None:
+        judged = judge_posterior.judge_posterior(spark, run, options.truth, options.output)
+        lines = judge_posterior.summary_lines(judged)
+    else:
+        judged = real_posteriors.judge_real_posteriors(
+            options.data, options.work, options.output, spark
+        )
+        lines = real_summary.summary_lines(judged)
+    for line in lines:
         print(line)
-    print(f"[ocspark] see {options.output}/posterior_judgement.png")
+    print(f"[ocspark] numbers and figures are in {options.output}")
     return 0
 
 

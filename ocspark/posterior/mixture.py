@@ -72,17 +72,27 @@ class Mixture:
     Parameters
     ----------
     stars : Stars
-        All candidates within R that have finite values, in order of source_id; some of them
-        training members.
+        All candidates within R that have finite values, in order of source_id.
     colours : MemberColours
     covered_radius : float
         R [pc].
+    training : Stars, optional
+        The training members, from which motions and the luminosity function start; by default
+        those among the stars.
     """
 
-    def __init__(self, stars: Stars, colours: MemberColours, covered_radius: float) -> None:
+    def __init__(
+        self,
+        stars: Stars,
+        colours: MemberColours,
+        covered_radius: float,
+        training: Stars | None = None,
+    ) -> None:
         self.stars, self._colours, self._radius = stars, colours, covered_radius
-        training = np.flatnonzero(stars.is_training)
-        self.first_motion = fit_training_members(stars.take(training))
+        if training is None:
+            training = stars.take(np.flatnonzero(stars.is_training))
+        self._training = training
+        self.first_motion = fit_training_members(self._training)
         _, chi2 = log_density(stars, self.first_motion)
         self.near = np.flatnonzero(chi2 < NEAR_CHI2)
         self._near_stars = stars.take(self.near)
@@ -96,7 +106,7 @@ class Mixture:
 
     def fit(self) -> Solution:
         """Fit the mixture from the training members and the votes."""
-        g_training = np.minimum(self.stars.g_mag[self.stars.is_training], FIRST_LAST_G)
+        g_training = np.minimum(self._training.g_mag, FIRST_LAST_G)
         bins = MagnitudeBins(g_training)
         curve = FIRST_FACTOR * bins.smooth(np.ones(len(g_training)), FIRST_WIDTH)
         constant = MagnitudeBins(np.array([FIRST_LAST_G])).read(curve)[0]

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.build.build_mirror import build_mirror
 from ocspark.build.build_output import BuildOptions
-from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.session import get_session
@@ -53,19 +53,25 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
     InputError
         If a file is missing.
     """
+    run = run_validation(data, work, spark or get_session("ocspark: validate"))
+    return {**compare_run(Path(data), run.path, run.record["settings"]["model"]), "run": run.path}
+
+
+def run_validation(data: str, work: str, spark: SparkSession) -> RunResult:
+    """Make a mirror of the data set's Gaia sources and run the main job on it.
+
+    Parameters are those of `validate`.
+    """
     root = Path(data)
     wanted = [GAIA, MEMBERS, *(f"{REFERENCE}/{name}" for name in _reference_files())]
     for name in wanted:
         if not (root / name).is_file():
             raise InputError(f"--data: {root / name}: no such file; expected a validation data set")
-    session = spark or get_session("ocspark: validate")
     mirror = storage.join(work, "mirror")
     storage.remove_directory(mirror)
-    build_mirror(BuildOptions(str(root / GAIA), mirror, "dr3", _MIRROR_ROWS), session)
-    parameters = pd.read_csv(root / REFERENCE / "clusters.csv").set_index("name")
-    settings = validation_settings(root, mirror, work, list(parameters.index))
-    result = run_full_catalogue(settings, session)
-    return {**compare_run(root, result.path, settings.model), "run": result.path}
+    build_mirror(BuildOptions(str(root / GAIA), mirror, "dr3", _MIRROR_ROWS), spark)
+    names = pd.read_csv(root / REFERENCE / "clusters.csv")["name"].tolist()
+    return run_full_catalogue(validation_settings(root, mirror, work, names), spark)
 
 
 def _reference_files() -> list[str]:

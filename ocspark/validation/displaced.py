@@ -1,0 +1,231 @@
+"""Windows displaced in motion: the same field with nothing of the cluster, and twins put there.
+
+What the mixture makes members of in such a window, the field fitted again, is there by chance. A
+cluster of mock stars put into one shows what is found of a cluster in a real field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ocspark.catalogue.inputs import RunInputs
+from ocspark.inputs.clusters import CLUSTER_COLUMNS
+from ocspark.membership.engine import Sampling
+from ocspark.membership.evaluate import Evaluation, evaluate_candidates
+from ocspark.mirror.portions import cut_by_rows
+from ocspark.mirror.scan import Scan
+from ocspark.mock.clusters import listed_cluster
+from ocspark.mock.dust import ExtinctionGrid
+from ocspark.mock.observe import Observatory
+from ocspark.mock.planted import MAX_CLUSTERS, plant
+from ocspark.names import cluster_key
+from ocspark.posterior.colours import MemberColours
+from ocspark.posterior.mixture import Mixture
+from ocspark.posterior.stars import Candidates, Cluster, Stars, candidates_of, relative_stars
+from ocspark.selection.cone import find, make_cones
+from ocspark.selection.model import ClusterModel
+from ocspark.tables.arrow import pick, to_batch
+from ocspark.tables.run import cone_fields
+
+#: Displaced windows of a cluster; how far off, in half-widths of the window that 99 % of the
+#: candidates have, so that it does not overlap the cluster's own.
+DIRECTIONS, AWAY = 4, 2.0
+#: The list's probability of a twin's training members.
+_LISTED = 1.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a search looks for candidates: a cluster as characterised, or moved off in motion.
+
+    Attributes
+    ----------
+    model : ClusterModel
+    cluster : Cluster
+        The same as the mixture takes it.
+    row : mapping
+        Its row of the cluster table, canonical columns.
+    """
+
+    model: ClusterModel
+    cluster: Cluster
+    row: Mapping[str, Any]
+
+    def candidates(self, table: pa.Table) -> Candidates:
+        """Return the rows of a candidates table of this window for the mixture."""
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        return candidates_of(columns, self.model.ra, self.model.dec, self.model.distance)
+
+    def stars(self, table: pa.Table) -> Stars:
+        """Return those within R that a mixture can be fitted to, relative to the cluster."""
+        return relative_stars(self.candidates(table), self.cluster)[0]
+
+    def displaced(self, number: int, distance: float) -> Window:
+        """Return the window moved in motion by a distance [mas/yr], without training members."""
+        angle = 2.0 * np.pi * number / DIRECTIONS
+        moved = {"pmra": distance * np.cos(angle), "pmdec": distance * np.sin(angle)}
+        name = f"{self.model.cluster} displaced {number}"
+        key = cluster_key(name)
+        here = {axis: getattr(self.model, axis) + step for axis, step in moved.items()}
+        model = replace(
+            self.model,
+            cluster=name,
+            cluster_key=key,
+            training_id=np.empty(0, dtype=np.int64),
+            pmra=here["pmra"],
+            pmdec=here["pmdec"],
+        )
+        cluster = replace(self.cluster, key=key, **here)
+        row = {column: self.row[column] for column in CLUSTER_COLUMNS}
+        row |= {axis: row[axis] + step for axis, step in moved.items()}
+        return Window(model, cluster, {**row, "cluster": name, "cluster_key": key})
+
+
+def displaced_windows(window: Window, candidates: pa.Table) -> list[Window]:
+    """Return the displaced windows of a cluster.
+
+    Parameters
+    ----------
+    window : Window
+        Its own.
+    candidates : Table
+        Its own candidates.
+    """
+    half_width = window.stars(candidates).half_width[:2].max(axis=0)
+    distance = AWAY * float(np.quantile(half_width, 0.99))
+    return [window.displaced(number, distance) for number in range(DIRECTIONS)]
+
+
+@dataclass(frozen=True)
+class WindowSearch:
+    """Candidates with votes in any windows, of the mirror's sources or of mock ones.
+
+    It reads the mirror in this process: for a validation data set, not for a whole catalogue.
+
+    Attributes
+    ----------
+    inputs : RunInputs
+        Of the run whose clusters they are.
+    """
+
+    inputs: RunInputs
+
+    def search(self, windows: Sequence[Window]) -> dict[str, pa.Table]:
+        """Return the candidates of each window by its name, sorted by source_id."""
+        rows = pd.DataFrame([dict(window.row) for window in windows])
+        cones = make_cones(rows, self.inputs.settings.search)
+        evaluation = self._evaluation([window.model for window in windows])
+        found: dict[str, list[pa.RecordBatch]] = {}
+        for portion in cut_by_rows(self.inputs.files, self.inputs.file_names, cones.cover):
+            scans = (Scan(piece, self.inputs.columns) for piece in portion.pieces)
+            for batch in find(scans, cones.cuts, cones.cover):
+                for part in evaluate_candidates(batch, evaluation, non_members=False):
+                    found.setdefault(part["cluster"][0].as_py(), []).append(part)
+        return {name: _sorted(parts) for name, parts in found.items()}
+
+    def twin(
+        self, window: Window, candidates: pa.Table, index: int, n_members: float, seed: int
+    ) -> tuple[Window, pa.Table]:
+        """Put a cluster of mock stars into a displaced window.
+
+        Its age, extinction, distance and dispersion are the real cluster's; those of its stars
+        that the mock's member list is sure of are training members.
+
+        Parameters
+        ----------
+        window : Window
+        candidates : Table
+            Of that window: the real field.
+        index : int
+            Of the twin, for ids of its stars.
+        n_members : float
+            Members with G < 18, about.
+        seed : int
+
+        Returns
+        -------
+        Window
+            With its training members.
+        Table
+            Candidates and twin's stars, sorted, with ``is_true``.
+        """
+        isochrones = self.inputs.isochrones
+        planted = plant(
+            replace(
+                listed_cluster(window.row, MAX_CLUSTERS - 1 - index, seed, isochrones.ages()),
+                n_bright=n_members,
+            ),
+            isochrones.at(window.model.isochrone_log_age).points,
+            self._mock[0],
+            self._mock[1],
+            seed,
+        )
+        faintest = float(np.nanmax(candidates["phot_g_mean_mag"].to_numpy()))
+        sources = planted.sources
+        kept = planted.true["is_member"] & (sources["phot_g_mean_mag"] <= faintest)
+        complete = np.all(
+            [np.isfinite(sources[name].astype(float)) for name in _NEEDED_OF_TWINS], axis=0
+        )
+        kept &= complete
+        listed = sources["source_id"][kept & (planted.probability >= _LISTED)]
+        model = replace(window.model, training_id=np.sort(listed))
+        columns = {name: values[kept] for name, values in sources.items()}
+        columns["cluster_key"] = np.full(int(kept.sum()), model.cluster_key)
+        fields = cone_fields(self.inputs.columns.names)
+        batch = to_batch(pick(columns, fields), fields)
+        parts = list(evaluate_candidates(batch, self._evaluation([model]), non_members=False))
+        stars = _sorted([*candidates.to_batches(), *parts])
+        true = np.isin(stars["source_id"].to_numpy(), sources["source_id"][kept])
+        return replace(window, model=model), stars.append_column("is_true", pa.array(true))
+
+    def _evaluation(self, models: Sequence[ClusterModel]) -> Evaluation:
+        membership = self.inputs.settings.membership
+        sampling = Sampling(**membership.model_dump(exclude={"device"}))
+        by_key = {model.cluster_key: model for model in models}
+        return Evaluation(by_key, self.inputs.network, sampling, self.inputs.calibration)
+
+    @cached_property
+    def _mock(self) -> tuple[ExtinctionGrid, Observatory]:
+        return ExtinctionGrid.build(), Observatory.of(self.inputs.release)
+
+
+_NEEDED_OF_TWINS = ("parallax", "pmra", "pmdec", "phot_bp_mean_mag", "phot_rp_mean_mag")
+
+
+def _sorted(parts: Sequence[pa.RecordBatch]) -> pa.Table:
+    plain = [part.replace_schema_metadata(None) for part in parts]
+    return pa.Table.from_batches(plain).sort_by("source_id")
+
+
+def refit_without_members(
+    window: Window, candidates: pa.Table, training: Stars
+) -> tuple[Stars, NDArray[np.float64]]:
+    """Fit the mixture to a displaced window as if the cluster's training members were there.
+
+    Parameters
+    ----------
+    window : Window
+    candidates : Table
+        Of that window.
+    training : Stars
+        The cluster's training members, relative to it.
+
+    Returns
+    -------
+    Stars
+        The candidates within R.
+    array, shape (n,)
+        Their probability to be members, of which there are none.
+    """
+    stars = window.stars(candidates)
+    colours = MemberColours(window.cluster.isochrone)
+    mixture = Mixture(stars, colours, window.cluster.covered_radius_pc, training)
+    return stars, mixture.fit().q
