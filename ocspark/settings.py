@@ -77,6 +77,18 @@ class MembershipSettings(Section):
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
 
+class PosteriorSection(Section):
+    """The posterior (method §13): whether it is computed, and when it is not used."""
+
+    enabled: bool = True
+    n_replicates: int = Field(10, ge=0, le=1000)
+    min_radius_pc: float = Field(5.0, gt=0.0)
+    min_training_members: int = Field(15, ge=2)
+    min_recovered: float = Field(0.85, ge=0.0, le=1.0)
+    max_offset_sum: float = Field(5.0, ge=0.0)
+    max_offset_share: float = Field(0.05, ge=0.0)
+
+
 class SearchSettings(Section):
     """The cone search (method §1)."""
 
@@ -116,6 +128,7 @@ class Settings(Section):
     isochrones: IsochroneSettings = IsochroneSettings()
     model: str = "DS10_v02"
     membership: MembershipSettings = MembershipSettings()
+    posterior: PosteriorSection = PosteriorSection()
     search: SearchSettings = SearchSettings()
     output: OutputSettings = OutputSettings()
     spark: SparkSettings = SparkSettings()

@@ -42,6 +42,7 @@ class Toy:
             "clusters": {"path": str(self.folder / "clusters.csv")},
             "members": {"path": str(self.folder / "members.csv")},
             "membership": {"n_samples": 20},
+            "posterior": {"n_replicates": 2},
             "output": {"path": str(self.folder / "runs")},
         }
         for section, values in changes.items():

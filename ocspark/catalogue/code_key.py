@@ -25,7 +25,8 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
         "ocspark.catalogue.characterise",
     ),
     "membership": ("ocspark.catalogue.membership", "ocspark.catalogue.layout"),
-    "summary": ("ocspark.catalogue.summary",),
+    "posterior": ("ocspark.inputs.isochrones", "ocspark.catalogue.posterior"),
+    "summary": ("ocspark.catalogue.summary", "ocspark.catalogue.sharing"),
 }
 #: Packages whose version may change a result: those that read, calculate or evaluate. The name
 #: that code imports: the name that it is installed by. Spark moves rows and decides no value.

@@ -48,6 +48,11 @@ STAGES = (
         ("candidates", "non_members"),
         ("model", "membership settings", "device", "carried columns", "membership code"),
     ),
+    Stage(
+        "posterior",
+        ("_claims", "_fits", "luminosity_functions"),
+        ("posterior settings", "posterior code"),
+    ),
 )
 #: Rises whenever the same parts mean something else.
 _FORMAT = 2
@@ -108,6 +113,7 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
         "member settings": digest([inputs.levels, settings.members.min_members]),
         "model": model_digest(inputs.network),
         "membership settings": digest(settings.membership.model_dump(exclude={"device"})),
+        "posterior settings": digest([settings.posterior.model_dump(), settings.membership.seed]),
         "device": device,
         "carried columns": carried_digest(inputs),
         **{f"{stage.name} code": code[stage.name] for stage in STAGES},
@@ -137,7 +143,8 @@ def carried_digest(inputs: RunInputs) -> str:
         (c.column, c.field.name, c.field.type.simpleString())
         for c in inputs.columns_to_carry.carried
     ]
-    return digest([columns, [file.carried_sha256 for file in inputs.files]])
+    values = [file.carried_sha256 for file in inputs.files if file.carried_sha256]
+    return digest([columns, values])
 
 
 def _mirror(inputs: RunInputs) -> list[str]:

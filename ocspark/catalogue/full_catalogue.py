@@ -193,8 +193,12 @@ def _record(
         "members": members,
         "clusters": {"done": status.get("done", 0), "skipped": status.get("skipped", 0)},
         "totals": {
-            name: int(rows[name].fillna(0).sum())
-            for name in ("n_cone", "n_candidates", "n_p10", "n_p50", "n_p90")
+            name: int(pd.to_numeric(rows[name]).sum())
+            for name in ("n_cone", "n_candidates", "n_p10", "n_p50", "n_p90", "n_members")
+        },
+        "posterior": {
+            "clusters": int(rows["n_members"].notna().sum()),
+            "seconds": round(sum(p.get("posterior_seconds", 0.0) for p in stages.portions), 1),
         },
         "lacking": lacking,
         "mirror_columns": dict(inputs.columns.names),

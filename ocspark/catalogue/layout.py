@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +34,23 @@ class ClusterPieces:
         ``candidates`` and, if wanted, ``non_members`` to names of files.
     device : str or None
         What evaluated the network.
+    cells : sequence of str or None
+        Files with the counts of all sources by cell; None where the posterior is not computed.
+    is_laid_out : bool
+        Whether the candidates are laid out already, and only their posterior is computed.
     """
 
     key: int
     cluster: str
     pieces: Mapping[str, Sequence[str]]
     device: str | None
+    cells: Sequence[str] | None = None
+    is_laid_out: bool = False
+
+
+#: Gives the columns of the posterior by cluster_key, candidates sorted by source_id, files of
+#: cells and the task's writers, see `ocspark.catalogue.posterior.ComputePosterior`.
+Posterior = Callable[[int, pa.Table, Sequence[str], TableWriters], Mapping[str, pa.Array]]
 
 
 @dataclass(frozen=True)
@@ -51,14 +63,18 @@ class LayOut:
         Folder of the run.
     carried : tuple of Field
         Columns of the mirror that candidates have.
+    posterior : callable, optional
+        Computes posteriors, which are null without it.
     """
 
     root: str
     carried: tuple[Field, ...] = ()
+    posterior: Posterior | None = None
 
     def __call__(self, clusters: Sequence[ClusterPieces], writers: TableWriters) -> dict[str, Any]:
         """Write each cluster's rows as one file a table, sorted by source_id."""
         tables = {"candidates": evaluated_fields(self.carried), "non_members": NON_MEMBERS}
+        seconds = 0.0
         for table, fields in tables.items():
             names = sorted({name for cluster in clusters for name in cluster.pieces.get(table, ())})
             if not names:
@@ -66,26 +82,37 @@ class LayOut:
             keys = [cluster.key for cluster in clusters]  # neighbours: their pieces share files
             whole = read_clusters(self.root, names, keys, fields, ["source_id"])
             for cluster in clusters:
-                rows = whole.filter(pc.equal(whole["cluster"], cluster.cluster))
+                rows = whole.filter(pc.equal(whole["cluster"], cluster.cluster)).combine_chunks()
                 if not rows.num_rows:
                     continue
                 _check_unique(rows, cluster.cluster)
-                counts = _count(rows) if table == "candidates" else {}
+                counts = {}
                 if table == "candidates":
-                    rows = self._with_posterior(rows)
-                metadata = {"device": cluster.device} if cluster.device else None
-                rows = rows.replace_schema_metadata(metadata)
-                writers.write(table, file_stem(cluster.cluster), rows, counts)
-        return {}
+                    counts = _count(rows)
+                    started = time.monotonic()
+                    rows = self._with_posterior(cluster, rows, writers)
+                    seconds += time.monotonic() - started
+                if not cluster.is_laid_out:
+                    metadata = {"device": cluster.device} if cluster.device else None
+                    rows = rows.replace_schema_metadata(metadata)
+                    writers.write(table, file_stem(cluster.cluster), rows, counts)
+        return {"posterior_seconds": round(seconds, 3)}
 
-    def _with_posterior(self, rows: pa.Table) -> pa.Table:
-        """Return candidates with the columns of the posterior, which are null."""
+    def _with_posterior(
+        self, cluster: ClusterPieces, rows: pa.Table, writers: TableWriters
+    ) -> pa.Table:
+        """Return candidates with the columns of the posterior, null where it is not computed."""
+        columns: Mapping[str, pa.Array] = {}
+        if self.posterior is not None and cluster.cells is not None:
+            columns = self.posterior(cluster.key, rows, cluster.cells, writers)
         schema = to_arrow_schema(struct(candidate_fields(self.carried)))
-        columns = [
-            rows[field.name] if field.name in rows.schema.names else pa.nulls(len(rows), field.type)
+        arrays = [
+            rows[field.name]
+            if field.name in rows.schema.names
+            else columns.get(field.name, pa.nulls(len(rows), field.type))
             for field in schema
         ]
-        return pa.Table.from_arrays(columns, schema=schema)
+        return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def file_stem(cluster: str) -> str:

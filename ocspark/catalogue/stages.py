@@ -14,12 +14,19 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.characterise import MODEL_TABLE, SEARCH_TABLE, Characterise
+from ocspark.catalogue.characterise import CELL_TABLE, MODEL_TABLE, SEARCH_TABLE, Characterise
 from ocspark.catalogue.dependence import STAGES, carried_digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import LayOut
 from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
 from ocspark.catalogue.passes import MirrorPass
+from ocspark.catalogue.posterior import (
+    CLAIM_TABLE,
+    FIT_TABLE,
+    ComputePosterior,
+    PosteriorRules,
+    posterior_rules,
+)
 from ocspark.catalogue.reuse import CopyUnchanged, Reuse, plan_copies
 from ocspark.catalogue.search import (
     CELL_PIECES,
@@ -28,10 +35,12 @@ from ocspark.catalogue.search import (
     LACKING_TABLE,
     FindListed,
 )
+from ocspark.catalogue.sharing import TOTAL_PIECES, ShareStars, neighbours
 from ocspark.catalogue.summary import cluster_rows, count_lacking, table_of
-from ocspark.catalogue.works import characterise_works, layout_works
+from ocspark.catalogue.works import characterise_works, layout_works, sharing_works
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
+from ocspark.posterior.settings import PosteriorSettings
 from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, models_of_rows
@@ -39,12 +48,14 @@ from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
 from ocspark.store.pieces import files_by_cluster
+from ocspark.tables.fields import Field
+from ocspark.tables.posterior import TOTALS
 from ocspark.tables.run_tables import fields_of
 
 log = logging.getLogger("ocspark")
 
 #: Folders that only serve the steps, and go when the run is finished.
-TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), "_tasks")
+TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), TOTAL_PIECES, "_tasks")
 
 
 def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
@@ -117,6 +128,7 @@ class RunStages:
         self._characterise()
         self._evaluate()
         self._lay_out()
+        self._share()
         return self._summarise()
 
     @property
@@ -226,12 +238,63 @@ class RunStages:
         self._take("membership", step.run(self._spark, self._folder, process))
 
     def _lay_out(self) -> None:
-        """Lay the new candidates out by cluster."""
-        pieces = {table: files_by_cluster(self._pieces, name) for table, name in PIECES.items()}
+        """Lay the new candidates out by cluster, and compute posteriors."""
+        pieces = {
+            table: dict(files_by_cluster(self._pieces, name)) for table, name in PIECES.items()
+        }
+        again = self._again("posterior")
+        laid_out = files_by_cluster(self.files, "candidates")
+        for key in again:
+            if key in laid_out:  # taken over, and only its posterior is not
+                pieces["candidates"].setdefault(key, laid_out[key])
         keys = self._inputs.along_sky(set().union(*pieces.values()))
-        works = layout_works(keys, pieces, self._inputs.cluster_names)
-        do = LayOut(self._folder.root, tuple(self._inputs.carried))
+        all_cells = files_by_cluster(self.files, CELL_TABLE)
+        cells = {key: all_cells.get(key, []) for key in again if key in pieces["candidates"]}
+        works = layout_works(keys, pieces, self._inputs.cluster_names, cells)
+        posterior = ComputePosterior(self._folder.root, self._posterior_rules(list(cells)))
+        do = LayOut(self._folder.root, tuple(self._inputs.carried), posterior)
         self._take("layout", self._run_step("layout", "by cluster", do, works, "tasks", "stars"))
+
+    @cached_property
+    def _posterior_settings(self) -> PosteriorSettings:
+        settings = self._inputs.settings
+        chosen = settings.posterior.model_dump(exclude={"enabled"})
+        return PosteriorSettings(seed=settings.membership.seed, **chosen)
+
+    def _posterior_rules(self, keys: Sequence[int]) -> PosteriorRules:
+        inputs = self._inputs
+        table = inputs.clusters.table
+        return posterior_rules(
+            self._posterior_settings if inputs.settings.posterior.enabled else None,
+            self._models(keys),
+            inputs.cones.table,
+            dict(zip(table["cluster_key"].tolist(), table["metallicity"].tolist(), strict=True)),
+            inputs.isochrones,
+            inputs.release.extinction,
+        )
+
+    def _share(self) -> None:
+        """Share stars that several clusters claim, and sum up posteriors; of all clusters."""
+        found = files_by_cluster(self.files, "candidates")
+        candidates = {key: file for key, (file,) in found.items()}
+        claims = files_by_cluster(self.files, CLAIM_TABLE)
+        with_posterior = [k for k, fit in self._fits.items() if fit["posterior_reason"] is None]
+        others = neighbours(self._inputs.cones.only(with_posterior).table)
+        keys = self._inputs.along_sky(candidates)
+        works = sharing_works(keys, candidates, self._fits, claims, others)
+        do = ShareStars(self._folder.root, self._posterior_settings)
+        manifests = self._run_step("share", "sharing stars", do, works, "tasks", "stars")
+        anew = files_by_cluster(files_of(manifests), "candidates").keys()
+        self.files = [
+            file
+            for file in self.files
+            if file.table != "candidates" or not anew & (file.clusters or {}).keys()
+        ]
+        self._take("share", manifests)
+
+    @cached_property
+    def _fits(self) -> dict[int, dict[str, Any]]:
+        return {row["cluster_key"]: row for row in self._read(FIT_TABLE).to_pylist()}
 
     def _summarise(self) -> pd.DataFrame:
         """Write the clusters table, give every table a file, delete files that do not count."""
@@ -245,8 +308,16 @@ class RunStages:
         in_cone = self._counts.groupby("cluster_key")["n_cone"].sum()
         n_cone = dict(zip(in_cone.index.tolist(), in_cone.tolist(), strict=True))
         self.lacking = count_lacking(self._read(LACKING_TABLE))
+        totals = {r["cluster_key"]: r for r in self._read(TOTAL_PIECES, TOTALS).to_pylist()}
+        posteriors = {key: {**self._fits[key], **total} for key, total in totals.items()}
         rows = cluster_rows(
-            self._inputs, n_cone, self.lacking, self._characterised, self._models(keys), counts
+            self._inputs,
+            n_cone,
+            self.lacking,
+            self._characterised,
+            self._models(keys),
+            counts,
+            posteriors,
         )
         for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
             whole = table_of(of_clusters, fields_of(table))
@@ -256,16 +327,17 @@ class RunStages:
         self.files = self._folder.finish_tables(self.files, fields)
         return rows
 
-    def _read(self, table: str) -> pa.Table:
-        """Read a small table of the run on the driver."""
-        empty = empty_table(fields_of(table))
+    def _read(self, table: str, fields: list[Field] | None = None) -> pa.Table:
+        """Read a small table of the run, or its pieces, on the driver."""
+        empty = empty_table(fields_of(table) if fields is None else fields)
 
         def read(file: TableFile) -> pa.Table:
             filesystem, inner = storage.resolve(self._folder.path(file.name))
             return storage.retry(lambda: pq.read_table(inner, filesystem=filesystem))
 
         with ThreadPoolExecutor(8) as pool:
-            parts = list(pool.map(read, [file for file in self.files if file.table == table]))
+            files = [file for file in (*self.files, *self._pieces) if file.table == table]
+            parts = list(pool.map(read, files))
         return pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
 
 

@@ -16,6 +16,7 @@ from ocspark.selection.characterise_clusters import too_few
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
+from ocspark.tables.posterior import FITTED, SHARED
 from ocspark.tables.run import KEPT, NOT_KEPT
 
 _OF_MODEL = (
@@ -26,6 +27,7 @@ _OF_MODEL = (
 #: What more than this share of the sources in the cones lack is a warning.
 MOST_LACKING = 0.01
 _COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")
+_OF_POSTERIOR = [field.name for field in (*SHARED, *FITTED)]
 
 
 def count_lacking(table: pa.Table) -> dict[int, dict[str, int]]:
@@ -108,6 +110,7 @@ def cluster_rows(
     characterised: Mapping[int, Mapping[str, Any]],
     models: Mapping[int, ClusterModel],
     counts: Mapping[int, Mapping[str, int]],
+    posteriors: Mapping[int, Mapping[str, Any]],
 ) -> pd.DataFrame:
     """Return the `CLUSTERS` table as pandas, in the cluster table's order.
 
@@ -124,6 +127,8 @@ def cluster_rows(
         cluster_key to the model of each cluster that is done.
     counts : mapping
         cluster_key to counts of candidates.
+    posteriors : mapping
+        cluster_key to the columns of `SHARED` and `FITTED`, of clusters with candidates.
     """
     cones = inputs.cones.table.set_index("cluster_key")
     listed, levels = inputs.n_listed(), inputs.levels
@@ -151,6 +156,7 @@ def cluster_rows(
             row["lacking"] = "; ".join(f"{reason}: {n}" for reason, n in counts_of.items())
         if key in models:
             row |= _done(models[key], inputs, counts.get(key, {}))
+            row |= {name: posteriors.get(key, {}).get(name) for name in _OF_POSTERIOR}
         else:
             row |= {"status": "skipped", "reason": _reason(key, row, found, inputs)}
         rows.append(row)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from ocspark.catalogue.characterise import ClusterGroup
 from ocspark.catalogue.layout import ClusterPieces
+from ocspark.catalogue.sharing import Claimant
 from ocspark.store.files import TableFile
 from ocspark.store.folder import Work, digest
 
 #: Clusters that one task characterises.
 _CLUSTERS_PER_TASK = 8
-#: Candidates that one task lays out, if they are of several clusters.
-_CANDIDATES_PER_TASK = 20_000
+#: Candidates that one task lays out, and shares, if they are of several clusters.
+_CANDIDATES_PER_TASK, _SHARED_PER_TASK = 20_000, 200_000
+#: What a cluster's posterior takes beside that of its candidates, in candidates.
+_COST_OF_CLUSTER = 10_000
 
 
 def characterise_works(
@@ -62,6 +66,7 @@ def layout_works(
     keys: Sequence[int],
     pieces: Mapping[str, Mapping[int, list[TableFile]]],
     names: Mapping[int, str],
+    cells: Mapping[int, list[TableFile]],
 ) -> list[Work]:
     """Return the work of laying clusters out: one a task, or some small ones.
 
@@ -70,36 +75,99 @@ def layout_works(
     keys : sequence of int
         The clusters by key, neighbours on the sky near each other: they share files.
     pieces : mapping
-        Table to the files with pieces of it, by cluster.
+        Table to the files with pieces of it, by cluster; a file of ``candidates`` itself is of a
+        cluster that is laid out already, and whose posterior alone is computed.
     names : mapping
         Of the clusters by their keys.
+    cells : mapping
+        Files with the counts by cell of the clusters whose posterior is computed, by cluster.
     """
-    rows = {
-        key: sum((file.clusters or {})[key] for file in files)
-        for key, files in pieces["candidates"].items()
-    }
+    rows = _candidates(pieces["candidates"])
+    works = []
+    for number, group in enumerate(_group(keys, rows, _CANDIDATES_PER_TASK)):
+        mine = {key: {t: files.get(key, []) for t, files in pieces.items()} for key in group}
+        hashes = [
+            [
+                key,
+                *([file.sha256 for file in some] for some in files.values()),
+                [file.sha256 for file in cells[key]] if key in cells else None,
+            ]
+            for key, files in mine.items()
+        ]
+        n = sum(rows.get(key, 0) for key in group)
+        cost = float(n + _COST_OF_CLUSTER * len(group))
+        item = [_cluster_pieces(key, names[key], mine[key], cells.get(key)) for key in group]
+        works.append(Work(f"{number:05d}", digest(hashes), n, item, cost))
+    return works
+
+
+def sharing_works(
+    keys: Sequence[int],
+    candidates: Mapping[int, TableFile],
+    fits: Mapping[int, Mapping[str, Any]],
+    claims: Mapping[int, list[TableFile]],
+    others: Mapping[int, frozenset[int]],
+) -> list[Work]:
+    """Return the work of sharing stars between clusters, some clusters a task.
+
+    Parameters
+    ----------
+    keys : sequence of int
+        The clusters by key, neighbours on the sky near each other: they share files.
+    candidates : mapping
+        The file of each cluster's candidates.
+    fits : mapping
+        Rows of `FITS` by key.
+    claims : mapping
+        Files with the claims of each cluster that has a posterior.
+    others : mapping
+        Clusters that may claim the same stars as each that has a posterior.
+    """
+    rows = {key: candidates[key].rows for key in keys}
+    works = []
+    for number, group in enumerate(_group(keys, rows, _SHARED_PER_TASK)):
+        item, facts = [], []
+        for key in group:
+            near = others.get(key, frozenset())
+            files = _union(claims.get(k, []) for k in (key, *near)) if key in others else []
+            item.append(
+                Claimant(key, candidates[key], fits[key], near, tuple(f.name for f in files))
+            )
+            hashes = [file.sha256 for file in (candidates[key], *files)]
+            facts.append([fits[key], sorted(near), hashes])
+        n = sum(rows[key] for key in group)
+        works.append(Work(f"{number:05d}", digest(facts), n, item, float(n)))
+    return works
+
+
+def _candidates(pieces: Mapping[int, list[TableFile]]) -> dict[int, int]:
+    """Return how many candidates each cluster has in some files."""
+    return {key: sum((f.clusters or {})[key] for f in files) for key, files in pieces.items()}
+
+
+def _group(keys: Sequence[int], rows: Mapping[int, int], most: int) -> list[list[int]]:
+    """Put neighbouring clusters together as long as they have no more than so many rows."""
     groups: list[list[int]] = []
     total = 0
     for key in keys:
-        if not groups or total + rows.get(key, 0) > _CANDIDATES_PER_TASK:
+        if not groups or total + rows.get(key, 0) > most:
             groups.append([])
             total = 0
         groups[-1].append(key)
         total += rows.get(key, 0)
-    works = []
-    for number, group in enumerate(groups):
-        mine = {key: {t: files.get(key, []) for t, files in pieces.items()} for key in group}
-        hashes = [
-            [key, *([file.sha256 for file in some] for some in files.values())]
-            for key, files in mine.items()
-        ]
-        n = sum(rows.get(key, 0) for key in group)
-        item = [_cluster_pieces(key, names[key], mine[key]) for key in group]
-        works.append(Work(f"{number:05d}", digest(hashes), n, item, float(n)))
-    return works
+    return groups
 
 
-def _cluster_pieces(key: int, name: str, files: Mapping[str, list[TableFile]]) -> ClusterPieces:
+def _cluster_pieces(
+    key: int, name: str, files: Mapping[str, list[TableFile]], cells: list[TableFile] | None
+) -> ClusterPieces:
     devices = sorted({file.device for file in files["candidates"] if file.device})
     named = {table: [file.name for file in some] for table, some in files.items() if some}
-    return ClusterPieces(key, name, named, " and ".join(devices) or None)
+    return ClusterPieces(
+        key,
+        name,
+        named,
+        " and ".join(devices) or None,
+        None if cells is None else [file.name for file in cells],
+        any(file.table == "candidates" for file in files["candidates"]),
+    )

@@ -11,6 +11,8 @@ from ocspark.posterior.windows import mean_delta_parallax
 
 #: How far the members' model is moved, in Δμ and mean Δϖ, and in how many directions of motion.
 MOVE, DIRECTIONS = 3.0, 8
+#: The flag of a cluster whose moved-off sum is too large.
+MOVED_OFF = "moved-off"
 #: A star counts only if the move is more than so many times its error.
 LEAST_SIGMAS = 2.0
 
@@ -67,6 +69,15 @@ def reason_after_fit(recovered: float, settings: PosteriorSettings) -> str | Non
     )
 
 
+def is_moved_off(offset_sum: float, expected_members: float, settings: PosteriorSettings) -> bool:
+    """Return whether a cluster's votes, and not its posterior, tell its members by default.
+
+    So it is where the moved-off sum is above 5 stars and above 5 % of N (settings).
+    """
+    limit = max(settings.max_offset_sum, settings.max_offset_share * expected_members)
+    return offset_sum > limit
+
+
 def flags_of(
     solution: Solution,
     recovered: float,
@@ -75,10 +86,9 @@ def flags_of(
     covered_radius: float,
     settings: PosteriorSettings,
 ) -> tuple[str, ...]:
-    """Return remarks on a fit, in a fixed order; `moved-off` makes votes the default."""
-    limit = max(settings.max_offset_sum, settings.max_offset_share * expected_members)
+    """Return remarks on a fit, in a fixed order; `MOVED_OFF` makes votes the default."""
     remarks = {
-        "moved-off": offset_sum > limit,
+        MOVED_OFF: is_moved_off(offset_sum, expected_members, settings),
         "small cone": covered_radius < settings.small_radius_pc,
         "training members": recovered < settings.low_recovered,
     }

@@ -40,6 +40,24 @@ def discs(radius: Floats, covered_radius: float) -> Floats:
     return 3.0 * shape / (np.pi * reach**2 * within) + _LEAST
 
 
+def half_radius(weights: Floats, covered_radius: float) -> float:
+    """Return the radius that holds half of the stars within R [pc]: Σ w_k M_k(r) = ½.
+
+    M_k(r) = (1 − (1 − r²/b²)³) / (1 − (1 − R²/b²)³), the share of a disc's stars within r.
+    """
+    reach = np.array(REACHES_PC)[:, None]
+
+    def within(radius: Floats) -> Floats:
+        return 1.0 - np.maximum(1.0 - (radius / reach) ** 2, 0.0) ** 3
+
+    low, high = 0.0, covered_radius
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        share = within(np.array([middle])) / within(np.array([covered_radius]))
+        low, high = (middle, high) if float(weights @ share[:, 0]) < 0.5 else (low, middle)
+    return 0.5 * (low + high)
+
+
 def first_weights() -> Floats:
     """Return equal weights of the discs, shape (10,)."""
     return np.full(len(REACHES_PC), 1.0 / len(REACHES_PC))

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+#: A star of smaller q is not claimed: its q counts as 0.
+LEAST_CLAIM = 1e-6
 #: Largest q that enters odds.
 MAX_Q = 1.0 - 1e-9
 
@@ -23,14 +25,14 @@ def share_stars(
     """Share stars between the clusters that claim them: posterior = o_c / (1 + Σ o).
 
     A star is one cluster's, another's or the field's. A cluster whose posterior is null claims
-    nothing.
+    nothing, nor does one whose q is 0. What one cluster alone claims stays as it is, to the bit.
 
     Parameters
     ----------
     source_id : array, shape (n,)
-        Of rows (cluster, star) of any number of clusters, sorted by cluster's name within a
-        star, so that sums do not depend on how rows were found; rows of stars that one cluster
-        alone claims may be among them.
+        Of rows (cluster, star) of any number of clusters, those of a star always in the same
+        order of clusters, so that sums do not depend on how rows were found; rows of stars that
+        one cluster alone claims may be among them.
     q, low, high : arrays, shape (n,)
         Each cluster's own probability and its interval, NaN where null.
 
@@ -41,9 +43,13 @@ def share_stars(
         of the other clusters as they are.
     """
     _, star = np.unique(source_id, return_inverse=True)
+    alone = np.bincount(star, q > 0)[star] <= 1
     own = odds(q)
     total = np.bincount(star, np.nan_to_num(own))[star]
     others = np.maximum(total - np.nan_to_num(own), 0.0)
-    shared = (odds(values) / (1.0 + others + odds(values)) for values in (q, low, high))
+    shared = (
+        np.where(alone, values, odds(values) / (1.0 + others + odds(values)))
+        for values in (q, low, high)
+    )
     posterior, lower, upper = shared
     return posterior, lower, upper

@@ -32,7 +32,7 @@ def read_clusters(
     keys : collection of int
         cluster_key of the clusters.
     fields : list of Field
-        The table's columns.
+        The columns wanted, among them that of the cluster.
     sort_by : sequence of str
         Columns that rows are sorted by, after the cluster.
 
@@ -46,17 +46,17 @@ def read_clusters(
     schema, wanted = to_arrow_schema(struct(fields)), frozenset(keys)
     parts = [schema.empty_table()]
     for name in names:
-        table = _read(storage.join(root, name))
-        parts.append(rows_of_clusters(table.replace_schema_metadata(None), wanted).cast(schema))
+        table = _read(storage.join(root, name), schema.names).replace_schema_metadata(None)
+        parts.append(rows_of_clusters(table, wanted).cast(schema))
     whole = pa.concat_tables(parts)
     order = [cluster_column(schema), *sort_by]
     return whole.sort_by([(str(column), "ascending") for column in order]).combine_chunks()
 
 
-def _read(path: str) -> pa.Table:
+def _read(path: str, columns: list[str]) -> pa.Table:
     filesystem, inner = storage.resolve(path)
     try:
-        return storage.retry(lambda: pq.read_table(inner, filesystem=filesystem))
+        return storage.retry(lambda: pq.read_table(inner, columns=columns, filesystem=filesystem))
     except (OSError, pa.ArrowException) as error:
         if not isinstance(error, OSError) or storage.can_be_read(path):
             raise OutputError(

@@ -3,56 +3,7 @@
 from __future__ import annotations
 
 from ocspark.tables.fields import BOOL, CLUSTER_KEY, DOUBLE, INT, LONG, STRING, Field
-
-#: What the posterior says of a cluster; the fit also where it is not used, for the reason given.
-POSTERIOR_TOTALS = [
-    Field("members_by", STRING, "", "What tells members by default: posterior or votes"),
-    Field("n_members", LONG, "", "Candidates with posterior >= 0.5"),
-    Field("expected_members", DOUBLE, "", "Sum of posterior: members among the candidates"),
-    Field("expected_members_error", DOUBLE, "", "1-sigma error of expected_members"),
-    Field(
-        "contaminants_posterior_50",
-        DOUBLE,
-        "",
-        "Expected non-members among candidates with posterior >= 0.5",
-    ),
-    Field(
-        "contaminants_votes_50",
-        DOUBLE,
-        "",
-        "Expected non-members among candidates with probability >= 0.5 that have a posterior",
-    ),
-    Field("posterior_reason", STRING, "", "Why there is no posterior"),
-    Field("posterior_flags", STRING, "", "Remarks on the posterior, separated by ;"),
-    Field("posterior_radius_pc", DOUBLE, "pc", "Radius that the mirror covers; none beyond it"),
-    Field(
-        "posterior_offset_sum",
-        DOUBLE,
-        "",
-        "Members that the fit makes of field stars with its members' model moved off",
-    ),
-    Field(
-        "posterior_recovered",
-        DOUBLE,
-        "",
-        "Share of the training members within the radius that the fit gives >= 0.5",
-    ),
-    Field("fitted_pmra", DOUBLE, "mas/yr", "Mean of the members, fitted"),
-    Field("fitted_pmdec", DOUBLE, "mas/yr", "Mean of the members, fitted"),
-    Field("fitted_parallax", DOUBLE, "mas", "Mean of the members, fitted"),
-    Field("fitted_pm_width", DOUBLE, "mas/yr", "Members' intrinsic width in each proper motion"),
-    Field("fitted_parallax_width", DOUBLE, "mas", "Members' intrinsic width in parallax"),
-    Field("fitted_binary_share", DOUBLE, "", "Share of members that are binaries"),
-    Field("fitted_colour_shift_g12", DOUBLE, "mag", "Members' G − G_RP minus isochrone, to G = 12"),
-    Field("fitted_colour_shift_g15", DOUBLE, "mag", "Members' G − G_RP minus isochrone at G = 15"),
-    Field(
-        "fitted_colour_shift_g18", DOUBLE, "mag", "Members' G − G_RP minus isochrone, from G = 18"
-    ),
-    Field("fitted_colour_width", DOUBLE, "mag", "Members' intrinsic width in G − G_RP"),
-    Field(
-        "fitted_half_radius_pc", DOUBLE, "pc", "Radius of half the members within the covered one"
-    ),
-]
+from ocspark.tables.posterior import FITTED, SHARED
 
 CLUSTERS = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
@@ -75,7 +26,8 @@ CLUSTERS = [
     Field("n_p10", LONG, "", "Candidates with probability >= 0.1"),
     Field("n_p50", LONG, "", "Candidates with probability >= 0.5"),
     Field("n_p90", LONG, "", "Candidates with probability >= 0.9"),
-    *POSTERIOR_TOTALS,
+    *SHARED,
+    *FITTED,
     Field("ra", DOUBLE, "deg", "Mean direction of the training members"),
     Field("dec", DOUBLE, "deg", "Mean direction of the training members"),
     Field("pmra", DOUBLE, "mas/yr", "Weighted mean of the training members"),

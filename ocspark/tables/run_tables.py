@@ -12,7 +12,7 @@ from ocspark.tables.candidates import CANDIDATES, NON_MEMBERS, candidate_fields
 from ocspark.tables.characterised import MODELS, TRAINING_MEMBERS
 from ocspark.tables.clusters import CLUSTERS, CONES
 from ocspark.tables.fields import Field
-from ocspark.tables.posterior import LUMINOSITY_FUNCTIONS
+from ocspark.tables.posterior import CLAIMS, FITS, LUMINOSITY_FUNCTIONS
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH
 
 #: What a run is made for.
@@ -32,6 +32,8 @@ RUN_TABLES: dict[str, list[Field]] = {
     "_lacking": LACKING,
     "_cells": CELLS,
     "_models": MODELS,
+    "_claims": CLAIMS,
+    "_fits": FITS,
 }
 
 

@@ -42,7 +42,8 @@ _STEPS = {
     "search": "pass 1",
     "characterise": "characterise",
     "membership": "pass 2",
-    "layout": "by cluster",
+    "layout": "by cluster, with posteriors",
+    "share": "sharing stars",
 }
 
 

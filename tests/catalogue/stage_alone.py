@@ -19,7 +19,7 @@ import pandas as pd
 
 
 def search(given: dict[str, Any], folder: Path) -> None:
-    from ocspark.catalogue.search import FOUND_PIECES, FindListed
+    from ocspark.catalogue.search import CELL_PIECES, FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
     from ocspark.mirror.layout import check_files, list_pieces
@@ -45,9 +45,11 @@ def search(given: dict[str, Any], folder: Path) -> None:
     written = {file.table: file for file in writers.close()}
     assert written[FOUND_PIECES].rows > 100
     _keep(folder, "found", written[FOUND_PIECES])
+    _keep(folder, "cells", written[CELL_PIECES].name)
     _keep(folder, "clusters", table)
     _keep(folder, "n_listed", count_listed(members.table, levels, table["cluster_key"]))
     _keep(folder, "cones", (files, cones))
+    _keep(folder, "cone_table", cones.table)
 
 
 def characterise(given: dict[str, Any], folder: Path) -> None:
@@ -103,18 +105,63 @@ def membership(given: dict[str, Any], folder: Path) -> None:
         ClusterPieces(key, names[key], {"candidates": [pieces.name]}, None) for key in models
     ]
     LayOut(str(folder))(clusters, writers)
-    assert sum(file.rows for file in writers.close()) == pieces.rows
+    laid_out = writers.close()
+    assert sum(file.rows for file in laid_out) == pieces.rows
     _keep(folder, "models", models)
+    _keep(folder, "candidates", {key: file for file in laid_out for key in file.clusters})
+
+
+def posterior(given: dict[str, Any], folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from ocspark.catalogue.posterior import CLAIM_TABLE, ComputePosterior, posterior_rules
+    from ocspark.inputs.isochrones import read_grid
+    from ocspark.posterior.settings import PosteriorSettings
+    from ocspark.release import Release
+    from ocspark.store.files import TableWriters
+
+    models, cones = _kept(folder, "models"), _kept(folder, "cone_table")
+    grid = read_grid(None, None, False, own=False, default=True)
+    law = Release.model_validate(given["release"]).extinction
+    metallicity = dict.fromkeys(models, float("nan"))
+    settings = PosteriorSettings(n_replicates=0)
+    rules = posterior_rules(settings, models, cones, metallicity, grid, law)
+    writers = TableWriters(str(folder), "posterior")
+    compute = ComputePosterior(str(folder), rules)
+    for key, file in _kept(folder, "candidates").items():
+        rows = pq.read_table(folder / file.name)
+        compute(key, rows, [_kept(folder, "cells")], writers)
+    written = {file.table: file for file in writers.close()}
+    assert written[CLAIM_TABLE].rows > 100
+    _keep(folder, "posterior", written)
 
 
 def summary(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.inputs import read_inputs
+    from ocspark.catalogue.sharing import TOTAL_PIECES, Claimant, ShareStars, neighbours
     from ocspark.catalogue.summary import cluster_rows
+    from ocspark.posterior.settings import PosteriorSettings
     from ocspark.settings import make_settings
+    from ocspark.store.files import TableWriters
+
+    written, candidates = _kept(folder, "posterior"), _kept(folder, "candidates")
+    fits = pd.read_parquet(folder / written["_fits"].name).to_dict("records")
+    others = neighbours(_kept(folder, "cone_table"))
+    claims = (written["_claims"].name,)
+    clusters = [
+        Claimant(key, candidates[key], fit, others[key], claims)
+        for fit in fits
+        for key in [fit["cluster_key"]]
+    ]
+    writers = TableWriters(str(folder), "share")
+    ShareStars(str(folder), PosteriorSettings())(clusters, writers)
+    totals = next(file for file in writers.close() if file.table == TOTAL_PIECES)
+    by_key = pd.read_parquet(folder / totals.name).set_index("cluster_key").to_dict("index")
 
     inputs = read_inputs(make_settings(given["settings"]))
-    table = cluster_rows(inputs, {}, {}, _kept(folder, "rows"), _kept(folder, "models"), {})
-    assert (table["status"] == "done").sum() == 3
+    models = _kept(folder, "models")
+    table = cluster_rows(inputs, {}, {}, _kept(folder, "rows"), models, {}, by_key)
+    assert (table["status"] == "done").sum() == table["n_members"].notna().sum() == 3
 
 
 def _scans(files: Any, cones: Any) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from zero_point import zpt
 
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
+from ocspark.names import cluster_key
 from ocspark.session import is_connect
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of, portions_of, run_toy
@@ -23,12 +24,16 @@ from tests.toyrun import candidates_of, portions_of, run_toy
 CONTRACT = {
     "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error "
     "pmdec_error phot_g_mean_mag g_rp phot_g_mean_mag_error g_rp_error f_r f_pm f_plx f_c f_g "
-    "probability n_samples is_training_member",
+    "parallax_pmra_corr parallax_pmdec_corr pmra_pmdec_corr probability n_samples "
+    "is_training_member posterior posterior_low posterior_high",
     "training_members": "cluster source_id f_r f_pm f_plx f_c f_g",
     "non_members": "cluster source_id f_r f_pm f_plx f_c f_g",
     "clusters": "cluster status reason radius_deg n_cone n_training_members training_probability "
     "n_candidates n_p10 n_p50 n_p90 ra dec pmra pmdec parallax delta_pm delta_plx_plus "
-    "delta_plx_minus delta_c delta_g isochrone_log_age isochrone_age_offset",
+    "delta_plx_minus delta_c delta_g isochrone_log_age isochrone_age_offset n_members "
+    "expected_members expected_members_error contaminants_posterior_50 contaminants_votes_50 "
+    "posterior_offset_sum posterior_flags posterior_reason members_by",
+    "luminosity_functions": "cluster phot_g_mean_mag members_per_mag",
 }
 
 
@@ -124,6 +129,52 @@ def test_counts_in_the_cluster_table_are_those_of_the_candidates(finished: RunRe
         assert clusters.at[name, "n_candidates"] == len(own)
 
 
+def test_stars_that_two_clusters_claim_are_shared(finished: RunResult) -> None:
+    """Method §13 step 6, from what each cluster claims by itself."""
+    candidates = candidates_of(finished.path)
+    names = {cluster_key(name): name for name in CLUSTERS}
+    claims = pd.read_parquet(f"{finished.path}/_claims")
+    claims["cluster"] = claims["cluster_key"].map(names)
+    own = candidates.merge(claims, on=["cluster", "source_id"], how="left")
+    odds = own["q"].fillna(0.0).clip(upper=1.0 - 1e-9)
+    odds = odds / (1.0 - odds)
+    total = odds.groupby(own["source_id"]).transform("sum")
+    expected = (odds / (1.0 + total)).where(own["posterior"].notna())
+    np.testing.assert_allclose(own["posterior"], expected, rtol=2e-9, atol=1e-15)
+    several = candidates.groupby("source_id")["posterior"].agg(["sum", "count"])
+    several = several[several["count"] > 1]
+    assert len(several) > 50 and several["sum"].max() <= 1.0
+    # clusters on top of each other: what one alone would claim, it gives up in part
+    assert (own["q"] - own["posterior"] > 0.1).sum() > 3
+
+
+def test_posteriors_add_up_to_what_the_cluster_table_says(finished: RunResult) -> None:
+    candidates, clusters = candidates_of(finished.path), clusters_of(finished)
+    luminosity = pd.read_parquet(f"{finished.path}/luminosity_functions")
+    for name, own in candidates.groupby("cluster"):
+        row, q = clusters.loc[name], own["posterior"]
+        assert row["members_by"] == "posterior" and row["posterior_flags"] == ""
+        assert row["n_members"] == (q >= 0.5).sum() and 30 < row["n_members"] < 70
+        assert row["expected_members"] == pytest.approx(q.sum(), rel=1e-12)
+        for column, call in (("posterior", q), ("votes", own["probability"])):
+            expected = (1.0 - q)[call >= 0.5].sum()
+            assert row[f"contaminants_{column}_50"] == pytest.approx(expected, rel=1e-9)
+        beyond = own["f_r"] > row["posterior_radius_pc"]
+        assert q.isna().to_numpy().tolist() == beyond.to_numpy().tolist()
+        assert (own["posterior_low"] <= q)[~beyond].all()
+        assert (own["posterior_high"] >= q)[~beyond].all()
+        # the disc lies within the cone, about a centre that may be beside the cone's
+        aside = SkyCoord(row["ra"], row["dec"], unit="deg").separation(
+            SkyCoord(row["cone_ra"], row["cone_dec"], unit="deg")
+        )
+        most = row["distance"] * np.radians(row["radius_deg"] - aside.deg)
+        assert 45.0 < row["posterior_radius_pc"] <= most * (1 + 1e-9)
+        mine = luminosity[luminosity["cluster"] == name]
+        members = np.trapezoid(mine["members_per_mag"], mine["phot_g_mean_mag"])
+        assert 0.9 < members / q.sum() < 1 / 0.2  # some are no candidates: at most 0.8 of them
+    assert clusters.loc[clusters["status"] == "skipped", "members_by"].isna().all()
+
+
 def test_tables_have_the_columns_of_the_contract_and_folders_only_parquet(
     finished: RunResult,
 ) -> None:
@@ -179,6 +230,9 @@ def test_relaxed_probability_reaches_clusters_with_too_few(toy: Toy, spark: Spar
         0.7,
     )
     assert row["support_size"] == row["n_support"] <= 6
+    assert row["posterior_reason"].startswith("6 training members") and row["members_by"] == "votes"
+    assert row[["n_members", "expected_members", "posterior_flags"]].isna().all()
+    assert candidates_of(run.path)["posterior"].isna().all()
 
 
 def test_a_run_that_finds_nothing_ends_with_whole_but_empty_tables(
@@ -191,7 +245,7 @@ def test_a_run_that_finds_nothing_ends_with_whole_but_empty_tables(
         assert empty.empty and set(CONTRACT[table].split()) <= set(empty.columns)
 
 
-def test_a_run_is_five_spark_jobs_however_many_portions_it_has(
+def test_a_run_is_six_spark_jobs_however_many_portions_it_has(
     toy: Toy, spark: SparkSession, tmp_path: Path, small_portions: None
 ) -> None:
     output = {"path": str(tmp_path / "runs")}
@@ -203,7 +257,7 @@ def test_a_run_is_five_spark_jobs_however_many_portions_it_has(
     second = run_toy(toy, spark, output=output)
     spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
     steps = {portion["step"] for portion in second.record["portions"]}
-    assert steps == {"kept", "search", "characterise", "membership", "layout"}
+    assert steps == {"kept", "search", "characterise", "membership", "layout", "share"}
     assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("second")) == len(steps)
 
 

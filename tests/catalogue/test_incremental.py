@@ -29,7 +29,10 @@ TABLES = {
     "non_members": ["cluster", "source_id"],
     "training_members": ["cluster", "source_id"],
     "clusters": ["cluster"],
+    "luminosity_functions": ["cluster", "phot_g_mean_mag"],
     "_models": ["cluster_key"],
+    "_fits": ["cluster_key"],
+    "_claims": ["cluster_key", "source_id"],
 }
 #: Clusters with a cone, as the toy has them.
 CONES = {"Wrap 1", "Wrap_2", "Pole_1", "Poor_1", "Empty_1"}
@@ -47,6 +50,7 @@ class Sky:
             "clusters": {"path": str(self.folder / "clusters.csv")},
             "members": {"path": str(self.folder / "members.csv")},
             "membership": {"n_samples": 4},
+            "posterior": {"n_replicates": 2},
             "output": {"path": str(self.folder / runs), "non_members": True},
         }
         for section, values in changes.items():
@@ -129,7 +133,7 @@ def test_changed_clusters_are_done_again_and_no_others(
     run = sky.run(spark)
     assert run.record["base"]["run_id"] == base[1]
     reasons = {"member list": 1, "cluster row": 1, "new cluster": 1}
-    assert redone(run) == {"search": reasons, "characterise": reasons, "membership": reasons}
+    assert redone(run) == dict.fromkeys(EVERY, reasons)
     assert run.record["base"]["stages"]["membership"]["reused"] == 2
     copied = {p["key"].rsplit("-", 1)[0] for p in run.record["portions"] if p["step"] == "kept"}
     assert copied >= {"candidates", "search", "counts", "models"}
@@ -144,8 +148,7 @@ def test_a_replaced_mirror_file_touches_the_clusters_whose_cones_it_is_in(
     stars = pd.read_parquet(file)
     stars[stars.index % 5 > 0].to_parquet(file, index=False)
     run = sky.run(spark)
-    only = {"mirror": 1}
-    assert redone(run) == {"search": only, "characterise": only, "membership": only}
+    assert redone(run) == {stage: {"mirror": 1} for stage in EVERY}
     north = [
         f for n in range(4) for f in (sky.folder / "hats").rglob(f"Norder=0/**/Npix={n}.parquet")
     ]
@@ -163,18 +166,34 @@ def shorter_list(sky: Sky) -> None:
     sky.change("members.csv", lambda m: m[~((m["cluster"] == "Pole_1") & (m.index % 4 == 0))])
 
 
+def without_neighbour(sky: Sky) -> None:
+    """Wrap 1, on which nothing changes, no longer shares stars with Wrap_2."""
+    sky.change("clusters.csv", lambda t: t[t["cluster"] != "Wrap_2"])
+
+
 def other_order(sky: Sky) -> None:
     sky.change("members.csv", lambda m: m[::-1])
     sky.change("clusters.csv", lambda t: t[::-1])
 
 
-EVERY = ("search", "characterise", "membership")
+EVERY = ("search", "characterise", "membership", "posterior")
 CHANGES: dict[str, tuple[Callable[[Sky], None] | dict[str, Any], dict[str, dict[str, int]]]] = {
     "member list": (shorter_list, {key: {"member list": 1} for key in EVERY}),
     "clusters removed": (without_empty, {}),
+    "a cluster that shares stars removed": (without_neighbour, {}),
     "only the order of rows": (other_order, {}),
-    "model": ({"model": "mock_g21"}, {"membership": {"model": 5}}),
-    "seed": ({"membership": {"seed": 7}}, {"membership": {"membership settings": 5}}),
+    "model": ({"model": "mock_g21"}, {stage: {"model": 5} for stage in EVERY[2:]}),
+    "seed": (
+        {"membership": {"seed": 7}},
+        {
+            "membership": {"membership settings": 5},
+            "posterior": {"membership settings": 5, "posterior settings": 5},
+        },
+    ),
+    "posterior": (
+        {"posterior": {"n_replicates": 3}},
+        {"posterior": {"posterior settings": 5}},
+    ),
     "fewer members needed": (
         {"members": {"min_members": 5}},
         {stage: {"member settings": 5} for stage in EVERY[1:]},
@@ -227,6 +246,27 @@ def test_a_chain_of_runs_and_a_table_that_the_earlier_run_lacks(
     assert_same_as_from_nothing(sky, spark, third)
 
 
+def test_posteriors_can_be_left_out_and_are_null_then(sky: Sky, spark: SparkSession) -> None:
+    run = sky.run(spark, posterior={"enabled": False})
+    assert redone(run) == {"posterior": {"posterior settings": 5}}
+    assert pd.read_parquet(f"{run.path}/candidates")["posterior"].isna().all()
+    clusters = pd.read_parquet(f"{run.path}/clusters")
+    done = clusters[clusters["status"] == "done"]
+    assert (done["posterior_reason"] == "posterior.enabled is false").all()
+    assert (done["members_by"] == "votes").all() and done["n_members"].isna().all()
+    assert run.record["posterior"]["clusters"] == 0
+    again = sky.run(spark, output={"base": run.record["run_id"], "run_id": "again"})
+    assert redone(again) == {"posterior": {"posterior settings": 5}}
+    for table in ("candidates", "clusters"):
+        first, second = (
+            pd.read_parquet(sky.folder / "runs" / run_id / table).sort_values(
+                TABLES[table], ignore_index=True
+            )
+            for run_id in (str(run.record["base"]["run_id"]), "again")
+        )
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
 def test_a_plan_writes_nothing_and_a_finished_run_has_none(
     base: tuple[Sky, str], spark: SparkSession
 ) -> None:
@@ -235,9 +275,10 @@ def test_a_plan_writes_nothing_and_a_finished_run_has_none(
     assert "nothing to do" in str(plan_full_catalogue(make_settings(sky.settings()), spark))
     plan = plan_full_catalogue(make_settings(sky.settings(model="mock_g21")), spark)
     assert plan.why.keys() == {"model"} and set(plan.why["model"]) == CONES
-    search, _, membership = plan.stages
+    search, _, membership, posterior = plan.stages
     assert (search.reused, search.redone, search.portions, search.rows) == (5, 0, 0, 0)
     assert (membership.reused, membership.redone) == (0, 5) and membership.rows > 0
+    assert (posterior.reused, posterior.redone, posterior.rows) == (0, 5, 0)
     assert run_id in str(plan) and "model: 5" in str(plan)
     assert len(str(plan).splitlines()) < 20
     other = plan_full_catalogue(

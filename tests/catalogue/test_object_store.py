@@ -176,11 +176,12 @@ def test_a_run_on_objects_stops_goes_on_and_is_taken_over_from_with_the_same_bit
     run = run_full_catalogue(stored, spark_with_store)
     reused = {(task["step"], task["reused"]) for task in run.record["portions"]}
     assert {step for step, again in reused if again} == {"search", "characterise"}
-    assert {step for step, again in reused if not again} == {"membership", "layout"}
+    assert {step for step, again in reused if not again} == {"membership", "layout", "share"}
     own = {path.removeprefix(f"{run.path}/") for path in storage.list_files(run.path, True)}
     folders = {name.split("/")[0] for name in own if "/" in name}
-    tables = {"candidates", "non_members", "training_members", "clusters"}
-    assert folders == tables | {"_search", "_counts", "_cells", "_lacking", "_cones", "_models"}
+    tables = {"candidates", "non_members", "training_members", "clusters", "luminosity_functions"}
+    internal = "_search _counts _cells _lacking _cones _models _claims _fits"
+    assert folders == tables | set(internal.split())
     assert storage.read_text(f"{root}/latest").strip() == run.record["run_id"]
     assert_same_bits(finished.path, fetched(run, tmp_path / "first"))
     assert run_full_catalogue(stored, spark_with_store).already_finished

@@ -88,13 +88,42 @@ def redone(run: RunResult) -> set[str]:
     return {p["step"] for p in run.record["portions"] if not p["reused"]}
 
 
+@pytest.mark.parametrize("step", ["layout", "share"])
 def test_a_damaged_file_is_done_again(
-    stopped: Callable[[], RunResult], finished: RunResult, tmp_path: Path
+    stopped: Callable[[], RunResult], finished: RunResult, tmp_path: Path, step: str
 ) -> None:
-    victim = next(tmp_path.glob("runs/stopped/candidates/*"))
+    folder = tmp_path / "runs" / "stopped"
+    files = json.loads(manifests_of(folder)[f"{step}/00000.json"])["files"]
+    victim = next(folder / f["name"] for f in files if f["name"].startswith("candidates/"))
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
     again = stopped()
-    assert redone(again) == {"layout"}
+    assert redone(again) == {step}
+    assert_same_bits(finished.path, again.path)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_stopped_before_stars_are_shared_or_after_its_tables_are_whole_goes_on(
+    toy: Toy,
+    spark: SparkSession,
+    finished: RunResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: bool,
+) -> None:
+    output = {"path": str(tmp_path / "runs"), "run_id": "stopped"}
+    summarise = RunStages._summarise
+
+    def and_stop(stages: RunStages) -> None:
+        summarise(stages)  # which also deletes the files that shares were laid over
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStages, *(("_share", stop) if before else ("_summarise", and_stop)))
+        with pytest.raises(KeyboardInterrupt):
+            run_toy(toy, spark, output=output)
+    again = run_toy(toy, spark, output=output)
+    assert redone(again) == {"share" if before else "layout"}
+    assert len(list(Path(again.path, "candidates").iterdir())) == 3
     assert_same_bits(finished.path, again.path)
 
 

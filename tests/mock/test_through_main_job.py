@@ -37,6 +37,12 @@ def test_members_are_found_with_published_weights(
     found = candidates.loc[candidates["probability"] >= 0.5, key]
     # this sky has one star for 90,000 of the real one's: what is found should be true
     assert len(found.merge(truth, on=key)) > 0.97 * len(found)
+    # a posterior, or the reason why there is none
+    has = clusters["n_members"].notna()
+    assert (clusters["posterior_reason"].isna() == has).all() and has.any()
+    judged = candidates[candidates["cluster"].isin(clusters["cluster"][has])]
+    called = judged.loc[judged["posterior"] >= 0.5, key]
+    assert len(called.merge(truth, on=key)) > 0.97 * len(called) > 20
     bright = truth[truth["phot_g_mean_mag"] < 17.0]
     assert len(bright.merge(found, on=key)) > 0.6 * len(bright)
     warnings = run.record["warnings"]

@@ -12,6 +12,7 @@ from ocspark.posterior.profile import (
     WIDE_PC,
     discs,
     first_weights,
+    half_radius,
     surface_density,
     update_weights,
 )
@@ -31,6 +32,19 @@ def test_a_sum_of_discs_falls_outwards():
     weights = np.random.default_rng(1).uniform(0, 1, len(REACHES_PC))
     density = surface_density(discs(np.linspace(0, 50, 500), 50.0), weights)
     assert np.all(np.diff(density) <= 0)
+
+
+@pytest.mark.parametrize("covered_radius", [6.0, 50.0])
+def test_half_of_the_stars_lie_within_the_half_radius(covered_radius):
+    weights = np.random.default_rng(3).dirichlet(np.ones(len(REACHES_PC)))
+    end = half_radius(weights, covered_radius)
+
+    def stars(r: float) -> float:
+        at = discs(np.array([r]), covered_radius)
+        return 2 * np.pi * r * surface_density(at, weights)[0]
+
+    inside = quad(stars, 0.0, end, points=[b for b in REACHES_PC if b < end])[0]
+    assert inside == pytest.approx(0.5, abs=1e-6)
 
 
 def test_steps_lead_to_the_profile_of_the_stars():

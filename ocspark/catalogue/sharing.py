@@ -1,0 +1,178 @@
+"""The last step over stars: those that several clusters claim are shared between them.
+
+It is always done, for all clusters: what a cluster claims is its own and is taken over from an
+earlier run, but its share also depends on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ocspark import storage
+from ocspark.catalogue.posterior import posterior_columns
+from ocspark.posterior.checks import MOVED_OFF, is_moved_off
+from ocspark.posterior.settings import PosteriorSettings
+from ocspark.posterior.sharing import share_stars
+from ocspark.posterior.totals import sum_up
+from ocspark.sky.sphere import separation_rad
+from ocspark.store.files import TableFile, TableWriters
+from ocspark.store.pieces import read_clusters
+from ocspark.tables.arrow import columns_of
+from ocspark.tables.candidates import CANDIDATES, POSTERIOR
+from ocspark.tables.fields import struct
+from ocspark.tables.member_rule import POSTERIOR as BY_POSTERIOR
+from ocspark.tables.member_rule import VOTES as BY_VOTES
+from ocspark.tables.posterior import CLAIMS, TOTALS
+
+#: Piece that the step leaves: totals by cluster.
+TOTAL_PIECES = "_pieces_totals"
+
+#: Times which limits are taken, for rounding.
+_A_LITTLE_MORE = 1.0 + 1e-9
+_TOTAL_SCHEMA = to_arrow_schema(struct(TOTALS))
+_NAMES = [field.name for field in POSTERIOR]
+_READ = [
+    field
+    for field in CANDIDATES
+    if field.name in ("cluster", "source_id", "f_r", "probability", *_NAMES)
+]
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """A cluster whose candidates may have to be shared.
+
+    Attributes
+    ----------
+    key : int
+    candidates : TableFile
+        The file with its candidates.
+    fit : mapping
+        Its row of `FITS`.
+    others : frozenset of int
+        Clusters with a posterior that may claim the same stars.
+    claims : tuple of str
+        Files with its claims and those of the others.
+    """
+
+    key: int
+    candidates: TableFile
+    fit: Mapping[str, Any]
+    others: frozenset[int]
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShareStars:
+    """Share the stars of a few clusters: the function of a task.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the run.
+    settings : PosteriorSettings
+    """
+
+    root: str
+    settings: PosteriorSettings
+
+    def __call__(self, clusters: Sequence[Claimant], writers: TableWriters) -> dict[str, Any]:
+        """Write the candidates anew of clusters whose shares are not yet in them; sum up all."""
+        n_rewritten = 0
+        for cluster in clusters:
+            rows = read_clusters(
+                self.root, [cluster.candidates.name], [cluster.key], _READ, ["source_id"]
+            )
+            columns = posterior_columns(rows, *self._shared(cluster))
+            if any(not rows[name].combine_chunks().equals(columns[name]) for name in _NAMES):
+                n_rewritten += 1
+                self._rewrite(cluster, columns, writers)
+            totals = self._sum_up(cluster, rows, columns["posterior"])
+            writers.add(TOTAL_PIECES, pa.Table.from_pylist([totals], _TOTAL_SCHEMA).to_batches()[0])
+        return {"rewritten": n_rewritten}
+
+    def _shared(self, cluster: Claimant) -> tuple[float | None, dict[str, Any]]:
+        """Return the radius of a cluster's posterior and what it claims once that is shared."""
+        if cluster.fit["posterior_reason"] is not None:
+            return None, {}
+        claims = read_clusters(
+            self.root, cluster.claims, {cluster.key, *cluster.others}, CLAIMS, ["source_id"]
+        )
+        columns = columns_of(claims, [field.name for field in CLAIMS])
+        mine = columns["cluster_key"] == cluster.key
+        # By key within a star, whoever shares it, so that all of them sum in one order.
+        related = np.isin(columns["source_id"], columns["source_id"][mine])
+        shared = share_stars(*(columns[n][related] for n in ("source_id", "q", "q_low", "q_high")))
+        kept = mine[related]
+        names = ("q", "q_low", "q_high")
+        own = {name: values[kept] for name, values in zip(names, shared, strict=True)}
+        radius = float(cluster.fit["posterior_radius_pc"])
+        return radius, {"source_id": columns["source_id"][mine], **own}
+
+    def _rewrite(
+        self, cluster: Claimant, columns: Mapping[str, pa.Array], writers: TableWriters
+    ) -> None:
+        """Write all columns of a cluster's candidates with these in place of what they have."""
+        filesystem, inner = storage.resolve(storage.join(self.root, cluster.candidates.name))
+        table = storage.retry(lambda: pq.read_table(inner, filesystem=filesystem))
+        for name in _NAMES:
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, table.schema.field(name), columns[name])
+        stem = cluster.candidates.name.split("/")[1].rsplit("-", 1)[0]
+        writers.write("candidates", stem, table, cluster.candidates.counts)
+
+    def _sum_up(self, cluster: Claimant, rows: pa.Table, posterior: pa.Array) -> dict[str, Any]:
+        """Return the cluster's row of `TOTALS`."""
+        fit, settings = cluster.fit, self.settings
+        row = {
+            "cluster_key": cluster.key,
+            "members_by": BY_VOTES,
+            "posterior_flags": fit["posterior_flags"],
+        }
+        if fit["posterior_reason"] is not None:
+            return row
+        totals = sum_up(
+            posterior.to_numpy(zero_copy_only=False),
+            rows["probability"].to_numpy(),
+            fit["posterior_radius_pc"],
+            settings.small_radius_pc,
+        )
+        flags = [flag for flag in fit["posterior_flags"].split("; ") if flag not in ("", MOVED_OFF)]
+        if is_moved_off(fit["posterior_offset_sum"], totals.expected_members, settings):
+            return {**row, **vars(totals), "posterior_flags": "; ".join([MOVED_OFF, *flags])}
+        row |= {"members_by": BY_POSTERIOR, "posterior_flags": "; ".join(flags)}
+        return {**row, **vars(totals)}
+
+
+def neighbours(cones: pd.DataFrame) -> dict[int, frozenset[int]]:
+    """Return the clusters that may have stars in common with each, by key.
+
+    A star in two cones lies within both radii, and within both cuts in motion and parallax.
+
+    Parameters
+    ----------
+    cones : DataFrame
+        A `CONES` table.
+    """
+    keys = cones["cluster_key"].to_numpy()
+    ra, dec, radius = (cones[name].to_numpy() for name in ("ra", "dec", "radius_rad"))
+    pmra, pmdec, parallax = (cones[name].to_numpy() for name in ("pmra", "pmdec", "parallax"))
+    pm_limit, plx_limit = (cones[name].to_numpy() for name in ("pm_limit", "parallax_limit"))
+    found = {}
+    for i, key in enumerate(keys):
+        near = separation_rad(ra, dec, ra[i], dec[i]) <= (radius + radius[i]) * _A_LITTLE_MORE
+        near &= np.hypot(pmra - pmra[i], pmdec - pmdec[i]) <= (
+            (pm_limit + pm_limit[i]) * _A_LITTLE_MORE
+        )
+        near &= np.abs(parallax - parallax[i]) <= (plx_limit + plx_limit[i]) * _A_LITTLE_MORE
+        near[i] = False
+        found[int(key)] = frozenset(keys[near].tolist())
+    return found
