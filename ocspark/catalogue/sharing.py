@@ -42,7 +42,7 @@ _NAMES = [field.name for field in POSTERIOR]
 _READ = [
     field
     for field in CANDIDATES
-    if field.name in ("cluster", "source_id", "f_r", "probability", *_NAMES)
+    if field.name in ("cluster", "source_id", "f_r", "phot_g_mean_mag", "probability", *_NAMES)
 ]
 
 
@@ -142,8 +142,7 @@ class ShareStars:
         totals = sum_up(
             posterior.to_numpy(zero_copy_only=False),
             rows["probability"].to_numpy(),
-            fit["posterior_radius_pc"],
-            settings.small_radius_pc,
+            rows["phot_g_mean_mag"].to_numpy(),
         )
         flags = [flag for flag in fit["posterior_flags"].split("; ") if flag not in ("", MOVED_OFF)]
         if is_moved_off(fit["posterior_offset_sum"], totals.expected_members, settings):

@@ -116,7 +116,7 @@ def compute_posterior(
     solution = mixture.fit()
     recovered = float((solution.q[stars.is_training] >= LEVEL).mean())
     offset_sum = moved_off_sum(mixture, solution, cluster)
-    totals = sum_up(solution.q, stars.votes, radius, settings.small_radius_pc)
+    totals = sum_up(solution.q, stars.votes, stars.g_mag)
     fit = _describe(solution, cluster, stars.g_mag, recovered, offset_sum)
     flags = flags_of(solution, recovered, offset_sum, totals.expected_members, radius, settings)
     reason = reason_after_fit(recovered, settings)

@@ -23,7 +23,7 @@ class PosteriorSettings:
         Least share of the training members with posterior >= 0.5, and the share below which the
         cluster is flagged.
     small_radius_pc : float
-        R [pc] below which the cluster is flagged and the error of N is larger.
+        R [pc] below which the cluster is flagged.
     max_offset_sum, max_offset_share : float
         The moved-off sum may reach this many stars, or this share of N if that is more.
     """

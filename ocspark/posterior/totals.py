@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocspark.posterior.field import COUNT_WIDTH
+from ocspark.posterior.magnitudes import MagnitudeBins
+
 Floats = NDArray[np.float64]
 
-#: Error of N beyond the counting of stars, as shares of N and of K = Σq(1−q); set on mocks, where
-#: 95 % of the clusters lie within 2σ.
-SHARE_OF_N, SHARE_OF_K = 0.03, 0.3
-#: The same in small cones: shares of N and of the field Σ(1−q).
-SMALL_SHARE_OF_N, SMALL_SHARE_OF_FIELD = 0.05, 0.03
+#: Errors of N beyond the counting of stars: what the members' model gets wrong, as a share of N,
+#: and the field's density, as a share of the field beneath the members; set on mocks.
+SHARE_OF_N, SHARE_OF_FIELD = 0.03, 0.25
+#: Largest κ: where all of a magnitude is doubt, nothing holds φ but its neighbours.
+_LARGEST_KAPPA = 0.98
+_LEAST = 1e-12
 #: Level at which a star is called a member.
 LEVEL = 0.5
 
@@ -39,25 +43,42 @@ class Totals:
     contaminants_votes_50: float
 
 
-def sum_up(posterior: Floats, votes: Floats, covered_radius: float, small_radius: float) -> Totals:
+def field_beneath(q: Floats, g_mag: Floats) -> float:
+    """Return B, how many field stars lie beneath the members.
+
+    B = Σ q(1−q) / (1 − κ(G)), κ = Σ q(1−q) K / Σ q K over neighbours in G, K as for φ. Where
+    members and field do not differ but in number, as in a count on and off a cluster, all q are
+    N/(N+B). In general Σ q(1−q) is how much N changes with ln F if φ is held, and 1/(1−κ) how
+    much more it does because φ(G) is fitted to the same stars.
+
+    Parameters
+    ----------
+    q, g_mag : arrays, shape (n,)
+        Probabilities and G [mag].
+    """
+    bins, doubt = MagnitudeBins(g_mag), q * (1.0 - q)
+    members = bins.read(bins.smooth(q, COUNT_WIDTH))
+    kappa = bins.read(bins.smooth(doubt, COUNT_WIDTH)) / np.maximum(members, _LEAST)
+    return float((doubt / (1.0 - np.minimum(kappa, _LARGEST_KAPPA))).sum())
+
+
+def sum_up(posterior: Floats, votes: Floats, g_mag: Floats) -> Totals:
     """Return the totals of one cluster.
 
-    σ_N² = K + (0.03 N)² + (0.3 K)², K = Σq(1−q); where R is small, + (0.05 N)² + (0.03 Σ(1−q))².
+    σ_N² = B + (0.03 N)² + (0.25 B)², B the field beneath the members (`field_beneath`): chance,
+    the members' model, and the field's density.
 
     Parameters
     ----------
     posterior : array, shape (n,)
         Of all its candidates, in order of source_id, shared or not; NaN beyond R.
-    votes : array, shape (n,)
-    covered_radius, small_radius : float
-        R, and below what R it is small [pc].
+    votes, g_mag : arrays, shape (n,)
     """
     known = np.flatnonzero(np.isfinite(posterior))
     q, votes = posterior[known], votes[known]
-    expected, spread, field = float(q.sum()), float((q * (1.0 - q)).sum()), float((1.0 - q).sum())
-    variance = spread + (SHARE_OF_N * expected) ** 2 + (SHARE_OF_K * spread) ** 2
-    if covered_radius < small_radius:
-        variance += (SMALL_SHARE_OF_N * expected) ** 2 + (SMALL_SHARE_OF_FIELD * field) ** 2
+    some = np.flatnonzero(q > 0.0)
+    expected, beneath = float(q.sum()), field_beneath(q[some], g_mag[known][some])
+    variance = beneath + (SHARE_OF_N * expected) ** 2 + (SHARE_OF_FIELD * beneath) ** 2
     return Totals(
         n_members=int((q >= LEVEL).sum()),
         expected_members=expected,

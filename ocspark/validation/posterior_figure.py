@@ -94,7 +94,7 @@ def _draw_bins(axes: Axes, result: dict[str, Any], quantity: str) -> None:
             axes.plot(
                 range(len(bins)), values, style, color=colour, ms=4, label=f"{name}, {method}"
             )
-    names = [f"{b['from']:g}–{b['to']:g}" for b in bins]
+    names = [f"{b['from']:g}–{b['to']:g}" for b in bins[:-1]] + [f"> {bins[-1]['from']:g}"]
     tidy(axes, _LABELS[quantity], "at 0.5")
     axes.set_xticks(range(len(bins)), names)
     axes.set_ylim(0, 1.02)

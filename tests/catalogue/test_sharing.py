@@ -61,6 +61,7 @@ STARS: dict[str, list[Any]] = {
     "cluster": ["A", "A", "A"],
     "source_id": [1, 2, 3],
     "f_r": [2.0, 9.0, 11.0],
+    "phot_g_mean_mag": [15.0, 16.0, 14.0],
     "probability": [0.9, 0.7, 0.8],
     "posterior": [0.8, 0.0, None],
     "posterior_low": [0.7, 0.0, None],
