@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.util import is_remote_only
 
+from ocspark import storage
 from ocspark.places import beside_package
 
 #: Environment variables that say that the session is on a Spark Connect server.
@@ -87,7 +88,8 @@ def ship(spark: SparkSession, value: Any) -> Callable[[], Any]:
     """Make `value` available to Python workers.
 
     It is a broadcast variable on classic Spark and bytes captured by the closure on Connect.
-    Workers unpickle it once per process, whatever the number of tasks.
+    Workers unpickle it once per process, whatever the number of tasks, and use the driver's options
+    of storages from then on.
 
     Returns
     -------
@@ -103,9 +105,12 @@ def ship(spark: SparkSession, value: Any) -> Callable[[], Any]:
 
 
 def _getter(fetch: Callable[[], bytes], digest: str) -> Callable[[], Any]:
-    def get() -> Any:
-        from ocspark import session
+    options = storage.options_given()
 
+    def get() -> Any:
+        from ocspark import session, storage
+
+        storage.configure(options)  # of the driver, whatever the worker's environment
         return session._unpickled(digest, fetch)
 
     return get

@@ -51,8 +51,8 @@ class BuildOptions:
 def settings_of(options: BuildOptions) -> dict[str, Any]:
     """Return what must be the same for an earlier build to count."""
     # paths as they stand on their file system, so that `mirror` and `./mirror` are the same
-    source = options.input if "://" in options.input else storage.resolve(options.input)[1]
-    settings = {**asdict(options), "input": source.rstrip("/"), "format": _FORMAT}
+    place = storage.locate(options.input)
+    settings = {**asdict(options), "input": place.uri(place.inner).rstrip("/"), "format": _FORMAT}
     del settings["output"]
     return settings
 

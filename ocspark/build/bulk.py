@@ -147,9 +147,7 @@ def _input_file(info: storage.FileInfo, root: str) -> InputFile:
 
 
 def _name(info: storage.FileInfo, root: str) -> str:
-    base = root.rstrip("/") if "://" in root else storage.resolve(root)[1]
-    inside = info.path.removeprefix(base).lstrip("/")
-    return inside or info.path.rsplit("/", 1)[1]
+    return storage.relative(info.path, root)
 
 
 def _is_table(info: storage.FileInfo, root: str) -> bool:

@@ -123,6 +123,8 @@ def open_request(
     InputError
         For anything wrong with settings or inputs.
     """
+    if settings.storage:
+        storage.configure(settings.storage)
     root, catalogue = _output(settings.output)
     inputs = read_inputs(settings, spark, overlay)
     fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)

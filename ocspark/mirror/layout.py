@@ -145,7 +145,7 @@ class Mirror:
         files = [f for f in storage.list_files(path) if _is_data(f, path)]
         if not files:
             raise InputError(f"overlay: {path}: no Parquet files; expected a directory of them")
-        added = [MirrorFile(f, None, name=_inside(f, path)) for f in files]
+        added = [MirrorFile(f, None, name=storage.relative(f, path)) for f in files]
         return Mirror([*self.files, *added], self.healpix_column)
 
 
@@ -177,19 +177,12 @@ def list_pieces(path: str) -> Mirror:
             f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
             "catalogue or Parquet files"
         )
-    return Mirror([MirrorFile(f, None, name=_inside(f, path)) for f in files], None)
-
-
-def _inside(file: str, root: str) -> str:
-    """Return a file's path below a folder; the whole of it if it is elsewhere."""
-    return file.split(storage.resolve(root)[1])[-1].strip("/")
+    return Mirror([MirrorFile(f, None, name=storage.relative(f, path)) for f in files], None)
 
 
 def _is_data(file: str, root: str) -> bool:
-    parts = (
-        file[len(storage.resolve(root)[1]) :].split("/") if "://" not in root else file.split("/")
-    )
-    hidden = any(part.startswith(("_", ".")) for part in parts if part)
+    parts = storage.relative(file, root).split("/")
+    hidden = any(part.startswith(("_", ".")) for part in parts)
     return not hidden and file.endswith((".parquet", ".pq"))
 
 
@@ -202,7 +195,7 @@ def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
                 f"mirror.path: {catalogue.location(pixel)}: no Parquet file; partition_info.csv "
                 "lists this pixel"
             )
-        files += [MirrorFile(name, pixel, name=_inside(name, root)) for name in names]
+        files += [MirrorFile(name, pixel, name=storage.relative(name, root)) for name in names]
     return Mirror(files, catalogue.healpix_column)
 
 
