@@ -14,10 +14,10 @@ from ocspark.sky.sphere import separation_rad
 
 #: Cells that a cone is cut into, at least; four times as many at most.
 MIN_CELLS = 1000
-#: Sources that a cell must lead one to expect before its being empty says anything.
-EXPECTED = 10.0
+#: Sources expected in a cell and its empty neighbours before their being empty says anything.
+EXPECTED = 20.0
 #: Median of the counts below which cells are put together by fours first.
-MIN_MEDIAN = 15.0
+MIN_MEDIAN = 6.0
 #: Finest order, and coarsest that cells are put together to.
 MAX_ORDER, MIN_ORDER = 17, 2
 
@@ -45,8 +45,9 @@ def covered_radius_deg(
 ) -> float:
     """Return the radius of the largest disc about a centre that has sources everywhere [deg].
 
-    It ends half a cell before the nearest edge of the nearest empty cell whose neighbours lead
-    one to expect ten sources or more there, or are all empty; in between sources end.
+    It ends half a cell before the nearest edge of the nearest hole: an empty cell that with its
+    empty neighbours should have 20 sources or more, as the cells around tell, or of which all
+    neighbours are empty; in between sources end.
 
     Parameters
     ----------
@@ -78,16 +79,20 @@ def covered_radius_deg(
     )
     at_centre = hpgeom.angle_to_pixel(side, ra_deg, dec_deg, nest=True)
     empty = np.setdiff1d(np.append(inner, at_centre), cells)
-    neighbours = hpgeom.neighbors(side, empty, nest=True).reshape(-1, 8)
-    expected, covered = _mean_of_covered(neighbours, cells, counts)
-    holes = empty[(expected >= EXPECTED) | (covered == 0)]
+    neighbours = _neighbours(side, empty)
+    # Where a footprint ends it cuts cells: neighbours then have few sources, those behind have not.
+    second = _neighbours(side, neighbours.ravel()).reshape(-1, 64)
+    nearest = _median_of_covered(neighbours, cells, counts)
+    expected = np.maximum(nearest, _median_of_covered(second, cells, counts))
+    n_empty = 1 + np.isin(neighbours, empty).sum(axis=1)
+    holes = empty[(n_empty * expected >= EXPECTED) | (nearest == 0)]
     if at_centre in holes:
         return 0.0
     if not len(holes):
         return radius_deg
     edge_ra, edge_dec = hpgeom.boundaries(side, holes, step=4, nest=True)
-    nearest = float(np.degrees(separation_rad(edge_ra, edge_dec, ra_deg, dec_deg).min()))
-    return min(max(nearest - 0.5 * cell_deg, 0.0), radius_deg)
+    end = float(np.degrees(separation_rad(edge_ra, edge_dec, ra_deg, dec_deg).min()))
+    return min(max(end - 0.5 * cell_deg, 0.0), radius_deg)
 
 
 def _merged(
@@ -99,13 +104,19 @@ def _merged(
     return unique[total > 0], total[total > 0]
 
 
-def _mean_of_covered(
-    neighbours: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean count of those neighbours that have sources, and how many have."""
+def _neighbours(side: int, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the eight neighbours of each cell, itself for one that is not there, shape (n, 8)."""
+    found = hpgeom.neighbors(side, cells, nest=True).reshape(-1, 8)
+    return np.where(found < 0, cells[:, None], found)
+
+
+def _median_of_covered(
+    wanted: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the median count of those cells of each row that have sources, 0 where none has."""
     if not len(cells):
-        return np.zeros(len(neighbours)), np.zeros(len(neighbours), dtype=np.int64)
-    place = np.minimum(np.searchsorted(cells, neighbours), len(cells) - 1)
-    has = cells[place] == neighbours
-    total, covered = np.where(has, counts[place], 0).sum(axis=1), has.sum(axis=1)
-    return total / np.maximum(covered, 1), covered
+        return np.zeros(len(wanted))
+    place = np.minimum(np.searchsorted(cells, wanted), len(cells) - 1)
+    found = np.where(cells[place] == wanted, counts[place], np.nan)
+    found[np.isnan(found).all(axis=1)] = 0.0
+    return np.nanmedian(found, axis=1)

@@ -40,9 +40,11 @@ def test_a_cone_that_is_covered_ends_where_it_ends():
     assert radius_of(distance < RADIUS, ra, dec) == RADIUS  # only what lies in the cone is counted
 
 
-def test_few_sources_are_no_holes():
-    ra, dec, _ = sources(4_000)  # one or two in a cell
-    assert radius_of(np.ones(len(ra), dtype=bool), ra, dec) == RADIUS
+@pytest.mark.parametrize("n", [400, 4_000, 20_000, 30_000])
+def test_few_sources_are_no_holes(n):
+    for seed in range(10):
+        ra, dec, _ = sources(n, seed)
+        assert radius_of(np.ones(len(ra), dtype=bool), ra, dec) == RADIUS
 
 
 @pytest.mark.parametrize("half_side", [0.4, 0.9])
@@ -53,6 +55,18 @@ def test_a_square_gives_its_inner_circle(half_side):
     )
     found = radius_of(in_square, ra, dec)
     assert half_side - 0.1 < found < half_side + 0.03
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_square_of_few_sources_about_a_cluster_does_not_seem_larger(seed):
+    # as of Berkeley 20 in EDR3 to G = 18: most of 550 sources in the outer parts of a square
+    ra, dec, _ = sources(3_300, seed)
+    core = np.random.default_rng(seed).normal(0.0, 0.04, (2, 80))
+    ra = np.append(ra, RA + core[0] / np.cos(np.radians(DEC)))
+    dec = np.append(dec, DEC + core[1])
+    in_square = (np.abs(dec - DEC) < 0.75) & (np.abs(ra - RA) * np.cos(np.radians(DEC)) < 0.75)
+    assert 400 < in_square.sum() < 700
+    assert 0.1 < radius_of(in_square, ra, dec) < 0.9
 
 
 def test_a_hole_ends_the_disc_and_a_sparse_patch_does_not():
