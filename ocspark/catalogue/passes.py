@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from ocspark.catalogue.inputs import RunInputs
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
@@ -197,3 +198,30 @@ def _search_rows(
         )
 
     return search
+
+
+def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
+    """Return pass 1 over the files that some cones touch."""
+    return mirror_pass(inputs, "search", "pass 1 (search)", cones)
+
+
+def mirror_pass(
+    inputs: RunInputs,
+    step: str,
+    title: str,
+    cones: Cones,
+    also: Any = None,
+    counts: pd.DataFrame | None = None,
+    carry: bool = False,
+) -> MirrorPass:
+    """Return a pass over the files that some of the cones of a run touch; see `MirrorPass`.
+
+    With `counts` all files are cut by them; `carry` reads the columns that go along, too.
+    """
+    files, names = inputs.files, inputs.file_names
+    if counts is None and len(cones.table) < len(inputs.cones.table):
+        touched = set(inputs.mirror.touched_by(cones.cover)) if len(cones.table) else set()
+        keep = [number for number, file in enumerate(files) if file.file in touched]
+        files, names = [files[n] for n in keep], [names[n] for n in keep]
+    columns = inputs.columns_to_carry if carry else inputs.columns
+    return MirrorPass(step, title, files, names, columns, cones, also, counts)

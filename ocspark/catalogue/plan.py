@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.catalogue.dependence import STAGES
 from ocspark.catalogue.inputs import APPLICATION
+from ocspark.catalogue.passes import search_pass
 from ocspark.catalogue.request import Request, open_request
 from ocspark.catalogue.reuse import Reuse, plan_copies
-from ocspark.catalogue.stages import search_pass
 from ocspark.session import get_session
 from ocspark.settings import Settings
 

@@ -19,7 +19,7 @@ from ocspark.catalogue.dependence import STAGES, carried_digest
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.catalogue.layout import LayOut
 from ocspark.catalogue.membership import PIECES, EvaluateCandidates, count_costs
-from ocspark.catalogue.passes import MirrorPass
+from ocspark.catalogue.passes import mirror_pass, search_pass
 from ocspark.catalogue.posterior import (
     CLAIM_TABLE,
     FIT_TABLE,
@@ -41,7 +41,6 @@ from ocspark.catalogue.works import characterise_works, layout_works, sharing_wo
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, expected_device
 from ocspark.posterior.settings import PosteriorSettings
-from ocspark.selection.cone import Cones
 from ocspark.selection.listed_members import Listed
 from ocspark.selection.model import ClusterModel, models_of_rows
 from ocspark.store.files import TableFile
@@ -56,29 +55,6 @@ log = logging.getLogger("ocspark")
 
 #: Folders that only serve the steps, and go when the run is finished.
 TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), TOTAL_PIECES, "_tasks")
-
-
-def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
-    """Return pass 1 over the files that some cones touch."""
-    return _pass(inputs, "search", "pass 1 (search)", cones)
-
-
-def _pass(
-    inputs: RunInputs,
-    step: str,
-    title: str,
-    cones: Cones,
-    also: Any = None,
-    counts: pd.DataFrame | None = None,
-    carry: bool = False,
-) -> MirrorPass:
-    files, names = inputs.files, inputs.file_names
-    if counts is None and len(cones.table) < len(inputs.cones.table):
-        touched = set(inputs.mirror.touched_by(cones.cover)) if len(cones.table) else set()
-        keep = [number for number, file in enumerate(files) if file.file in touched]
-        files, names = [files[n] for n in keep], [names[n] for n in keep]
-    columns = inputs.columns_to_carry if carry else inputs.columns
-    return MirrorPass(step, title, files, names, columns, cones, also, counts)
 
 
 class RunStages:
@@ -233,7 +209,9 @@ class RunStages:
             sorted(file.sha256 for file in written if file.table == MODEL_TABLE),
         ]
         counts = None if inputs.is_table else count_costs(self._counts, models)
-        step = _pass(inputs, "membership", "pass 2 (membership)", cones, also, counts, carry=True)
+        step = mirror_pass(
+            inputs, "membership", "pass 2 (membership)", cones, also, counts, carry=True
+        )
         process = EvaluateCandidates(cones, evaluation, others)
         self._take("membership", step.run(self._spark, self._folder, process))
 
