@@ -65,13 +65,14 @@ def lacking_warnings(total: Mapping[str, int], n_cone: int) -> list[str]:
         Kept sources in the cones.
     """
     n_all = n_cone + total.get(NOT_KEPT, 0)
-    warnings = []
+    alike: dict[tuple[int, bool], list[str]] = {}  # what as many sources lack: mostly the same
     for reason, n in total.items():
         if reason != NOT_KEPT and n > MOST_LACKING * n_all:
-            what = f"are not kept: {reason}"
-            if reason.endswith(KEPT):
-                what = f"are used without {reason.removesuffix(KEPT)}"
-            warnings.append(f"{n:,} of {n_all:,} sources in the cones ({n / n_all:.1%}) {what}")
+            alike.setdefault((n, reason.endswith(KEPT)), []).append(reason.removesuffix(KEPT))
+    warnings = []
+    for (n, kept), reasons in alike.items():
+        what = f"are {'used without' if kept else 'not kept:'} {', '.join(reasons)}"
+        warnings.append(f"{n:,} of {n_all:,} sources in the cones ({n / n_all:.1%}) {what}")
     return warnings
 
 
