@@ -22,8 +22,11 @@ def main() -> int:
         default="needed",
         help="those the jobs need (the default), or all, with their types",
     )
+    parser.add_argument(
+        "--table", metavar="NAME", help="of FITS files and VOTables with several: name or number"
+    )
     given = parser.parse_args()
-    options = BuildOptions(given.input, given.output, given.release, given.max_rows, given.columns)
+    options = BuildOptions(**vars(given))
     result = build_mirror(options)
     record = result.record
     state = "was already built" if result.already_finished else "built"

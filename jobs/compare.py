@@ -29,6 +29,9 @@ def main() -> int:
     of_list = parser.add_argument_group("with --members")
     of_list.add_argument("--name", help="what to call the list; by default its file name")
     of_list.add_argument(
+        "--table", metavar="NAME", help="of a list's file with several: name or number"
+    )
+    of_list.add_argument(
         "--columns",
         action="append",
         default=[],
@@ -71,6 +74,7 @@ def _with_list(options: argparse.Namespace) -> None:
         columns=columns,
         cuts=cuts,
         mirror=options.mirror,
+        table=options.table,
     )
     draw_venns(comparison)
     print(*comparison_lines(comparison), sep="\n")

@@ -37,6 +37,13 @@ def main() -> int:
         default=[],
         help="catalogues whose values of a column, and of those that belong to it, come first",
     )
+    parser.add_argument(
+        "--table",
+        metavar="NAME=TABLE",
+        action="append",
+        default=[],
+        help="which table a catalogue is of a file with several: its name or number",
+    )
     parser.add_argument("--output", required=True, metavar="FILE", help=".csv, .ecsv or .parquet")
     parser.add_argument(
         "--doubtful", metavar="FILE", help="doubtful cases; by default beside the output, as CSV"
@@ -45,10 +52,19 @@ def main() -> int:
     doubtful = options.doubtful or f"{options.output.rpartition('.')[0]}_doubtful.csv"
     check_writable(options.output, "--output")
     check_writable(doubtful, "--doubtful")
+    tables = dict(_pair(text, "--table", "NAME=TABLE") for text in options.table)
+    catalogues = {
+        key: [read_catalogue(text, f"--{key}", tables) for text in vars(options)[key]]
+        for key in ("input", "fill")
+    }
+    unknown = set(tables) - {c.name for chosen in catalogues.values() for c in chosen}
+    if unknown:
+        raise InputError(f"--table {min(unknown)}: no catalogue of that name is given")
+    prefer = [_pair(text, "--prefer", "COLUMN=NAME[,NAME]") for text in options.prefer]
     merged = merge_catalogues(
-        [read_catalogue(text, "--input") for text in options.input],
-        [read_catalogue(text, "--fill") for text in options.fill],
-        dict(_preference(text) for text in options.prefer),
+        catalogues["input"],
+        catalogues["fill"],
+        {column: names.split(",") for column, names in prefer},
     )
     write_table(merged.doubtful, DOUBTFUL_CLUSTERS, doubtful)
     write_table(merged.table, MERGED_CLUSTERS, options.output)
@@ -57,11 +73,11 @@ def main() -> int:
     return 0
 
 
-def _preference(text: str) -> tuple[str, list[str]]:
-    column, equals, names = text.partition("=")
+def _pair(text: str, option: str, expected: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
     if not equals:
-        raise InputError(f"--prefer {text}: expected COLUMN=NAME[,NAME]")
-    return column, names.split(",")
+        raise InputError(f"{option} {text}: expected {expected}")
+    return name, value
 
 
 def _print(merged: MergedCatalogue) -> None:

@@ -21,6 +21,26 @@ class InputError(OneLineError):
     exit_code = 2
 
 
+class NoClusterError(InputError):
+    """No cluster of a run can be done: one line with the reasons.
+
+    Attributes
+    ----------
+    reasons : dict
+        Name of a cluster to why it cannot.
+    """
+
+    #: Clusters whose reasons the line gives.
+    shown = 5
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = reasons
+        told = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[: self.shown])
+        more = len(reasons) - self.shown
+        also = f"; and {more} more" if more > 0 else ""
+        super().__init__(f"clusters: none of {len(reasons)} can be done: {told}{also}")
+
+
 class OutputError(OneLineError):
     """The output cannot be written: one line that names the place and the reason.
 

@@ -38,9 +38,13 @@ class MirrorSettings(Section):
 
 
 class ClusterSettings(Section):
-    """The cluster table; `columns` maps canonical names to the file's."""
+    """The cluster table; `columns` maps canonical names to the file's.
+
+    `table` is which table of a file with several, by name or number.
+    """
 
     path: str
+    table: str | int | None = None
     names: list[str] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
 
@@ -49,6 +53,7 @@ class MemberSettings(Section):
     """The member list the training members come from (method §3)."""
 
     path: str
+    table: str | int | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     min_probability: float = Field(1.0, ge=0.0, le=1.0)
     min_members: int = Field(15, ge=2)
@@ -215,10 +220,18 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def lay_over(base: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Replace in a settings tree what another one has, key by key."""
+    """Replace in a settings tree what another one has, key by key.
+
+    A map inside a section (columns, config) is laid over the one there, as one would expect of
+    ``--set``; an empty one clears it.
+    """
     for key, value in over.items():
-        # a whole mapping (columns, config) is laid over, not replaced, as one would expect of --set
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            lay_over(base[key], value)
-        else:
-            base[key] = value
+        _lay_over(base, key, value)
+
+
+def _lay_over(base: dict[str, Any], key: str, value: Any, section: bool = True) -> None:
+    if isinstance(value, dict) and isinstance(base.get(key), dict) and (value or section):
+        for inner, own in value.items():
+            _lay_over(base[key], inner, own, section=False)
+    else:
+        base[key] = value

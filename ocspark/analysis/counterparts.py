@@ -6,11 +6,12 @@ import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import is_parquet, read_table
-from ocspark.inputs.neighbourhood import neighbourhood_columns
+from ocspark.inputs.neighbourhood import check_id_types, neighbourhood_columns
 from ocspark.storage import TABLE_PREFIX, is_table
 
 _KEY = "--neighbourhood"
@@ -46,6 +47,7 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
         pairs = pa.Table.from_pandas(read_table(path, _KEY), preserve_index=False)
         table = spark.createDataFrame(pairs)
     old, new, distance, magnitude = neighbourhood_columns(table.columns, path, _KEY)
+    check_id_types(to_arrow_schema(table.schema), (old, new), path, _KEY)
     size = F.coalesce(F.abs(F.col(magnitude)), F.lit(float("inf")))
     near = F.struct(F.col(distance).alias("distance"), size.alias("size"))
     return table.select(F.col(old).alias("old"), F.col(new).alias("new"), near.alias("near"))

@@ -20,6 +20,8 @@ from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_
 from ocspark.analysis.landed import LandedTables
 from ocspark.analysis.missed import look_up
 from ocspark.errors import InputError
+from ocspark.inputs.clusters import name_owners
+from ocspark.inputs.files import AnyTable, name_of
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
@@ -50,13 +52,14 @@ def open_comparison(path: str) -> Comparison:
 def compare(
     spark: SparkSession,
     run: FinishedRun,
-    members_path: str,
+    listed: AnyTable,
     output: str,
     *,
     name: str,
     columns: dict[str, str] | None = None,
     cuts: Sequence[Cut] = PAPER_CUTS,
     mirror: str | None = None,
+    table: str | int | None = None,
 ) -> Comparison:
     """Compare a run with a member list and write what came out.
 
@@ -64,7 +67,7 @@ def compare(
     ----------
     spark : SparkSession
     run : FinishedRun
-    members_path : str
+    listed : path or table
         Member list of any format that the main job reads.
     output : str
         Directory for ``stars/``, ``clusters/``, ``confusion/`` and, last, ``comparison.json``.
@@ -75,6 +78,8 @@ def compare(
     cuts : sequence of Cut
     mirror : str, optional
         Where the run's mirror lies now, if it has moved.
+    table : str or int, optional
+        Which table of a file with several: its name, or its number from 1.
 
     Raises
     ------
@@ -83,12 +88,19 @@ def compare(
         `output` with something else in it.
     """
     done = run.clusters[run.clusters["status"] == "done"]
-    members = read_members(members_path, columns or {}, frozenset(done["cluster_key"]))
-    if members.table.empty:
-        raise InputError(f"--members: {members_path}: no cluster in common with {run.path}")
+    members = read_members(
+        listed,
+        columns or {},
+        frozenset(done["cluster_key"]),
+        other_names=name_owners(done["cluster"], done["cluster_key"]),
+        chosen=table,
+        known_names=done["cluster"],
+        key="--members",
+    )
     with Claim(output, {"holds": "a comparison"}, "a comparison").hold():
         record = _write_comparison(spark, run, members, output, cuts, mirror)
-        record = {"name": name, "run": run.record["run_id"], "members": members_path, **record}
+        head = {"name": name, "run": run.record["run_id"], "members": name_of(listed)}
+        record = {**head, **record}
         storage.write_file(storage.join(output, _RECORD), json.dumps(record, indent=1))
     return Comparison(output, record)
 

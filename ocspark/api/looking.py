@@ -19,6 +19,7 @@ from ocspark.analysis.literature import compare as compare_with_list
 from ocspark.analysis.structure import measure_structure
 from ocspark.api.running import APPLICATION, find_cluster, open_run
 from ocspark.errors import InputError
+from ocspark.inputs.files import AnyTable, is_path
 from ocspark.reports import figures
 from ocspark.reports.differences_figure import draw_differences
 from ocspark.reports.site import MAX_OTHERS, make_report
@@ -110,11 +111,12 @@ def _columns(run: FinishedRun, table: str, key: int) -> dict[str, NDArray]:
 @messages_shown()
 def compare(
     run: FinishedRun | str | os.PathLike[str],
-    members: str | os.PathLike[str],
+    members: AnyTable,
     output: str | os.PathLike[str],
     *,
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
+    table: str | int | None = None,
     spark: SparkSession | None = None,
 ) -> Comparison:
     """Compare a run with a member list, star by star, and draw the Venn diagrams.
@@ -122,14 +124,17 @@ def compare(
     Parameters
     ----------
     run : Run or str
-    members : str
-        The list, a file of any kind that runs read: cluster, source_id, probability.
+    members : path or table
+        The list, a file of any kind that runs read, or a table of pandas, Arrow or astropy:
+        cluster, source_id, probability.
     output : str
         Folder for the tables and diagrams: new, empty, or with an earlier comparison.
     name : str, optional
-        What the list is called; by default its file name.
+        What the list is called; by default its file name, or ``list``.
     columns : mapping, optional
         Canonical name to the list's column.
+    table : str or int, optional
+        Which table of a file with several: its name, or its number from 1.
     spark : SparkSession, optional
 
     Returns
@@ -151,12 +156,12 @@ def compare(
     100
     """
     folder = os.fspath(output)
-    listed = os.fspath(members)
+    listed = os.fspath(members) if is_path(members) else "list"
     called = name or listed.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     opened = _opened(run)  # before Spark starts
     session = spark or get_session(APPLICATION)
     comparison = compare_with_list(
-        session, opened, listed, folder, name=called, columns=dict(columns or {})
+        session, opened, members, folder, name=called, columns=dict(columns or {}), table=table
     )
     draw_venns(comparison)
     return comparison

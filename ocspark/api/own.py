@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
@@ -18,8 +16,10 @@ from ocspark import storage
 from ocspark.analysis.mixture import MAX_G, SPACE, mixture_members
 from ocspark.api.running import APPLICATION, Run, run, settings_of
 from ocspark.api.search import search
-from ocspark.errors import InputError
+from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED, read_clusters
+from ocspark.inputs.files import AnyTable
+from ocspark.inputs.write import write_frame
 from ocspark.reports.names import page_folders
 from ocspark.session import get_session
 from ocspark.settings import Settings
@@ -58,7 +58,7 @@ def find_members(
     distance: float | None = None,
     pm_dispersion: float | None = None,
     parallax_dispersion: float | None = None,
-    table: str | None = None,
+    table: AnyTable | None = None,
     columns: Mapping[str, str] | None = None,
     first_members: Sequence[int] | None = None,
     spark: SparkSession | None = None,
@@ -97,8 +97,9 @@ def find_members(
     pm_dispersion, parallax_dispersion : float, optional
         Of its stars [mas/yr, mas]; ten times these bound the search. By default those of 1 km/s
         and 10 pc, with typical errors.
-    table : str, optional
-        A cluster table: what is not given is taken from the row called `name`.
+    table : path or table, optional
+        A cluster table, in a file or in memory: what is not given is taken from the row called
+        `name`.
     columns : mapping, optional
         Canonical name to the table's column.
     first_members : sequence of int, optional
@@ -158,7 +159,8 @@ def find_members(
         "output": os.fspath(output),
     }
     settings = settings_of(sections, places)
-    _write(settings.clusters.path, pd.DataFrame([cluster], columns=list(CLUSTER_COLUMNS)))
+    table_of_one = pd.DataFrame([cluster], columns=list(CLUSTER_COLUMNS))
+    write_frame(table_of_one, settings.clusters.path)
     fault = read_clusters(settings.clusters.path, {}).table["fault"].iloc[0]
     if fault:  # named before Spark starts, as a value out of range is
         raise InputError(f"find_members: {name!r}: {fault}")
@@ -169,15 +171,14 @@ def find_members(
         first = pd.DataFrame({"source_id": list(first_members)}).assign(
             cluster=name, probability=1.0
         )
-    _write(settings.members.path, first)
-    finished = run(settings, spark=session)
-    row = finished.clusters.iloc[0]
-    if row["status"] != "done":
+    write_frame(first, settings.members.path)
+    try:
+        return run(settings, spark=session)
+    except NoClusterError as error:
         raise InputError(
-            f"first_members: {name!r}: {row['reason']}; expected source_id of certain members, or "
-            "values nearer to the cluster's"
-        )
-    return finished
+            f"first_members: {name!r}: {error.reasons[name]}; expected source_id of certain "
+            "members, or values nearer to the cluster's"
+        ) from None
 
 
 def _completed(given: Mapping[str, float | None]) -> dict[str, float]:
@@ -235,10 +236,3 @@ def _first_members(
             "nearer to the cluster's"
         )
     return first.sort_values("source_id", ignore_index=True)
-
-
-def _write(path: str, table: pd.DataFrame) -> None:
-    buffer = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer)
-    storage.make_directory(path.rsplit("/", 1)[0])
-    storage.write_file(path, buffer.getvalue().to_pybytes())

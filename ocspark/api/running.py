@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
+from ocspark import storage
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.catalogue.plan import RunPlan, plan_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
+from ocspark.inputs.files import read_table
+from ocspark.inputs.write import write_frame
 from ocspark.names import cluster_key
 from ocspark.session import get_session
-from ocspark.settings import Settings, lay_over, make_settings, settings_tree
+from ocspark.settings import Section, Settings, lay_over, make_settings, settings_tree
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.finished_run import open_run as open_finished
+from ocspark.store.folder import digest
 from ocspark.store.progress import messages_shown
 from ocspark.tables.run_tables import RESULT_TABLES
 
@@ -26,6 +31,8 @@ from ocspark.tables.run_tables import RESULT_TABLES
 APPLICATION = "ocspark"
 #: Sections that a path alone may stand for.
 _PLACES = ("mirror", "clusters", "members", "isochrones", "output")
+#: Of these, sections that a table in memory may stand for, too.
+_TABLES = ("clusters", "members")
 #: What `settings` may be.
 AnySettings = Settings | str | os.PathLike[str] | Mapping[str, Any]
 
@@ -77,7 +84,8 @@ def run(
     **sections
         Laid over the settings: ``mirror``, ``clusters``, ``members``, ``isochrones`` and
         ``output`` take a path or a mapping, ``membership`` and ``search`` a mapping, ``model``
-        and ``release`` a name.
+        and ``release`` a name. For a path, ``clusters`` and ``members`` also take a table of
+        pandas, Arrow or astropy, which is kept in the output's folder ``inputs``.
 
     Returns
     -------
@@ -156,17 +164,42 @@ def settings_of(settings: AnySettings | None, sections: Mapping[str, Any]) -> Se
     elif isinstance(settings, Mapping):
         lay_over(tree, _expanded(settings))
     lay_over(tree, _expanded(sections))
+    for name in _TABLES:
+        place = tree[name] if isinstance(tree[name], dict) else {}
+        if not isinstance(place.get("path"), str | NoneType):
+            place["path"] = _kept(name, place["path"], tree)
     return make_settings(tree, where)
 
 
 def _expanded(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """Return sections with ``{"path": …}`` for those that are given as a path alone."""
-    return {
-        name: {"path": os.fspath(value)}
-        if name in _PLACES and isinstance(value, str | os.PathLike)
-        else value
-        for name, value in sections.items()
-    }
+    """Return sections with ``{"path": …}`` for those that are given as a path or table alone."""
+    return {name: _expanded_section(name, value) for name, value in sections.items()}
+
+
+def _expanded_section(name: str, value: Any) -> Any:
+    if name in _PLACES and isinstance(value, str | os.PathLike):
+        return {"path": os.fspath(value)}
+    if name in _TABLES and not isinstance(value, Mapping | Section):
+        return {"path": value}
+    if (
+        name in _PLACES
+        and isinstance(value, Mapping)
+        and isinstance(value.get("path"), os.PathLike)
+    ):
+        return {**value, "path": os.fspath(value["path"])}
+    return value
+
+
+def _kept(name: str, table: Any, tree: Mapping[str, Any]) -> str:
+    """Write a table that is given in memory into the output's folder; return its path."""
+    frame = read_table(table, name)
+    output = tree["output"] if isinstance(tree["output"], dict) else {}
+    root = output.get("work") or output.get("path")
+    rows = pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()
+    facts = [list(map(str, frame.columns)), frame.attrs.get("units", {}), rows.tolist()]
+    path = storage.join(str(root), "inputs", f"{name}-{digest(facts)[:16]}.parquet")
+    write_frame(frame, path)
+    return path
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark.api.running import APPLICATION
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import UNITS
-from ocspark.inputs.files import numeric_column, read_table
+from ocspark.inputs.files import AnyTable, numeric_column, read_table
 from ocspark.inputs.plausible import check_positions
 from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key
@@ -32,7 +31,7 @@ _UNITS = {**UNITS, "parallax_limit": "mas", "pm_limit": "mas/yr"}
 
 def search(
     mirror: str | os.PathLike[str],
-    positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str,
+    positions: AnyTable,
     *,
     radius_deg: float | None = None,
     release: str = "dr3",
@@ -44,10 +43,12 @@ def search(
     ----------
     mirror : str
         As the setting ``mirror.path``: a HATS catalogue, a Parquet directory, or ``table:NAME``.
-    positions : DataFrame, mapping of columns, or path of a table
-        A row per cone: ra, dec [deg], radius_deg if they differ, and optionally cluster (a name;
-        by default the row's number), parallax and parallax_limit [mas], pmra, pmdec and pm_limit
-        [mas/yr]: only sources that differ by no more than the limits are found.
+    positions : table
+        The path of one, a mapping of columns, a SkyCoord, or a table of pandas, Arrow or astropy
+        (whose units count). A row per cone: ra, dec [deg], radius_deg if they differ, and
+        optionally cluster (a name; by default the row's number), parallax and parallax_limit
+        [mas], pmra, pmdec and pm_limit [mas/yr]: only sources that differ by no more than the
+        limits are found.
     radius_deg : float, optional
         Radius of every cone, where `positions` has none.
     release : str
@@ -80,7 +81,7 @@ def search(
     +-------+-----+
     ...
     """
-    cones, names = _cones(_table(positions), radius_deg)
+    cones, names = _cones(read_table(positions, "positions"), radius_deg)
     session = spark or get_session(APPLICATION)
     known = load_release(release)
     files = open_mirror(os.fspath(mirror), known, session).check_touched(cones.cover)
@@ -95,12 +96,6 @@ def search(
             yield to_batch(pick(found, fields), fields)
 
     return ConeSearch(session, columns, cones).run(files, named, fields)
-
-
-def _table(positions: pd.DataFrame | Mapping[str, Sequence[Any]] | str) -> pd.DataFrame:
-    if isinstance(positions, str):
-        return read_table(positions, "positions")
-    return pd.DataFrame(positions)
 
 
 def _cones(table: pd.DataFrame, radius_deg: float | None) -> tuple[Cones, dict[int, str]]:

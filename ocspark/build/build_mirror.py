@@ -108,7 +108,7 @@ class _Build:
         self._work = storage.join(options.output, UNFINISHED)
         names = {column: release.columns[column][0] for column in ("ra", "dec", "source_id")}
         self._ingest = Ingest(
-            self._work, wanted_columns(release, options.columns == "all"), **names
+            self._work, wanted_columns(release, options.columns == "all", options.table), **names
         )
 
     def execute(self) -> dict[str, Any]:

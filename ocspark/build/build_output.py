@@ -33,6 +33,8 @@ class BuildOptions:
         Rows of a partition at most.
     columns : ``needed`` or ``all``
         The columns the release's map names, or all there are.
+    table : str, optional
+        Which table of FITS files and VOTables with several: its name, or its number from 1.
     """
 
     input: str
@@ -40,6 +42,7 @@ class BuildOptions:
     release: str
     max_rows: int = 1_000_000
     columns: Literal["needed", "all"] = "needed"
+    table: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_rows < 1:

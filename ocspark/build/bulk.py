@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.files import ASTROPY_FORMATS
+from ocspark.inputs.fits_votable import ASTROPY_FORMATS
 from ocspark.mirror.hats import PROPERTIES, find_hats
 from ocspark.mirror.layout import list_pieces
 
@@ -21,7 +21,12 @@ MD5_LIST = "_MD5SUM.txt"
 CATALOGUE_MARKS = (*PROPERTIES, "collection.properties")
 #: Kinds of input file, by suffix; any may end in ``.gz`` besides.
 #: ECSV is read as CSV, which ESA's files are, whatever they are called.
-KINDS = {".parquet": "parquet", ".pq": "parquet", **ASTROPY_FORMATS, ".csv": "csv", ".ecsv": "csv"}
+KINDS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    **ASTROPY_FORMATS,
+    **dict.fromkeys((".csv", ".tsv", ".ecsv"), "csv"),
+}
 #: Parquet files above this many bytes are shared between tasks, by ranges of row groups.
 SPLIT_BYTES = 1 << 30
 

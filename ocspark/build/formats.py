@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv as plain_csv
-import gzip
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,9 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.build.bulk import InputFile
+from ocspark.inputs.content import TableFault, read_content
+from ocspark.inputs.fits_votable import SeveralTables, read_astropy
+from ocspark.inputs.text import SEPARATOR_LINE, find_separator
 from ocspark.release import Release
 from ocspark.sky.healpix import HEALPIX_COLUMN
 from ocspark.tables.source_columns import BY_NAME, matching
@@ -46,12 +48,15 @@ class Wanted:
         never matters (archives write SOURCE_ID).
     optional : collection of str
         Columns that need not be there.
+    table : str or int, optional
+        Which table of a file with several: its name, or its number from 1.
     """
 
     columns: Mapping[str, pa.DataType]
     everything: bool
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     optional: Collection[str] = ()
+    table: str | int | None = None
 
     def choose(self, there: Sequence[str]) -> dict[str, str]:
         """Return the file's names to the names they get, in the file's order.
@@ -78,14 +83,18 @@ class Wanted:
         }
 
 
-def wanted_columns(release: Release, everything: bool) -> Wanted:
-    """Return what to read of a release's files: what its description names; or all columns."""
+def wanted_columns(release: Release, everything: bool, table: str | int | None = None) -> Wanted:
+    """Return what to read of a release's files: what its description names; or all columns.
+
+    `table` is which table of a file with several.
+    """
     names = {name: spellings[0] for name, spellings in release.columns.items()}
     return Wanted(
         {column: _plain_type(name) for name, column in names.items()},
         everything,
         {names[name]: spellings for name, spellings in release.columns.items()},
         [column for name, column in names.items() if name not in release.needed],
+        table,
     )
 
 
@@ -140,7 +149,7 @@ def _open(file: InputFile) -> pa.NativeFile:
 def _read_csv(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
     """Read CSV with a header line; an ECSV header above it tells delimiter and types."""
     comments, header = _csv_head(file)
-    declared, notes, delimiter = _declared(comments)
+    declared, notes, delimiter = _declared(comments, header)
     there = next(plain_csv.reader([header], delimiter=delimiter))
     names = wanted.choose(there)
     types = {
@@ -206,27 +215,32 @@ def csv_columns(file: InputFile) -> pa.Schema:
         If it has no header line.
     """
     comments, header = _csv_head(file)
-    declared, notes, delimiter = _declared(comments)
+    declared, notes, delimiter = _declared(comments, header)
     names = next(plain_csv.reader([header], delimiter=delimiter))
     return pa.schema([pa.field(n, declared.get(n, pa.null()), True, notes.get(n)) for n in names])
 
 
 def _csv_head(file: InputFile) -> tuple[list[str], str]:
-    """Return the comment lines above the header line, and the header line."""
-    comments: list[str] = []
+    """Return the lines above the header line (comments, Excel's ``sep=``), and the header line."""
+    above: list[str] = []
     with _open(file) as stream, io.BufferedReader(stream) as lines:
         for raw in lines:
-            line = raw.decode("utf-8").rstrip("\r\n")
-            if not line.startswith("#"):
-                return comments, line
-            comments.append(line)
+            if b"\0" in raw or b"\r" in raw.rstrip(b"\r\n"):
+                raise Fault(
+                    f"line {len(above) + 1}: expected text in UTF-8 with line feeds, found UTF-16 "
+                    "or carriage returns"
+                )
+            line = raw.decode("utf-8-sig").rstrip("\r\n")
+            if not line.startswith("#") and SEPARATOR_LINE.fullmatch(line) is None:
+                return above, line
+            above.append(line)
     raise Fault("no header line; expected a table")
 
 
 def _declared(
-    comments: Sequence[str],
+    comments: Sequence[str], header_line: str
 ) -> tuple[dict[str, pa.DataType], dict[str, dict[str, str]], str]:
-    """Return what an ECSV header declares; nothing, and a comma, without one.
+    """Return what an ECSV header declares; without one, nothing, and the separator of the names.
 
     Returns
     -------
@@ -237,7 +251,10 @@ def _declared(
     delimiter : str
     """
     if not comments or not comments[0].startswith("# %ECSV"):
-        return {}, {}, ","
+        separator = find_separator(header_line, [])
+        if separator == " ":
+            raise Fault("its columns are separated by blanks; expected commas, semicolons or tabs")
+        return {}, {}, separator
     from astropy.table.meta import get_header_from_yaml
 
     header = get_header_from_yaml([line.removeprefix("# ") for line in comments[1:]])
@@ -258,15 +275,12 @@ def _declared(
 
 def _read_astropy(file: InputFile, wanted: Wanted) -> pa.Table:
     """Read FITS, VOTable or general ECSV: the whole table at once."""
-    from astropy.table import Table
-
-    filesystem, inner = storage.resolve(file.path)
-    with filesystem.open_input_stream(inner, compression=None) as stream:
-        data = bytes(stream.read())
-    if file.name.lower().endswith(".gz"):
-        data = gzip.decompress(data)
     try:
-        table = Table.read(io.BytesIO(data), format=file.kind)
+        table = read_astropy(read_content(file.path), file.kind, wanted.table)
+    except SeveralTables as fault:
+        raise Fault(f"{fault}; expected one of them chosen by --table") from None
+    except TableFault as fault:
+        raise Fault(str(fault)) from None
     except Exception as error:  # each format has its own ways to fail
         raise Fault(f"cannot be read as {file.kind}: {_first_line(error)}") from error
     names = wanted.choose([n for n in table.colnames if len(table[n].shape) <= 1])

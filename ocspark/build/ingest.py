@@ -24,6 +24,7 @@ from ocspark.build.bulk import InputFile
 from ocspark.build.formats import Fault, Wanted, read_tables
 from ocspark.build.partition import count_cells
 from ocspark.build.parts import write_sorted
+from ocspark.inputs.ids import SUSPICIOUS_BITS_OF_PART, digits_lost
 from ocspark.sky.healpix import HEALPIX_COLUMN, index_29
 
 #: Rows of a staged file at most, and so of what a task holds in memory.
@@ -145,6 +146,7 @@ def _check_md5(file: InputFile) -> None:
 def _positioned(ingest: Ingest, file: InputFile) -> Iterator[pa.Table]:
     """Yield a file's rows with the index, null where there is no position; NaN as null."""
     for table in read_tables(file, ingest.wanted):
+        _check_ids(table[ingest.source_id], ingest.source_id)
         for number, field in enumerate(table.schema):
             if pa.types.is_floating(field.type):
                 column = table.column(number)
@@ -159,6 +161,16 @@ def _positioned(ingest: Ingest, file: InputFile) -> Iterator[pa.Table]:
         index = np.zeros(table.num_rows, dtype=np.int64)
         index[known] = index_29(ra[known], dec[known])
         yield table.append_column(HEALPIX_COLUMN, pa.array(index, mask=~known))
+
+
+def _check_ids(column: pa.ChunkedArray, name: str) -> None:
+    if not pa.types.is_integer(column.type):
+        raise Fault(f"column {name} is {column.type}; expected 64-bit integers")
+    ids = column.drop_null().cast(pa.int64()).to_numpy()
+    # of many files and pieces, none must look by chance as if digits were lost
+    lost = digits_lost(ids, SUSPICIOUS_BITS_OF_PART)
+    if lost:
+        raise Fault(f"column {name}: {lost}")
 
 
 def _degrees(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:

@@ -16,12 +16,13 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.catalogue.fingerprint import environment
 from ocspark.catalogue.inputs import APPLICATION
+from ocspark.catalogue.listed_ids import id_warnings
 from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
 from ocspark.catalogue.reuse import DEPENDENCE, Reuse
 from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
 from ocspark.catalogue.summary import lacking_in_all, lacking_warnings, member_warnings
 from ocspark.catalogue.unchanged import check_unchanged
-from ocspark.errors import OutputError
+from ocspark.errors import NoClusterError, OutputError
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.store.files import TableFile
@@ -73,6 +74,8 @@ def run_full_catalogue(
     ------
     InputError
         For anything wrong with settings or inputs.
+    NoClusterError
+        If no cluster can be done; nothing is finished then.
     OutputError
         If there is no room, the storage stays away, or files are gone that were written.
     BusyError
@@ -83,6 +86,7 @@ def run_full_catalogue(
     finished = request.finished()
     if finished is None:
         request.inputs.log()
+        request.inputs.check_listed()
         with request.claim.hold() as lock:
             finished = request.finished()  # another may have ended it meanwhile
             if finished is None:
@@ -120,6 +124,8 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
         try:
             stages = RunStages(request.inputs, run, spark, reuse, request.tables)
             rows = stages.execute()
+            if not (rows["status"] == "done").any():
+                raise NoClusterError(dict(zip(rows["cluster"], rows["reason"], strict=True)))
             break
         except DamagedFiles as fault:
             log.warning("not as run %s wrote it, so done again: %s", reuse.base_id, fault)
@@ -172,7 +178,12 @@ def _record(
     searched = rows[rows["n_cone"].notna()]
     warnings = lacking_warnings(lacking, int(searched["n_cone"].sum()))
     not_in_cones = (searched["n_listed"] - searched["n_training_members"]).sum()
-    members = {**inputs.members.counts, "not_in_cones": int(not_in_cones)}
+    members = {
+        **inputs.members.counts,
+        "table_clusters_not_listed": len(inputs.not_listed),
+        "not_in_cones": int(not_in_cones),
+    }
+    warnings += id_warnings(inputs, rows)
     if inputs.settings.members.neighbourhood:  # else a list's ids are this release's
         warnings += member_warnings(members, int(searched["n_listed"].sum()))
     for warning in warnings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark.deepsets.weights import TrainedModel, load_model
-from ocspark.errors import InputError
+from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
@@ -23,7 +24,7 @@ from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
-from ocspark.selection.characterise_clusters import TrainingRules, training_rules
+from ocspark.selection.characterise_clusters import TrainingRules, too_few, training_rules
 from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
@@ -126,6 +127,24 @@ class RunInputs:
         """Return the number of listed members per cluster (index: key) at each level (columns)."""
         return count_listed(self.members.table, self.levels, self.clusters.table["cluster_key"])
 
+    @cached_property
+    def not_listed(self) -> list[str]:
+        """Names of the clusters that have no star in the member list, whatever its probability."""
+        listed = set(self.members.table["cluster_key"].unique())
+        return [name for key, name in self.cluster_names.items() if key not in listed]
+
+    def check_listed(self) -> None:
+        """Raise a `NoClusterError` if no cluster has enough listed stars for it to be done."""
+        level, needed = self.levels[-1], self.settings.members.min_members
+        listed = self.n_listed()[level]
+        reasons = {
+            name: self.skipped.get(key) or too_few(0, int(listed.loc[key]), level, needed)
+            for key, name in self.cluster_names.items()
+            if key in self.skipped or listed.loc[key] < needed
+        }
+        if len(reasons) == len(self.cluster_names):
+            raise NoClusterError(reasons)
+
     def listed(self) -> pd.DataFrame:
         """Return cluster_key, source_id, list_probability of possible training members."""
         return possible_members(
@@ -172,6 +191,14 @@ class RunInputs:
                 f"the isochrones are in passbands of Gaia (E)DR{isochrones}, those of {release} "
                 f"are DR{own}'s"
             )
+        column = self.settings.members.columns.get("source_id", "")
+        of_list, of_run = (re.search(r"dr(\d+)", name.lower()) for name in (column, release))
+        brought = self.settings.members.neighbourhood is not None
+        if of_list and of_run and of_list.group(1) != of_run.group(1) and not brought:
+            found.append(
+                f"the member list's ids are of another release than {release} by the name of their "
+                f"column, {column}, and no members.neighbourhood brings them forward"
+            )
         if network.release and network.release != release:
             found.append(
                 f"the weights {network.name} were trained on {network.release}, and are used on "
@@ -191,17 +218,32 @@ class RunInputs:
             len(self.skipped),
             len(members.table),
         )
+        if self.not_listed:
+            log.info(
+                "%d clusters have no star in the member list: %s",
+                len(self.not_listed),
+                _first_names(self.not_listed),
+            )
+        if members.counts["clusters_under_other_names"]:
+            log.info(
+                "%d clusters of the member list are found under other names",
+                members.counts["clusters_under_other_names"],
+            )
         if members.unknown_clusters:
             log.info(
-                "%d clusters of the member list are not in the cluster table: %s, …",
+                "%d clusters of the member list are not in the cluster table: %s",
                 members.counts["clusters_not_in_table"],
-                ", ".join(members.unknown_clusters[:5]),
+                _first_names(members.unknown_clusters),
             )
         if members.counts["identical_duplicates"]:
             log.info(
                 "%d identical rows of the member list dropped",
                 members.counts["identical_duplicates"],
             )
+
+
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def read_inputs(
@@ -225,7 +267,10 @@ def read_inputs(
     release = load_release(settings.release)
     network = load_model(settings.model)
     clusters = read_clusters(
-        settings.clusters.path, settings.clusters.columns, settings.clusters.names
+        settings.clusters.path,
+        settings.clusters.columns,
+        settings.clusters.names,
+        settings.clusters.table,
     )
     members = read_members(
         settings.members.path,
@@ -233,6 +278,8 @@ def read_inputs(
         clusters.all_keys,
         settings.members.neighbourhood,
         clusters.other_names,
+        chosen=settings.members.table,
+        known_names=clusters.all_names,
     )
     own = clusters.table["metallicity"].notna()
     isochrones = read_grid(

@@ -39,7 +39,7 @@ class Catalogue:
     alias_labels: list[list[str]]
 
 
-def read_catalogue(text: str, key: str) -> Catalogue:
+def read_catalogue(text: str, key: str, tables: Mapping[str, str] | None = None) -> Catalogue:
     """Read a catalogue given as ``MAP=FILE``, or ``FILE`` where names are canonical.
 
     Parameters
@@ -49,6 +49,8 @@ def read_catalogue(text: str, key: str) -> Catalogue:
         ``conf``; FILE is any table that `ocspark.inputs.files.read_table` reads.
     key : str
         What errors start with.
+    tables : mapping, optional
+        Name of a catalogue to which table of its file it is, where that has several.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def read_catalogue(text: str, key: str) -> Catalogue:
         columns, name = column_map(name, key), PurePath(name).stem
     else:
         columns, name, path = {}, PurePath(text.removeprefix("table:")).stem, text
-    table = canonical_clusters(path, columns, ["cluster"], key).drop_duplicates()
+    chosen = (tables or {}).get(name)
+    table = canonical_clusters(path, columns, ["cluster"], key, chosen).drop_duplicates()
     for column in (*CLUSTER_COLUMNS, *OPTIONAL):
         if column not in table:
             table[column] = "" if column == "aliases" else np.nan

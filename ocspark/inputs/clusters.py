@@ -10,7 +10,14 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.inputs.closest import did_you_mean
-from ocspark.inputs.files import canonical_columns, numeric_column, read_table
+from ocspark.inputs.files import (
+    AnyTable,
+    canonical_columns,
+    name_column,
+    name_of,
+    numeric_column,
+    read_table,
+)
 from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
 from ocspark.names import cluster_key, matching_name, normalise_name
 from ocspark.units import LOG_YEARS
@@ -57,32 +64,40 @@ class ClusterTable:
         that are missing or do not go together; "" where nothing is wrong), in the file's order.
     all_keys : frozenset of int
         Keys of every cluster of the file, chosen by ``clusters.names`` or not.
+    all_names : tuple of str
+        Their names.
     n_identical : int
         Identical duplicate rows that were dropped.
     other_names : dict
-        If the table has aliases: any name that means just one cluster, in the form of
-        `matching_name`, to that cluster's key.
+        Any name or alias that means just one cluster, in the form of `matching_name`, to that
+        cluster's key.
     """
 
     table: pd.DataFrame
     all_keys: frozenset[int]
+    all_names: tuple[str, ...]
     n_identical: int
     other_names: dict[str, int] = field(default_factory=dict)
 
 
 def read_clusters(
-    path: str, columns: Mapping[str, str], names: Sequence[str] | None = None
+    path: AnyTable,
+    columns: Mapping[str, str],
+    names: Sequence[str] | None = None,
+    chosen: str | int | None = None,
 ) -> ClusterTable:
     """Read and check a cluster table.
 
     Parameters
     ----------
-    path : str
-        CSV, Parquet, ECSV, FITS, VOTable, or ``table:NAME``.
+    path : path or table
+        What `ocspark.inputs.files.read_table` reads.
     columns : mapping
         Canonical name to the file's column, where they differ.
     names : sequence of str, optional
         Only these clusters (blanks and underscores alike).
+    chosen : str or int, optional
+        Which table of a file with several.
 
     Raises
     ------
@@ -90,13 +105,13 @@ def read_clusters(
         For a missing column, an impossible value, a name twice with different values, or a
         chosen name that the table lacks.
     """
-    table = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters")
-    aliases = table.get("aliases")
-    table = table.drop(columns=["aliases", "radius_deg"], errors="ignore")
+    rows = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters", chosen)
+    path, aliases = name_of(path), rows.get("aliases")
+    table = rows.drop(columns=["aliases", "radius_deg"], errors="ignore")
     if "metallicity" not in table:
         table["metallicity"] = np.nan
     table["cluster_key"] = np.array([cluster_key(c) for c in table["cluster"]], dtype=np.int64)
-    other_names = {} if aliases is None else _other_names(table, aliases)
+    other_names = name_owners(table["cluster"], table["cluster_key"], aliases)
     before = len(table)
     same = table.assign(cluster=table["cluster"].map(normalise_name)).duplicated()
     table = table[~same].reset_index(drop=True)
@@ -104,34 +119,59 @@ def read_clusters(
     if twice.any():
         name = table.loc[twice, "cluster"].iloc[0]
         raise InputError(f"clusters: {path}: cluster {name!r} is there twice with different values")
-    all_keys = frozenset(table["cluster_key"].tolist())
+    all_keys, all_names = frozenset(table["cluster_key"].tolist()), tuple(table["cluster"])
     if names is not None:
         table = _choose(table, names, path)
     table["fault"] = faults_of(table, list(REQUIRED))
-    return ClusterTable(table, all_keys, before - int((~same).sum()), other_names)
+    return ClusterTable(table, all_keys, all_names, before - int((~same).sum()), other_names)
 
 
-def _other_names(table: pd.DataFrame, aliases: pd.Series) -> dict[str, int]:
+def name_owners(
+    names: pd.Series, keys: pd.Series, aliases: pd.Series | None = None
+) -> dict[str, int]:
+    """Return every name that means just one of some clusters, to that cluster's key.
+
+    Parameters
+    ----------
+    names, keys : Series
+        A row per cluster.
+    aliases : Series of str, optional
+        Other names of each, separated by commas.
+
+    Returns
+    -------
+    dict
+        By the form of `matching_name`.
+    """
     owners: dict[str, set[int]] = {}
-    for name, key, cell in zip(table["cluster"], table["cluster_key"], aliases, strict=True):
+    cells = [""] * len(names) if aliases is None else aliases
+    for name, key, cell in zip(names, keys, cells, strict=True):
         for label in [name, *filter(None, map(str.strip, cell.split(",")))]:
             owners.setdefault(matching_name(label), set()).add(int(key))
     return {name: keys.pop() for name, keys in owners.items() if len(keys) == 1}
 
 
 def canonical_clusters(
-    path: str, columns: Mapping[str, str], wanted: Sequence[str], key: str
+    path: AnyTable,
+    columns: Mapping[str, str],
+    wanted: Sequence[str],
+    key: str,
+    chosen: str | int | None = None,
 ) -> pd.DataFrame:
     """Return the rows of a cluster table with checked values and canonical names.
 
     The `wanted` columns must be there; others of `CLUSTER_COLUMNS` and `OPTIONAL` are returned
-    if they are. `key` is what errors start with.
+    if they are. `key` is what errors start with; `chosen` is which table of a file with several.
     """
     others = [name for name in (*CLUSTER_COLUMNS, *OPTIONAL) if name not in wanted]
-    raw = canonical_columns(read_table(path, f"{key}.path"), columns, wanted, path, key, others)
+    option = key.startswith("--")
+    chooser = "--table" if option else f"{key}.table"
+    given = read_table(path, key if option else f"{key}.path", chosen, chooser)
+    path = name_of(path)
+    raw = canonical_columns(given, columns, wanted, path, key, others)
     if raw.empty:
         raise InputError(f"{key}: {path}: the table has no rows")
-    table = pd.DataFrame({"cluster": _names(raw["cluster"], path, key)})
+    table = pd.DataFrame({"cluster": name_column(raw, "cluster", path, key)})
     for name in raw.columns[1:]:
         if name == "aliases":
             table[name] = raw[name].fillna("").astype(str).str.strip()
@@ -146,14 +186,6 @@ def canonical_clusters(
         ra = np.mod(table["ra"].to_numpy(), 360.0)
         table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
     return table
-
-
-def _names(column: pd.Series, path: str, key: str) -> pd.Series:
-    blank = column.isna() | (column.astype(str).str.strip() == "")
-    if blank.any():
-        row = int(np.flatnonzero(blank)[0]) + 1
-        raise InputError(f"{key}: {path}: column cluster, row {row}: expected a name, got nothing")
-    return column.astype(str).str.strip()
 
 
 def _choose(table: pd.DataFrame, names: Sequence[str], path: str) -> pd.DataFrame:

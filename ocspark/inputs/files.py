@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import bz2
-import csv
-import gzip
 import io
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +15,15 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.inputs.content import TableFault, read_content
+from ocspark.inputs.fits_votable import (
+    ASTROPY_FORMATS,
+    SeveralTables,
+    check_single,
+    frame_of,
+    read_astropy,
+)
+from ocspark.inputs.text import read_text_table
 from ocspark.session import get_session
 from ocspark.units import to_unit, units_of_schema
 
@@ -27,16 +32,12 @@ if TYPE_CHECKING:
 
 #: What a path starts with that names a table of the Spark session.
 TABLE_PREFIX = "table:"
-
-#: Suffix to astropy's name of the format.
-ASTROPY_FORMATS = {
-    ".ecsv": "ascii.ecsv",
-    ".fits": "fits",
-    ".fit": "fits",
-    ".vot": "votable",
-    ".xml": "votable",
-    ".votable": "votable",
-}
+#: Suffixes of text; the separator is found by what is in the file.
+TEXT = (".csv", ".txt", ".tsv", ".tab", ".dat")
+#: Begins a table of the AAS journals, machine readable, in columns of fixed width.
+_MRT = b"Title:"
+#: What may stand for a table: a path, ``table:NAME``, or a table in memory.
+AnyTable = Any
 
 
 def is_spark_table(path: str) -> bool:
@@ -49,114 +50,165 @@ def is_parquet(path: str) -> bool:
     return path.endswith((".parquet", ".pq"))
 
 
-def read_content(path: str) -> bytes:
-    """Return a file's content, unpacked where its name ends in ``.gz`` or ``.bz2``."""
-    content = storage.read_bytes(path)
-    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress}.get(PurePath(path).suffix.lower())
-    return unpack(content) if unpack else content
+def name_of(source: AnyTable) -> str:
+    """Return what error lines call a table: its path, or its kind if it is in memory."""
+    return os.fspath(source) if is_path(source) else f"the {type(source).__name__} given"
 
 
-def read_table(path: str | os.PathLike[str], key: str) -> pd.DataFrame:
+def is_path(source: AnyTable) -> bool:
+    """Whether a table is given by its path or name."""
+    return isinstance(source, str | os.PathLike)
+
+
+def read_table(
+    source: AnyTable, key: str, chosen: str | int | None = None, chooser: str = ""
+) -> pd.DataFrame:
     """Read a small table into pandas, blank-padded strings stripped.
 
     Parameters
     ----------
-    path : path
-        CSV, Parquet (file or directory), ECSV, FITS or VOTable, also with ``.gz`` or ``.bz2``;
-        or ``table:NAME``, a table that the Spark session knows.
+    source : path or table
+        Text with a header line, Parquet (file or directory), ECSV, FITS or VOTable, also with
+        ``.gz`` or ``.bz2``; ``table:NAME``, a table that the Spark session knows; or a table in
+        memory: of pandas, Arrow or astropy (``Table``, ``QTable``), a ``SkyCoord``, a mapping of
+        columns.
     key : str
-        The setting that named the file, for the error line.
+        The setting that named the table, for the error line.
+    chosen : str or int, optional
+        Which table of a file with several: its name, or its number from 1.
+    chooser : str, optional
+        The setting that chooses it, for the error line.
 
     Returns
     -------
     DataFrame
-        ``attrs["units"]`` has the units that the file gives, by column.
+        ``attrs["units"]`` has the units that the file gives, by column. Named levels of the index
+        of a pandas table are columns.
 
     Raises
     ------
     InputError
-        If the file is missing, of an unknown kind, or cannot be read.
+        If the file is missing, of an unknown kind, cut, has several tables of which none is
+        chosen, or cannot be read.
     """
-    path = os.fspath(path)
+    if not is_path(source):
+        return _plain(_in_memory(source, key))
+    path = os.fspath(source)
     if is_spark_table(path):
-        table = read_spark_table(path, key)
-    else:
-        table = _read_file(path, key)
-    for column in table.columns:
-        if table[column].dtype == object:
-            table[column] = table[column].map(_clean)
-    return table
-
-
-def _read_file(path: str, key: str) -> pd.DataFrame:
+        return _plain(read_spark_table(path, key))
     if not storage.exists(path):
-        raise InputError(f"{key}: {path}: no such file; expected a table of {_kinds()}")
+        raise InputError(f"{key}: {path}: no such file; expected a table of {_KINDS}")
     suffixes = [s.lower() for s in PurePath(path).suffixes if s.lower() not in (".gz", ".bz2")]
     suffix = suffixes[-1] if suffixes else ""
     try:
-        if storage.is_directory(path):
-            filesystem, inner = storage.resolve(path)
-            return _with_units(pq.read_table(inner, filesystem=filesystem))
-        if suffix in (".parquet", ".pq"):
-            return _with_units(pq.read_table(io.BytesIO(read_content(path))))
-        if suffix in (".csv", ".txt"):
-            return _read_csv(read_content(path))
-        if suffix in ASTROPY_FORMATS:
-            return _read_astropy(read_content(path), ASTROPY_FORMATS[suffix])
+        table = _read_file(path, suffix, chosen)
+    except SeveralTables as fault:
+        expected = f"one of them chosen by {chooser}" if chooser else "a file with one"
+        raise InputError(f"{key}: {path}: {fault}; expected {expected}") from None
+    except TableFault as fault:
+        raise InputError(f"{key}: {path}: cannot be read as a {_kind(suffix)}: {fault}") from None
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(
-            f"{key}: {path}: cannot be read as a {suffix.lstrip('.') or 'Parquet'} table (damaged "
-            f"or cut short?): {reason}"
+            f"{key}: {path}: cannot be read as a {_kind(suffix)} (damaged or cut short?): {reason}"
         ) from None
-    raise InputError(f"{key}: {path}: unknown kind of file; expected {_kinds()}")
+    if table is None:
+        raise InputError(f"{key}: {path}: unknown kind of file; expected {_KINDS}")
+    return _plain(table)
 
 
-def _with_units(table: pa.Table) -> pd.DataFrame:
-    frame = table.to_pandas()
+_KINDS = "CSV or other text, Parquet, ECSV, FITS or VOTable"
+
+
+def _kind(suffix: str) -> str:
+    return f"{suffix.lstrip('.') or 'Parquet'} table"
+
+
+def _read_file(path: str, suffix: str, chosen: str | int | None) -> pd.DataFrame | None:
+    """Return the table of a file; None for an unknown kind."""
+    if storage.is_directory(path):
+        check_single(chosen)
+        filesystem, inner = storage.resolve(path)
+        return _frame(pq.read_table(inner, filesystem=filesystem))
+    if suffix in (".parquet", ".pq"):
+        check_single(chosen)
+        return _frame(pq.read_table(io.BytesIO(read_content(path))))
+    if suffix in ASTROPY_FORMATS:
+        return frame_of(read_astropy(read_content(path), ASTROPY_FORMATS[suffix], chosen))
+    if suffix in TEXT:
+        content = read_content(path)
+        if content.startswith(_MRT):
+            return frame_of(read_astropy(content, "ascii.mrt", chosen))
+        check_single(chosen)
+        return read_text_table(content)
+    return None
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    """Return an Arrow table as pandas: an index of pandas is columns, integers stay exact."""
+    frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
     frame.attrs["units"] = units_of_schema(table.schema)
     return frame
 
 
-def _kinds() -> str:
-    return "CSV, Parquet, ECSV, FITS or VOTable"
+def _in_memory(source: AnyTable, key: str) -> pd.DataFrame:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import QTable, Table
+
+    if isinstance(source, pd.DataFrame):
+        levels = [name for name in source.index.names if name is not None]
+        own = source.reset_index([name for name in levels if name not in source.columns])
+        return own.reset_index(drop=True)
+    if isinstance(source, pa.Table):
+        return _frame(source)
+    if isinstance(source, SkyCoord):
+        return _positions(source)
+    try:
+        table = source if isinstance(source, Table) else QTable(dict(source))
+    except Exception:
+        raise InputError(
+            f"{key}: got {type(source).__name__}; expected a path or a table: of pandas, Arrow or "
+            "astropy, a SkyCoord, or a mapping of columns"
+        ) from None
+    frame = frame_of(table[[n for n in table.colnames if not isinstance(table[n], SkyCoord)]])
+    for name in table.colnames:
+        if isinstance(table[name], SkyCoord) and not {"ra", "dec"} & set(frame.columns):
+            places = _positions(table[name])
+            units = {**frame.attrs["units"], **places.attrs["units"]}
+            frame = pd.concat([frame, places], axis=1)
+            frame.attrs["units"] = units
+    return frame
+
+
+def _positions(places: Any) -> pd.DataFrame:
+    """Return ra and dec [deg, ICRS] of a SkyCoord."""
+    at = places.icrs
+    frame = pd.DataFrame({"ra": np.atleast_1d(at.ra.deg), "dec": np.atleast_1d(at.dec.deg)})
+    frame.attrs["units"] = {"ra": "deg", "dec": "deg"}
+    return frame
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with texts as stripped objects, whatever type they had."""
+    columns = [_plain_column(table.iloc[:, n]) for n in range(table.shape[1])]
+    if not columns:
+        return table
+    plain = pd.concat(columns, axis=1)
+    plain.attrs = table.attrs
+    return plain
+
+
+def _plain_column(column: pd.Series) -> pd.Series:
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype | pd.StringDtype):
+        column = column.astype(object)
+    return column.map(_clean) if column.dtype == object else column
 
 
 def _clean(value: object) -> object:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return value.strip() if isinstance(value, str) else value
-
-
-def _read_csv(content: bytes) -> pd.DataFrame:
-    """Read CSV; a row longer than the header, or a last one cut short, is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        source = io.BytesIO(content)
-        table = pd.read_csv(source, comment="#", skipinitialspace=True, index_col=False)
-    if not content.endswith((b"\n", b"\r")):
-        line = content.decode().splitlines()[-1]
-        last = next(csv.reader([line]))
-        if len(last) < len(table.columns) and not line.startswith("#"):
-            raise ValueError(f"the last row has {len(last)} of {len(table.columns)} columns")
-    return table
-
-
-def _read_astropy(content: bytes, kind: str) -> pd.DataFrame:
-    from astropy.table import Table
-
-    # lines, since a text might be taken for the name of a file or an address
-    text = kind.startswith("ascii")
-    source = content.decode().splitlines() if text else io.BytesIO(content)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="File may have been truncated")
-        # VizieR's ids are its names with what no XML id may hold replaced: pmRA* is pmRA_
-        named = {"use_names_over_ids": True} if kind == "votable" else {}
-        table = Table.read(source, format=kind, **named)
-    flat = [name for name in table.colnames if len(table[name].shape) <= 1]
-    frame = table[flat].to_pandas()
-    frame.attrs["units"] = {n: str(table[n].unit) for n in flat if table[n].unit}
-    return frame
 
 
 def read_spark_table(
@@ -213,6 +265,8 @@ def canonical_columns(
     picked, units = {}, {}
     for name in [*wanted, *optional]:
         source = column_map.get(name, name)
+        if (table.columns == source).sum() > 1:
+            raise InputError(f"{key}: {path}: column {source} is there twice; expected it once")
         if source not in table.columns:
             if name in optional and name not in column_map:
                 continue
@@ -227,25 +281,21 @@ def canonical_columns(
     return canonical
 
 
-def id_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:
-    """Return a column of Gaia ids as int64.
+def name_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:
+    """Return a column of names as texts.
 
     Raises
     ------
     InputError
-        If a value is missing or no 64-bit integer.
+        If a row has none.
     """
     column = table[name]
-    expected = f"{key}: {path}: column {name}: expected 64-bit integers"
-    if column.isna().any():
-        raise InputError(f"{expected}, row {int(np.flatnonzero(column.isna())[0]) + 1} has none")
-    if pd.api.types.is_float_dtype(column):
-        raise InputError(f"{expected}, got floating point, which cannot hold a Gaia id")
-    try:
-        ids = [int(value) for value in column]  # exact, where astype would wrap round silently
-        return pd.Series(np.array(ids, dtype=np.int64), index=column.index)
-    except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{expected}, got {column.iloc[0]!r}") from None
+    texts = column.astype(str).str.strip()
+    blank = column.isna() | (texts == "")
+    if blank.any():
+        row = int(np.flatnonzero(blank)[0]) + 1
+        raise InputError(f"{key}: {path}: column {name}, row {row}: expected a name, got nothing")
+    return texts
 
 
 def numeric_column(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ocspark.errors import InputError
-from ocspark.inputs.files import read_content
+from ocspark.inputs.content import TableFault, decode_text, read_content
 
 log = logging.getLogger("ocspark")
 
@@ -78,8 +77,8 @@ def read_cmd_table(file: str) -> CmdTable:
         long, or not of numbers that can be.
     """
     try:
-        text = read_content(file).decode()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        text = decode_text(read_content(file))
+    except (OSError, TableFault) as error:
         raise InputError(f"isochrones.path: {file}: cannot be read: {error}") from None
     lines = text.splitlines()
     comments = [line for line in lines if line.startswith("#")]

@@ -7,6 +7,7 @@ brought to the driver.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -20,17 +21,19 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import (
-    id_column,
     is_parquet,
     is_spark_table,
     numeric_column,
     read_spark_table,
     read_table,
 )
+from ocspark.inputs.ids import id_column
 
 log = logging.getLogger("ocspark")
 
 _KEY = "members.neighbourhood"
+#: Stand for a release without a number.
+_OLD, _NEW = 0.0, float("inf")
 
 
 def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -44,9 +47,8 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
     members : DataFrame
         cluster_key, source_id (old), probability.
     path : str
-        Table with two ``…source_id`` columns (old release first in the alphabet, as
-        dr2_source_id and dr3_source_id, or dr3_source_id and source_id), angular_distance and
-        magnitude_difference.
+        Table with two columns of ids whose names tell which release is older
+        (`neighbourhood_columns`), angular_distance and magnitude_difference.
 
     Returns
     -------
@@ -54,8 +56,18 @@ def bring_forward(members: pd.DataFrame, path: str) -> tuple[pd.DataFrame, dict[
         The same columns with new ids.
     counts : dict
         ids_lost, ids_with_several_neighbours, ids_merged.
+
+    Raises
+    ------
+    InputError
+        As `read_pairs`, or if none of the ids has a neighbour.
     """
     pairs = read_pairs(path, members["source_id"].to_numpy()).drop_duplicates(["old", "new"])
+    if pairs.empty:
+        raise InputError(
+            f"{_KEY}: {path}: none of the {members['source_id'].nunique()} listed ids is among its "
+            "old ones; expected a table that begins at the list's release"
+        )
     pairs = pairs.assign(size=pairs["size"].abs().fillna(np.inf))
     several = int((pairs["old"].value_counts() > 1).sum())
     pairs = pairs.sort_values(["distance", "size", "new"]).drop_duplicates("old")
@@ -119,11 +131,7 @@ def _read_parquet(path: str, wanted: NDArray[np.int64]) -> pd.DataFrame:
     try:
         dataset = ds.dataset(inner, filesystem=filesystem, format="parquet")
         columns = neighbourhood_columns(dataset.schema.names, path, _KEY)
-        kind = dataset.schema.field(columns[0]).type
-        if not pa.types.is_integer(kind):
-            raise InputError(
-                f"{_KEY}: {path}: column {columns[0]}: expected 64-bit integers, got {kind}"
-            )
+        check_id_types(dataset.schema, columns[:2], path, _KEY)
         chosen = ds.field(columns[0]).isin(pa.array(wanted))
         table = dataset.to_table(columns=list(columns), filter=chosen)
     except (pa.ArrowException, OSError) as error:
@@ -132,18 +140,31 @@ def _read_parquet(path: str, wanted: NDArray[np.int64]) -> pd.DataFrame:
     return table.to_pandas(integer_object_nulls=True)
 
 
+def check_id_types(schema: pa.Schema, columns: Iterable[str], path: str, key: str) -> None:
+    """Raise an `InputError` if columns of ids are not of integers, naming the setting `key`."""
+    for column in columns:
+        kind = schema.field(column).type
+        if not pa.types.is_integer(kind):
+            raise InputError(
+                f"{key}: {path}: column {column}: expected 64-bit integers, got {kind}"
+            )
+
+
 def neighbourhood_columns(
     columns: Iterable[object], path: str, key: str
 ) -> tuple[str, str, str, str]:
     """Return a neighbourhood table's columns: old id, new id, distance, magnitude difference.
 
+    The ids are those of a numbered release (``dr2_source_id``, ``source_id_edr3``), called ``old``
+    or ``new``, or plain ``source_id``, which is newer than any other.
+
     Raises
     ------
     InputError
-        If they are not there, naming the setting `key`.
+        If they are not there, or do not tell which id is older, naming the setting `key`.
     """
     names = [str(c) for c in columns]
-    ids = sorted((n for n in names if n.lower().endswith("source_id")), key=str.lower)
+    ids = [n for n in names if re.search("source_?id", n.lower())]
     distance = next((n for n in names if n.lower().startswith("angular_distance")), None)
     magnitude = next((n for n in names if n.lower().startswith("magnitude_difference")), None)
     if len(ids) != 2 or distance is None or magnitude is None:
@@ -151,4 +172,23 @@ def neighbourhood_columns(
             f"{key}: {path}: expected two …_source_id columns, angular_distance and "
             f"magnitude_difference; the file has {', '.join(names)}"
         )
-    return ids[0], ids[1], distance, magnitude
+    first, second = (_release_of(name) for name in ids)
+    if first is None or second is None or first == second:
+        raise InputError(
+            f"{key}: {path}: columns {ids[0]} and {ids[1]} do not tell which ids are older; "
+            "expected names like dr2_source_id and dr3_source_id"
+        )
+    old, new = ids if first < second else ids[::-1]
+    return old, new, distance, magnitude
+
+
+def _release_of(column: str) -> float | None:
+    """Return the number of the release whose ids a column has; None if its name does not tell."""
+    words = re.split(r"[\W_]+", re.sub("source_?id", "", column.lower()))
+    told = [word for word in words if word not in ("", "gaia")]
+    if not told:
+        return _NEW
+    numbered = re.fullmatch(r"e?dr(\d+)", told[0])
+    if len(told) > 1:
+        return None
+    return float(numbered.group(1)) if numbered else {"old": _OLD, "new": _NEW}.get(told[0])

@@ -49,6 +49,29 @@ def write_table(table: pd.DataFrame, fields: Sequence[Field], path: str) -> None
         storage.write_file(path, table.to_csv(index=False))
 
 
+def write_frame(table: pd.DataFrame, path: str) -> None:
+    """Write any table as Parquet, with the units of its ``attrs``; its folder is made.
+
+    Raises
+    ------
+    InputError
+        If a column has values of several types.
+    """
+    units = table.attrs.get("units", {})
+    try:
+        arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: the table cannot be written: {error}") from None
+    fields = [
+        field.with_metadata({"unit": units[field.name]} if units.get(field.name) else {})
+        for field in arrow.schema
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(arrow.cast(pa.schema(fields)), buffer)
+    storage.make_directory(path.rsplit("/", 1)[0])
+    storage.write_file(path, buffer.getvalue())
+
+
 def _ecsv(table: pd.DataFrame, fields: Sequence[Field]) -> str:
     from astropy.table import Table
 

@@ -24,7 +24,10 @@ def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]
             f"{missing[0]}.path: expected a path, or set_path with a training set made before"
         )
     clusters = read_clusters(
-        settings.clusters.path, settings.clusters.columns, settings.clusters.names
+        settings.clusters.path,
+        settings.clusters.columns,
+        settings.clusters.names,
+        settings.clusters.table,
     )
     listed = read_members(
         settings.members.path,
@@ -32,6 +35,8 @@ def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]
         clusters.all_keys,
         settings.members.neighbourhood,
         clusters.other_names,
+        chosen=settings.members.table,
+        known_names=clusters.all_names,
     ).table
     certain = listed[listed["probability"] >= settings.members.min_probability - 1e-9]
     n_listed = certain.groupby("cluster_key").size()

@@ -324,7 +324,7 @@ def test_bad_input_is_one_clear_line(
     run = open_run(finished.path)
     strange = tmp_path / "strange.csv"
     strange.write_text("cluster,source_id,probability\nM_999,1,0.5\n")
-    with pytest.raises(InputError, match="no cluster in common"):
+    with pytest.raises(InputError, match=r"--members: .*none of its 1 clusters is among those"):
         compare(spark, run, str(strange), str(tmp_path / "o"), name="x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")

@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Table
 from pyspark.sql import SparkSession
 
 import ocspark
 from ocspark.api.running import settings_of
 from ocspark.catalogue.full_catalogue import RunResult
+from ocspark.inputs.clusters import read_clusters
+from ocspark.inputs.members import read_members
 from tests.toy import Toy
 
 CONES = {"cluster": ["A", "B"], "ra": [0.02, 359.6], "dec": [20.0, 20.3]}
@@ -51,6 +54,49 @@ def test_search_finds_what_astropy_finds(toy: Toy, spark: SparkSession) -> None:
         assert set(found.loc[found["cluster"] == name, "source_id"]) == expected
         assert len(expected) > 50
     assert found["source_id"].duplicated().any()  # the cones overlap
+
+
+def test_search_takes_tables_of_astropy_and_their_units(toy: Toy, spark: SparkSession) -> None:
+    centres = SkyCoord(CONES["ra"], CONES["dec"], unit="deg")
+    galactic = centres.galactic  # a SkyCoord in any frame
+    table = QTable({"ra": centres.ra.to(u.hourangle), "dec": centres.dec, "radius_deg": [36, 36]})
+    table["radius_deg"].unit = u.arcmin
+    mixed = QTable({"at": galactic, "radius_deg": [0.6, 0.6]})
+    frame = pd.DataFrame(CONES).set_index("cluster")
+
+    def ids(positions: object, radius_deg: float | None = None) -> list[tuple[str, int]]:
+        found = ocspark.search(
+            toy.folder / "plain", positions, radius_deg=radius_deg, spark=spark
+        ).toPandas()
+        return sorted(zip(found["cluster"], found["source_id"], strict=True))
+
+    expected = ids(CONES, 0.6)
+    assert len(expected) > 100 and ids(frame, 0.6) == expected
+    numbered = sorted((str("AB".index(name)), star) for name, star in expected)
+    assert ids(galactic, 0.6) == ids(table) == ids(mixed) == ids(Table(table)) == numbered
+    with pytest.raises(ocspark.InputError, match="positions: got int; expected a path or a table"):
+        ids(5)
+
+
+def test_tables_in_memory_are_kept_beside_the_runs_with_their_units(
+    toy: Toy, tmp_path: Path
+) -> None:
+    clusters = QTable.from_pandas(toy.clusters)
+    clusters["distance"] = toy.clusters["distance"].to_numpy() / 1000 * u.kpc
+    sections = {
+        "mirror": "gaia",
+        "clusters": {"path": clusters, "names": ["Wrap 1"]},
+        "members": toy.members.set_index("source_id"),
+        "output": tmp_path,
+    }
+    settings = settings_of(None, sections)
+    assert settings == settings_of(None, sections)  # so that the same call goes on with a run
+    assert settings.clusters.names == ["Wrap 1"]
+    kept = read_clusters(settings.clusters.path, {})
+    expected = read_clusters(str(toy.folder / "clusters.csv"), {})
+    pd.testing.assert_frame_equal(kept.table, expected.table, rtol=1e-14)
+    listed = read_members(settings.members.path, {}, kept.all_keys).table
+    assert listed.equals(read_members(toy.folder / "members.csv", {}, kept.all_keys).table)
 
 
 def test_search_cuts_in_motion_and_parallax(toy: Toy, spark: SparkSession) -> None:

@@ -18,6 +18,7 @@ from ocspark.build import bulk, ingest
 from ocspark.build.bulk import list_bulk
 from ocspark.build.formats import Fault, Wanted, read_tables
 from ocspark.errors import InputError
+from tests.inputs.test_fits_votable import two_tables
 
 NEEDED = Wanted({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
 ALL = Wanted(NEEDED.columns, True)
@@ -130,3 +131,78 @@ def test_ecsv_as_astropy_writes_it_is_streamed_with_units_and_gaps(tmp_path: Pat
         assert got.schema.field("n").type == pa.int16()
         notes = {b"unit": b"deg", b"description": b"declination"}
         assert got.schema.field("dec").metadata == notes
+
+
+SOURCES = {"source_id": [1, 2, 3], "ra": [1.5, 2.5, 3.5], "dec": [0.5, 0.25, 0.125]}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("head", ["", "\ufeff", "# by X\n", "sep=SEP\n"])
+def test_separators_are_found_in_the_names(tmp_path: Path, separator: str, head: str):
+    text = head.replace("SEP", separator) + pd.DataFrame(SOURCES).to_csv(sep=separator, index=False)
+    (tmp_path / "t.tsv").write_text(text)
+    assert read(tmp_path / "t.tsv", ALL).to_pydict() == SOURCES
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("source_id,ra,dec\n1,2,3\n".encode("utf-16"), "expected text in UTF-8"),
+        (b"source_id,ra,dec\r1,2,3\r", "carriage returns"),
+        (b"source_id ra dec\n1 2 3\n", "separated by blanks"),
+        (b"source_id;ra;dec\n1;2,5;3\n", "2,5"),
+        (b"source_id,ra,dec\n1.0E+18,2,3\n", "1.0E"),
+        (b"source_id,ra,dec\n1,2\n", "Expected 3 columns, got 2"),
+    ],
+)
+def test_text_that_is_not_read_is_named(tmp_path: Path, content: bytes, words: str):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(Fault) as caught:
+        read(tmp_path / "t.csv", NEEDED)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["fits", "vot"])
+def test_of_several_tables_one_is_chosen(tmp_path: Path, kind: str):
+    path = two_tables(tmp_path, kind)
+    with pytest.raises(Fault, match=r"(?i)2 tables in one file: 1 \(stars.* chosen by --table"):
+        read(path, Wanted({"source_id": pa.int64()}, False))
+    for chosen in ("stars", "1"):
+        got = read(path, Wanted({"source_id": pa.int64()}, False, table=chosen))
+        assert got["source_id"].to_pylist() == list(range(900))
+
+
+def test_a_table_that_its_server_has_cut_is_a_fault(tmp_path: Path):
+    Table(SOURCES).write(tmp_path / "t.vot", format="votable")
+    text = (tmp_path / "t.vot").read_text()
+    info = '<INFO name="QUERY_STATUS" value="OVERFLOW"/></RESOURCE>'
+    (tmp_path / "t.vot").write_text(text.replace("</RESOURCE>", info))
+    with pytest.raises(Fault, match=r"not whole \(QUERY_STATUS OVERFLOW"):
+        read(tmp_path / "t.vot", NEEDED)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
+def test_ids_that_have_lost_digits_are_a_fault(tmp_path: Path, kind: str):
+    rng = np.random.default_rng(4)
+    cells = rng.choice(2**27, 30, replace=False) + 2**26
+    whole = (cells.astype(np.int64) << 35) + (rng.integers(0, 2**28, 30) << 7)
+    names = {name: name for name in ("ra", "dec", "source_id")}
+
+    def staged(ids: np.ndarray) -> str:
+        table = pd.DataFrame({"source_id": ids, "ra": 1.0, "dec": 2.0})
+        path = tmp_path / f"t.{kind}"
+        if kind == "csv":
+            table.to_csv(path, index=False)
+        elif kind == "parquet":
+            table.to_parquet(path, index=False)
+        else:
+            Table.from_pandas(table).write(path, overwrite=True)
+        for folder in ("items", "staged"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        (file,) = list_bulk(str(path)).files
+        return ingest.stage_file(ingest.Ingest(str(tmp_path), NEEDED, **names), file)
+
+    assert staged(whole) == ""
+    assert "all 30 ids fit a double exactly" in staged(whole.astype(float).astype(np.int64))
+    if kind != "csv":  # whose ids are read as integers or not at all
+        assert "source_id is double; expected 64-bit integers" in staged(whole.astype(float))

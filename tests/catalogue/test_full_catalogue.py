@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from zero_point import zpt
 
 from ocspark.catalogue.full_catalogue import RunResult
-from ocspark.errors import InputError
+from ocspark.errors import InputError, NoClusterError
 from ocspark.names import cluster_key
 from ocspark.session import is_connect
 from tests.toy import CLUSTERS, Toy
@@ -191,6 +191,7 @@ def test_tables_have_the_columns_of_the_contract_and_folders_only_parquet(
 def test_run_json_tells_what_the_run_was_made_of(finished: RunResult) -> None:
     record = json.loads(Path(finished.path, "run.json").read_text())
     assert record["seed"] == 42 and record["release"] == "dr3"
+    assert record["members"]["table_clusters_not_listed"] == 3 and record["warnings"] == []
     assert record["model"]["name"] == "DS10_v02" and len(record["model"]["sha256"]) == 64
     assert {"settings", "inputs", "environment", "portions"} <= set(record)
     assert record["environment"]["packages"]["torch"] and record["environment"]["instruction_set"]
@@ -235,14 +236,17 @@ def test_relaxed_probability_reaches_clusters_with_too_few(toy: Toy, spark: Spar
     assert candidates_of(run.path)["posterior"].isna().all()
 
 
-def test_a_run_that_finds_nothing_ends_with_whole_but_empty_tables(
-    toy: Toy, spark: SparkSession
+def test_a_run_that_does_no_cluster_is_refused_with_the_reasons(
+    toy: Toy, spark: SparkSession, tmp_path: Path
 ) -> None:
-    run = run_toy(toy, spark, clusters={"names": ["Empty_1", "Ageless_1"]})
-    assert clusters_of(run)["status"].tolist() == ["skipped", "skipped"]
-    for table in ("candidates", "training_members"):
-        empty = pd.read_parquet(f"{run.path}/{table}")
-        assert empty.empty and set(CONTRACT[table].split()) <= set(empty.columns)
+    output = {"path": str(tmp_path / "runs")}
+    # too few in the list is known before any search, too few in the cone only after it
+    for names, sigmas in ((["Empty_1", "Ageless_1"], 10.0), (["Wrap 1"], 0.001)):
+        search = {"sigmas": sigmas}
+        with pytest.raises(NoClusterError, match=rf"none of {len(names)} can be done: ") as error:
+            run_toy(toy, spark, clusters={"names": names}, search=search, output=output)
+        assert len(error.value.reasons) == len(names) and all(error.value.reasons.values())
+    assert not list(tmp_path.rglob("run.json")) and not list(tmp_path.rglob("latest"))
 
 
 def test_a_run_is_six_spark_jobs_however_many_portions_it_has(

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from ocspark.errors import InputError
+from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key
+from tests.inputs.test_clusters import rows
 
 DATA = Path(__file__).parents[2] / "../shared/data/members"
 BIG = 6917528997577384321  # a Gaia id that no float holds
@@ -96,15 +99,33 @@ def test_a_star_may_be_listed_for_two_clusters(tmp_path):
     assert len(read_members(write(table, tmp_path), {}, KNOWN).table) == 2
 
 
-def test_a_list_for_unknown_clusters_only_leaves_an_empty_table(tmp_path):
-    got = read_members(write(list_of(("X", 1, 1.0), ("Y", 2, 1.0)), tmp_path), {}, KNOWN)
-    assert got.table.empty
-    assert got.unknown_clusters == ["X", "Y"]
+def test_a_list_for_unknown_clusters_only_is_refused_with_the_nearest_name(tmp_path):
+    table = list_of(("NGC 11", 1, 1.0), ("Y", 2, 1.0))
+    path = write(table, tmp_path)
+    with pytest.raises(InputError, match=r"none of its 2 clusters .*'NGC 11'.*mean NGC_1\?"):
+        read_members(path, {}, KNOWN, known_names=["Blanco_1", "NGC_1"])
 
 
 @pytest.mark.parametrize("column", ["cluster", "source_id", "probability"])
 def test_a_missing_column_is_named(tmp_path, column):
     refused(MEMBERS.drop(columns=column), tmp_path, "members.csv", column, "missing")
+
+
+def test_names_match_by_the_rules_of_merging(tmp_path):
+    table = rows({"cluster": "NGC_2423"}, {"cluster": "Berkeley_17"}, {"cluster": "Stock 1"})
+    clusters = read_clusters(write(table, tmp_path, name="clusters"), {})
+    listed = list_of(("NGC2423", 1, 1.0), ("Be 17", 2, 1.0), ("St 1", 3, 1.0), ("Stock 1", 4, 1.0))
+    path = write(listed, tmp_path)
+    got = read_members(path, {}, clusters.all_keys, None, clusters.other_names)
+    owners = dict(zip(got.table["source_id"], got.table["cluster_key"], strict=True))
+    # a list that has a cluster under its own name has not got it under another
+    assert owners == {
+        1: cluster_key("NGC_2423"),
+        2: cluster_key("Berkeley_17"),
+        4: cluster_key("Stock 1"),
+    }
+    assert got.counts["clusters_under_other_names"] == 2
+    assert got.unknown_clusters == ["St 1"]
 
 
 def test_an_empty_list_is_refused(tmp_path):
@@ -114,7 +135,7 @@ def test_an_empty_list_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", FORMATS)
 def test_ids_in_floating_point_are_refused(tmp_path, kind):
     table = MEMBERS.astype({"source_id": np.float64})
-    refused(table, tmp_path, f"members.{kind}", "source_id", "64-bit integers", kind=kind)
+    refused(table, tmp_path, f"members.{kind}", "source_id", "64-bit integer", kind=kind)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -128,15 +149,13 @@ def test_a_missing_id_is_refused(tmp_path, kind):
 def test_an_id_that_is_no_integer_is_refused(tmp_path, value):
     table = MEMBERS.astype({"source_id": object})
     table.loc[1, "source_id"] = value
-    refused(
-        table.astype({"source_id": str}), tmp_path, "source_id", "64-bit integers", kind="parquet"
-    )
+    refused(table.astype({"source_id": str}), tmp_path, "source_id, row 2", value, kind="parquet")
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_an_id_beyond_63_bits_is_refused(tmp_path, kind):
     table = MEMBERS.assign(source_id=np.array([1, 2, 3, 4, 2**63 + 5], dtype=np.uint64))
-    refused(table, tmp_path, "source_id", "64-bit integers", kind=kind)
+    refused(table, tmp_path, "source_id, row 5", "9223372036854775813", kind=kind)
 
 
 @pytest.mark.parametrize("value", [1.01, -0.1, 90.0, np.nan, np.inf])
@@ -144,6 +163,52 @@ def test_a_probability_outside_0_to_1_is_refused(tmp_path, value):
     table = MEMBERS.copy()
     table.loc[3, "probability"] = value
     refused(table, tmp_path, "members.csv", "probability", "row 4")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "fits", "vot", "csv"])
+def test_probabilities_in_single_precision_are_the_decimals_they_stand_for(tmp_path, kind):
+    steps = np.arange(1, 11) / 10
+    table = list_of(*[("NGC_1", i, p) for i, p in enumerate(steps)])
+    table["probability"] = table["probability"].astype(np.float32)
+    if kind == "csv":  # as what had them in single precision writes them in double
+        table["probability"] = table["probability"].astype(np.float64)
+    got = read_members(write(table, tmp_path, kind), {}, KNOWN).table["probability"]
+    np.testing.assert_array_equal(got, steps)
+
+
+def test_probabilities_in_double_precision_keep_their_bits(tmp_path):
+    values = np.random.default_rng(2).random(50)
+    table = list_of(*[("NGC_1", i, p) for i, p in enumerate(values)])
+    got = read_members(write(table, tmp_path), {}, KNOWN).table["probability"]
+    np.testing.assert_array_equal(got, values)
+
+
+@pytest.mark.parametrize(("value", "meant"), [(1.0000001, 1.0), (-1e-9, 0.0), (1.0 + 1e-15, 1.0)])
+def test_noise_of_rounding_around_0_and_1_is_taken_away(tmp_path, value, meant):
+    table = list_of(("NGC_1", 1, value), ("NGC_1", 2, 0.3))
+    got = read_members(write(table, tmp_path), {}, KNOWN)
+    assert got.table["probability"].tolist() == [meant, 0.3]
+
+
+@pytest.mark.parametrize("kind", ["ecsv", "fits", "vot"])
+def test_percent_are_divided_by_100_if_that_is_their_unit_and_refused_if_none_is(tmp_path, kind):
+    def listed(values: list[float], unit: str | None) -> str:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.{kind}"
+        table = Table.from_pandas(list_of(*[("NGC_1", i, value) for i, value in enumerate(values)]))
+        if kind == "fits":  # astropy writes no unit that FITS does not know; others do
+            hdu = fits.table_to_hdu(table)
+            hdu.header["TUNIT3"] = unit or ""
+            hdu.writeto(path)
+        else:
+            table["probability"].unit = unit
+            table.write(path, format={"ecsv": "ascii.ecsv", "vot": "votable"}[kind])
+        return str(path)
+
+    got = read_members(listed([90.0, 100.0, 0.5], "%"), {}, KNOWN)
+    assert got.table["probability"].tolist() == [0.9, 1.0, 0.005]
+    path = listed([90.0, 100.0, 0.5], None)
+    refused(path, tmp_path, "row 1", "within [0, 1]", "may be percent")
+    refused(listed([0.9, 1.0, 0.5], "%"), tmp_path, "is in %, but the largest value is 1")
 
 
 def test_a_probability_that_is_no_number_is_refused(tmp_path):
@@ -246,11 +311,47 @@ def test_a_star_of_two_clusters_is_brought_forward_in_both(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "columns", [("dr3_source_id", "dr4_source_id"), ("dr2_source_id", "source_id")]
+    "columns",
+    [
+        ("dr3_source_id", "dr4_source_id"),
+        ("dr2_source_id", "source_id"),
+        ("DR2_SOURCE_ID", "EDR3_SOURCE_ID"),
+        ("gaia_dr2_source_id", "gaia_source_id"),
+        ("source_id_dr9", "source_id_dr10"),
+        ("old_source_id", "new_source_id"),
+        ("old_source_id", "dr3_source_id"),
+    ],
 )
-def test_the_older_release_is_the_first_of_the_two_id_columns(tmp_path, columns):
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_names_of_the_id_columns_tell_which_release_is_older(tmp_path, columns, turn):
     table = neighbourhood((1, 10, 1.0, 0.0), (10, 1, 1.0, 0.0), (2, 20, 1.0, 0.0), columns=columns)
+    table = table[[*columns[::turn], "angular_distance", "magnitude_difference"]]
     assert ids(brought(tmp_path, list_of(("NGC_1", 1, 1.0), ("NGC_1", 2, 1.0)), table)) == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("a_source_id", "b_source_id"),
+        ("source_id", "new_source_id"),
+        ("edr3_source_id", "dr3_source_id"),
+        ("source_id", "source_id_2"),
+    ],
+)
+def test_id_columns_that_do_not_tell_which_is_older_are_refused(tmp_path, columns):
+    table = neighbourhood((1, 10, 1.0, 0.0), columns=columns)
+    expected = rf"members\.neighbourhood: .*{columns[0]} and {columns[1]} do not tell which"
+    with pytest.raises(InputError, match=expected):
+        brought(tmp_path, list_of(("NGC_1", 1, 1.0)), table)
+
+
+def test_a_neighbourhood_table_of_another_release_is_refused(tmp_path):
+    with pytest.raises(InputError, match="none of the 2 listed ids is among its old ones"):
+        brought(
+            tmp_path,
+            list_of(("NGC_1", 10, 1.0), ("NGC_1", 11, 1.0)),
+            neighbourhood((1, 10, 1.0, 0.0), (2, 11, 1.0, 0.0)),
+        )
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,21 @@ def test_columns_are_merged_not_replaced(tmp_path):
     }
 
 
+def test_an_empty_map_clears_one_and_an_empty_section_nothing(tmp_path):
+    file = tmp_path / "columns.yaml"
+    file.write_text("clusters: {columns: {ra: RAJ2000}, names: [A]}\n")
+    got = load("clusters.columns={}", "clusters={}", config=str(file))
+    assert got.clusters.columns == {} and got.clusters.names == ["A"]
+    again = load("clusters.columns={}", "clusters.columns.dec=DE", config=str(file))
+    assert again.clusters.columns == {"dec": "DE"}
+
+
+@pytest.mark.parametrize(("text", "meant"), [("2", 2), ("stars", "stars"), ("null", None)])
+def test_a_table_of_a_file_is_chosen_by_name_or_number(text, meant):
+    got = load(f"members.table={text}", f"clusters.table={text}")
+    assert got.members.table == got.clusters.table == meant
+
+
 def test_lists_are_replaced_not_merged(tmp_path):
     file = tmp_path / "my.yaml"
     file.write_text("clusters: {names: [A, B]}\n")
