@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,15 @@ TABLE_PREFIX = "table:"
 TEXT = (".csv", ".txt", ".tsv", ".tab", ".dat")
 #: Begins a table of the AAS journals, machine readable, in columns of fixed width.
 _MRT = b"Title:"
+#: What files of some kinds begin with.
+_MARKS = {b"SIMPLE  =": ".fits", b"PAR1": ".parquet", b"<?xml": ".vot", b"<VOTABLE": ".vot"}
+_OTHERS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"pk\x03\x04": "an Excel workbook or another ZIP archive",
+    b"\x89hdf": "an HDF5 file",
+}
+_KINDS = "CSV or other text, Parquet, ECSV, FITS or VOTable"
 #: What may stand for a table: a path, ``table:NAME``, or a table in memory.
 AnyTable = Any
 
@@ -117,9 +127,6 @@ def read_table(
     return _plain(table)
 
 
-_KINDS = "CSV or other text, Parquet, ECSV, FITS or VOTable"
-
-
 def _kind(suffix: str) -> str:
     return f"{suffix.lstrip('.') or 'Parquet'} table"
 
@@ -130,18 +137,34 @@ def _read_file(path: str, suffix: str, chosen: str | int | None) -> pd.DataFrame
         check_single(chosen)
         filesystem, inner = storage.resolve(path)
         return _frame(pq.read_table(inner, filesystem=filesystem))
+    content = read_content(path)
+    suffix = _suffix_of(content) or suffix
     if suffix in (".parquet", ".pq"):
         check_single(chosen)
-        return _frame(pq.read_table(io.BytesIO(read_content(path))))
+        return _frame(pq.read_table(io.BytesIO(content)))
     if suffix in ASTROPY_FORMATS:
-        return frame_of(read_astropy(read_content(path), ASTROPY_FORMATS[suffix], chosen))
+        return frame_of(read_astropy(content, ASTROPY_FORMATS[suffix], chosen))
     if suffix in TEXT:
-        content = read_content(path)
         if content.startswith(_MRT):
             return frame_of(read_astropy(content, "ascii.mrt", chosen))
         check_single(chosen)
         return read_text_table(content)
     return None
+
+
+def _suffix_of(content: bytes) -> str:
+    """Return the suffix of the kind that a file says it is, whatever its name; "" if it does not.
+
+    Raises
+    ------
+    TableFault
+        If it is something else than a table.
+    """
+    beginning = content[:200].removeprefix(codecs.BOM_UTF8).lstrip()
+    for mark, what in _OTHERS.items():
+        if beginning.lower().startswith(mark):
+            raise TableFault(f"it is {what}; expected {_KINDS}")
+    return next((suffix for mark, suffix in _MARKS.items() if beginning.startswith(mark)), "")
 
 
 def _frame(table: Any) -> pd.DataFrame:

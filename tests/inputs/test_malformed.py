@@ -128,6 +128,28 @@ def test_a_damaged_file(tmp_path, case, read):
     assert words in told(read, make(tmp_path))
 
 
+@pytest.mark.parametrize("kind", ["fits", "vot", "parquet"])
+@pytest.mark.parametrize("name", ["clusters.csv", "clusters.txt", "clusters"])
+def test_a_table_is_read_for_what_it_is_under_another_kinds_name(tmp_path, kind, name):
+    Path(write(THREE, tmp_path, kind)).rename(tmp_path / name)
+    got = read_clusters(str(tmp_path / name), {}).table
+    assert got["cluster"].tolist() == THREE["cluster"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\n<!DOCTYPE HTML>\n<html><body>404</body></html>", "it is a web page"),
+        (b"PK\x03\x04\x14\x00", "it is an Excel workbook or another ZIP archive"),
+        (b"\x89HDF\r\n\x1a\n", "it is an HDF5 file"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "vot", "xlsx"])
+def test_what_is_no_table_is_named(tmp_path, content, words, kind):
+    (tmp_path / f"clusters.{kind}").write_bytes(content)
+    assert words in told(as_clusters, tmp_path / f"clusters.{kind}")
+
+
 @pytest.mark.parametrize("kind", ["vot", "ecsv", "fits"])
 def test_units_are_converted_or_refused(tmp_path, kind):
     formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable"}
