@@ -336,6 +336,9 @@ def numeric_column(
     if column.dtype == object:
         column = column.replace("", np.nan)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    if column.dtype == object:  # to_numeric may miss the nearest double to a text
+        told = numbers.notna()
+        numbers.loc[told] = np.array([float(value) for value in column[told]])
     bad = (
         numbers.isna()
         & column.notna()

@@ -238,6 +238,14 @@ def test_text_in_a_numeric_column_is_refused_in_other_formats(tmp_path, kind):
     refused(write(table, tmp_path, kind), tmp_path, "parallax", "large")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "vot", "fits"])
+def test_numbers_as_text_become_the_nearest_doubles(tmp_path, kind):
+    values = np.random.default_rng(3).uniform(0, 360, 200)
+    table = rows(*[{"cluster": f"C {i}", "ra": ra} for i, ra in enumerate(values.tolist())])
+    path = write(table.assign(ra=[repr(ra) for ra in values.tolist()]), tmp_path, kind)
+    np.testing.assert_array_equal(read_clusters(path, {}).table["ra"], values)
+
+
 def test_columns_of_a_votable_go_by_their_names_not_their_xml_ids(tmp_path):
     path = Path(write(THREE, tmp_path, "vot"))
     field = 'ID="pmra" datatype="double" name="pmra"'
