@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -241,7 +241,7 @@ def posterior_columns(
 
 
 def _candidates(rows: pa.Table, row: Mapping[str, float]) -> Candidates:
-    names = [name for name in Candidates.__dataclass_fields__ if name not in ("xi", "eta")]
+    names = [field.name for field in fields(Candidates) if field.name not in ("xi", "eta")]
     columns = columns_of(rows, ["ra", "dec", *names])
     return candidates_of(columns, row["ra"], row["dec"], row["distance"])
 

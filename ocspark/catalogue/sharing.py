@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
@@ -87,11 +88,12 @@ class ShareStars:
     def __call__(self, clusters: Sequence[Claimant], writers: TableWriters) -> dict[str, Any]:
         """Write the candidates anew of clusters whose shares are not yet in them; sum up all."""
         n_rewritten = 0
+        claims = self._read_claims(clusters)
         for cluster in clusters:
             rows = read_clusters(
                 self.root, [cluster.candidates.name], [cluster.key], _READ, ["source_id"]
             )
-            columns = posterior_columns(rows, *self._shared(cluster))
+            columns = posterior_columns(rows, *_shared(cluster, claims))
             if any(not rows[name].combine_chunks().equals(columns[name]) for name in _NAMES):
                 n_rewritten += 1
                 self._rewrite(cluster, columns, writers)
@@ -99,23 +101,12 @@ class ShareStars:
             writers.add(TOTAL_PIECES, pa.Table.from_pylist([totals], _TOTAL_SCHEMA).to_batches()[0])
         return {"rewritten": n_rewritten}
 
-    def _shared(self, cluster: Claimant) -> tuple[float | None, dict[str, Any]]:
-        """Return the radius of a cluster's posterior and what it claims once that is shared."""
-        if cluster.fit["posterior_reason"] is not None:
-            return None, {}
-        claims = read_clusters(
-            self.root, cluster.claims, {cluster.key, *cluster.others}, CLAIMS, ["source_id"]
-        )
-        columns = columns_of(claims, [field.name for field in CLAIMS])
-        mine = columns["cluster_key"] == cluster.key
-        # By key within a star, whoever shares it, so that all of them sum in one order.
-        related = np.isin(columns["source_id"], columns["source_id"][mine])
-        shared = share_stars(*(columns[n][related] for n in ("source_id", "q", "q_low", "q_high")))
-        kept = mine[related]
-        names = ("q", "q_low", "q_high")
-        own = {name: values[kept] for name, values in zip(names, shared, strict=True)}
-        radius = float(cluster.fit["posterior_radius_pc"])
-        return radius, {"source_id": columns["source_id"][mine], **own}
+    def _read_claims(self, clusters: Sequence[Claimant]) -> dict[str, NDArray[Any]]:
+        """Return all that some clusters and those near them claim, by cluster, then source_id."""
+        names = sorted({name for cluster in clusters for name in cluster.claims})
+        keys = {key for cluster in clusters for key in (cluster.key, *cluster.others)}
+        claims = read_clusters(self.root, names, keys, CLAIMS, ["source_id"])
+        return columns_of(claims, [field.name for field in CLAIMS])
 
     def _rewrite(
         self, cluster: Claimant, columns: Mapping[str, pa.Array], writers: TableWriters
@@ -149,6 +140,25 @@ class ShareStars:
             return {**row, **vars(totals), "posterior_flags": "; ".join([MOVED_OFF, *flags])}
         row |= {"members_by": BY_POSTERIOR, "posterior_flags": "; ".join(flags)}
         return {**row, **vars(totals)}
+
+
+def _shared(
+    cluster: Claimant, claims: Mapping[str, NDArray[Any]]
+) -> tuple[float | None, dict[str, NDArray[Any]]]:
+    """Return the radius of a cluster's posterior and what it claims once that is shared."""
+    if cluster.fit["posterior_reason"] is not None:
+        return None, {}
+    near = np.isin(claims["cluster_key"], [cluster.key, *cluster.others])
+    mine = claims["cluster_key"] == cluster.key
+    # By key within a star, whoever shares it, so that all of them sum in one order.
+    related = near & np.isin(claims["source_id"], claims["source_id"][mine])
+    names = ("q", "q_low", "q_high")
+    shared = share_stars(*(claims[name][related] for name in ("source_id", *names)))
+    own = {name: q[mine[related]] for name, q in zip(names, shared, strict=True)}
+    return float(cluster.fit["posterior_radius_pc"]), {
+        "source_id": claims["source_id"][mine],
+        **own,
+    }
 
 
 def neighbours(cones: pd.DataFrame) -> dict[int, frozenset[int]]:
