@@ -115,6 +115,7 @@ def split_text(text: str) -> TextTable:
     units = _units_of_ecsv(comments)
     if not above and not units:
         units, body = _without_units(names, body, separator)
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(names)]  # as in pandas
     rows = "\n".join(_rows(body, names, separator, len(lines) - len(body)))
     return TextTable("\t" if separator == " " else separator, names, units, rows)
 

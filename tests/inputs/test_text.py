@@ -150,6 +150,11 @@ def test_rows_of_separators_alone_at_the_end_are_none():
     assert read("cluster,ra\nA,1\n,\n,\n").to_dict("list") == {"cluster": ["A"], "ra": [1]}
 
 
+def test_a_column_without_a_name_has_that_of_pandas():
+    got = read(",ra\nA 1,2.5\n")
+    assert got.to_dict("list") == {"Unnamed: 0": ["A 1"], "ra": [2.5]}
+
+
 def test_fields_in_quotation_marks_after_blanks_and_with_line_breaks_are_whole():
     got = read('cluster, ra, note\n"A, 1", 2, "x ""y"", z"\n "B", 3, "two\nlines"\n')
     assert got["cluster"].tolist() == ["A, 1", "B"]
