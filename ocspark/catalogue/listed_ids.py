@@ -88,7 +88,5 @@ def _warning(rows: Sequence[Mapping[Hashable, Any]], what: str) -> list[str]:
     found, listed = (sum(int(r[n]) for r in rows) for n in ("n_training_members", "n_listed"))
     names = ", ".join(str(row["cluster"]) for row in rows[:_SHOWN])
     more = ", …" if len(rows) > _SHOWN else ""
-    return [
-        f"{found:,} of {listed:,} listed stars of {len(rows)} clusters ({names}{more}) are found "
-        f"by id: {what}"
-    ]
+    clusters = f"{len(rows)} cluster{'s' if len(rows) > 1 else ''} ({names}{more})"
+    return [f"{found:,} of {listed:,} listed stars of {clusters} are found by id: {what}"]
