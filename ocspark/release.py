@@ -34,12 +34,14 @@ class MagnitudeErrorSource(_Part):
     Attributes
     ----------
     method : str
-        ``spline``: of a table in an installed package, scaled by numbers of observations;
+        ``spline``: of a table, scaled by numbers of observations;
         ``flux_errors``: the release's own errors of fluxes.
     n_obs : "columns" or dict
         Each source's own numbers of observations, or one for all by band (G, BP, RP).
-    package, file : str
-        The spline's table.
+    file : str
+        The spline's table, in ``conf/releases`` or in `package`.
+    package : str or None
+        An installed package.
     base_n_obs : dict
         Observations that the spline stands for, by band.
     mag_range : (float, float)
@@ -48,7 +50,7 @@ class MagnitudeErrorSource(_Part):
 
     method: Literal["spline", "flux_errors"] = "spline"
     n_obs: Literal["columns"] | dict[Literal["G", "BP", "RP"], float] = "columns"
-    package: str
+    package: str | None = None
     file: str
     base_n_obs: dict[str, float]
     mag_range: tuple[float, float]
@@ -183,7 +185,10 @@ class Release(_Part):
     @cached_property
     def magnitude_errors_path(self) -> Path:
         """The spline file of `magnitude_errors`."""
-        return package_file(self.magnitude_errors.package, self.magnitude_errors.file)
+        source = self.magnitude_errors
+        if source.package is not None:
+            return package_file(source.package, source.file)
+        return conf_path("releases", source.file)
 
 
 def load_release(name: str) -> Release:

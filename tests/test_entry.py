@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from ocspark import __main__ as entry
+from tests.toyrun import ROOT
 from tests.wheel import build_wheel, install_wheel
 
 
@@ -51,9 +54,12 @@ def test_the_wheel_works_installed_and_as_a_zip(tmp_path: Path) -> None:
     wheel = build_wheel(tmp_path)
     place = install_wheel(wheel, tmp_path / "site")
     assert (place / "bin" / "ocspark").is_file()
-    for inside in ("jobs/full_catalogue.py", "conf/default.yaml", "conf/releases/dr4.yaml"):
-        assert (place / "ocspark" / inside).is_file()
-    assert (place / "ocspark/conf/models/mock_g21/weights.pt").is_file()
+    inside = (
+        "jobs/full_catalogue.py conf/default.yaml conf/releases/dr4.yaml "
+        "conf/releases/gaia_edr3_log_err_vs_mag_spline.csv conf/models/DS10_v02/weights.npz "
+        "conf/models/DS10_v02/LICENSE conf/extinction/gaia_kurucz_f99_a0_teff.ecsv"
+    )
+    assert all((place / "ocspark" / name).is_file() for name in inside.split())
     assert not (place / "ocspark/conf/databricks").exists()
     arguments = ["full_catalogue", "--set", "mirror.path=x", "--set", "clusters.path=x"]
     arguments += ["--set", "members.path=x", "--set", "release=dr99"]
@@ -68,3 +74,48 @@ def test_the_wheel_works_installed_and_as_a_zip(tmp_path: Path) -> None:
         )
         assert done.returncode == 2, done.stderr
         assert "ocspark: release: 'dr99' is not known; expected one of dr3, dr4" in done.stderr
+
+
+def test_the_main_job_needs_the_base_packages_and_spark_alone() -> None:
+    others = "torch dustapprox matplotlib itables jinja2 matplotlib_venn mocpy PIL requests sklearn"
+    code = f"""
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {[*others.split(), "pygaia", "gaia_oc_amd", "astroquery"]}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Without())
+import ocspark.catalogue.full_catalogue, ocspark.membership.evaluate
+from ocspark.deepsets.weights import load_model
+from ocspark.physics.extinction import extinction_coefficients
+from ocspark.release import load_release
+import numpy as np
+assert load_model("DS10_v02").width == 64
+for name in ("dr3", "dr4"):
+    release = load_release(name)
+    assert release.magnitude_errors_path.is_file()
+    source = release.extinction
+    extinction_coefficients(np.array([5000.0]), 1.0, source.law, source.passbands)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+def requirements() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(text) for text in project["dependencies"]]
+
+
+def test_base_requirements_bring_no_spark_and_nothing_that_replaces_a_platform_s() -> None:
+    names = {requirement.name.lower() for requirement in requirements()}
+    assert not names & {"pyspark", "torch", "dustapprox", "matplotlib", "ipywidgets", "jinja2"}
+
+
+@pytest.mark.parametrize(
+    "pins", sorted((ROOT / "tests/platforms").glob("*.txt")), ids=lambda p: p.stem
+)
+def test_what_a_platform_has_meets_the_requirements(pins: Path) -> None:
+    there = [Requirement(line) for line in pins.read_text().splitlines() if line[0] != "#"]
+    versions = {r.name: next(iter(r.specifier)).version for r in there}
+    named = [r for r in requirements() if r.name in versions]
+    assert len(named) >= 4
+    assert [str(r) for r in named if versions[r.name] not in r.specifier] == []

@@ -29,10 +29,10 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
     "summary": ("ocspark.catalogue.summary", "ocspark.catalogue.sharing"),
 }
 #: Packages whose version may change a result: those that read, calculate or evaluate. The name
-#: that code imports: the name that it is installed by. Spark moves rows and decides no value.
+#: that code imports: the name that it is installed by. Spark moves rows and decides no value;
+#: torch calculates on GPUs only, which a run records; of dustapprox its polynomials count.
 CALCULATING_PACKAGES = {
     "astropy": "astropy",
-    "dustapprox": "dustapprox",
     "healpy": "healpy",
     "hpgeom": "hpgeom",
     "llvmlite": "llvmlite",
@@ -40,7 +40,6 @@ CALCULATING_PACKAGES = {
     "pandas": "pandas",
     "pyarrow": "pyarrow",
     "scipy": "scipy",
-    "torch": "torch",
     "zero_point": "gaiadr3-zeropoint",
 }
 #: Tests of `if` statements whose bodies never run.

@@ -9,15 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow.parquet as pq
-import torch
 
 from ocspark import storage
 from ocspark.catalogue.code_key import code_keys, package_version
+from ocspark.deepsets.program import instruction_set
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
 from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import summarised
+from ocspark.physics.extinction import law_file
 from ocspark.release import Release
 from ocspark.settings import Settings
 from ocspark.store.folder import digest
@@ -58,6 +59,7 @@ def fingerprint_inputs(
         "settings": chosen,
         "release": release.model_dump(mode="json"),
         "magnitude_errors": _content(str(release.magnitude_errors_path)),
+        "extinction": _extinction(release),
         "model": {
             "name": model.name,
             "sha256": model.sha256,
@@ -77,7 +79,13 @@ def release_digest(release: Release) -> str:
         "name draft epoch expected_rows null_fractions foreign solution_codes performance".split()
     )
     facts = release.model_dump(mode="json", exclude=elsewhere)
-    return digest([facts, _content(str(release.magnitude_errors_path))])
+    return digest([facts, _content(str(release.magnitude_errors_path)), _extinction(release)])
+
+
+def _extinction(release: Release) -> str:
+    """Return what stands for a release's polynomials: their file, or dustapprox's version."""
+    path = law_file(release.extinction.law)
+    return _content(str(path)) if path is not None else package_version("dustapprox")
 
 
 def model_digest(model: TrainedModel) -> str:
@@ -103,7 +111,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {package: package_version(package) for package in _PACKAGES},
         "machine": platform.machine(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "instruction_set": instruction_set(),
     }
 
 

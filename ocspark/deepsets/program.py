@@ -38,6 +38,13 @@ def scratch_size(width: int, size: int) -> int:
     return (2 * size + 2) * _BLOCK * width
 
 
+def instruction_set() -> str:
+    """Return the processor's widest vector instructions: AVX512, AVX2, AVX, or baseline."""
+    features = llvm.get_host_cpu_features()
+    names = {"avx512f": "AVX512", "avx2": "AVX2", "avx": "AVX"}
+    return next((name for feature, name in names.items() if features.get(feature)), "baseline")
+
+
 def target() -> tuple[llvm.TargetMachine, Shape]:
     """Return a compiler for this processor, for one function: its owner is the machine code."""
     llvm.initialize_native_target()

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 
-from ocspark.deepsets.network import build
 from ocspark.errors import InputError
-from ocspark.release import package_file
 from ocspark.settings import conf_path
 
 SOURCE_FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 CLUSTER_FEATURES = ("a0", "age", "parallax")
+#: Features per set element: of the star, of the cluster and of a support member.
+N_INPUTS = 2 * len(SOURCE_FEATURES) + len(CLUSTER_FEATURES)
 #: Card of a model's folder, and the version of what it says.
 FOLDER_CARD, CARD_FORMAT = "card.json", 1
 
@@ -33,7 +32,7 @@ class TrainedModel:
     name, sha256 : str
         Name and SHA-256 of the weights file.
     state : dict of arrays
-        The network's parameters, float32.
+        The network's parameters, float32, by their names in the published state dict.
     width : int
         Hidden width.
     source_mean, source_std : arrays, shape (5,)
@@ -105,8 +104,8 @@ def load_model(name: str) -> TrainedModel:
                 f"model: {card_path}: format {card['format']!r}; expected {CARD_FORMAT}"
             )
         weights_path = _data_file(card, "weights", card_path)
-        # a folder's card has the constants itself
-        details_path = _data_file(card, "card", card_path) if "format" not in card else card_path
+        # a card may name another file that has the constants
+        details_path = _data_file(card, "card", card_path) if "card" in card else card_path
         expected, conventions = str(card["weights_sha256"]), card["conventions"]
         sign, radius = int(conventions["isochrone_sign"]), str(conventions["radius"])
         str(card["name"])  # needed further on
@@ -124,6 +123,40 @@ def load_model(name: str) -> TrainedModel:
             f"model: {weights_path}: SHA-256 is {digest}; expected {expected} ({card_path.name})"
         )
     return _assemble(payload, digest, details_path, weights_path, card, sign, radius)
+
+
+def parameter_shapes(width: int) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the network's parameters at a hidden width."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(0, 10, 2):
+        inputs = N_INPUTS if layer == 0 else width
+        shapes[f"phi.{layer}.Gamma.weight"] = (width, inputs)
+        shapes[f"phi.{layer}.Gamma.bias"] = (width,)
+        shapes[f"phi.{layer}.Lambda.weight"] = (width, inputs)
+    for layer, outputs in ((1, width), (4, 2)):
+        shapes[f"ro.{layer}.weight"] = (outputs, width)
+        shapes[f"ro.{layer}.bias"] = (outputs,)
+    return shapes
+
+
+def _read_state(payload: bytes, path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the parameters of a weights file: numpy's, or torch's where torch is installed."""
+    try:
+        if path.suffix == ".npz":
+            with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+                return {name: arrays[name].astype(np.float32) for name in arrays.files}
+        import torch
+
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        return {name: values.numpy().astype(np.float32) for name, values in state.items()}
+    except ImportError:
+        raise InputError(
+            f"model: {path}: torch reads such weights and is not installed; expected .npz, or "
+            "pip install 'ocspark[train]'"
+        ) from None
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or repr(error)
+        raise InputError(f"model: {path}: not weights: {reason}") from None
 
 
 def _card_path(name: str) -> Path:
@@ -147,8 +180,6 @@ def _card_path(name: str) -> Path:
 
 
 def _data_file(card: dict[str, str], key: str, card_path: Path) -> Path:
-    if "package" in card:
-        return package_file(card["package"], card[key])
     path = card_path.parent / card[key]
     if not path.is_file():
         raise InputError(f"model: {path}: no such file (named by {card_path})")
@@ -185,22 +216,21 @@ def _assemble(
         raise InputError(
             f"model: {details_path}: expected 5 source and 3 cluster means and deviations"
         )
-    try:
-        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-        build(state, width)
-    except Exception as error:
-        reason = str(error).strip() or repr(error)
+    state = _read_state(payload, weights_path)
+    expected = parameter_shapes(width)
+    shapes = {name: values.shape for name, values in state.items()}
+    wrong = [name for name in {**expected, **shapes} if shapes.get(name) != expected.get(name)]
+    if wrong:
         raise InputError(
-            f"model: {weights_path}: not weights of a Deep Sets network of width {width} with 13 "
-            f"inputs: {reason}"
-        ) from None
-    if state["phi.0.Gamma.weight"].shape[1] != 13:
-        raise InputError(f"model: {weights_path}: expected 13 inputs per set element")
+            f"model: {weights_path}: not weights of a Deep Sets network of width {width} with "
+            f"{N_INPUTS} inputs: {wrong[0]} has shape {shapes.get(wrong[0])}; expected "
+            f"{expected.get(wrong[0])}"
+        )
     seen = [*details.get("training_clusters", []), *details.get("validation_clusters", [])]
     return TrainedModel(
         name=str(card["name"]),
         sha256=digest,
-        state={k: v.numpy().astype(np.float32) for k, v in state.items()},
+        state=state,
         width=width,
         source_mean=constants[0],
         source_std=constants[1],

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.deepsets.device import DeviceNetwork
 from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.keyed import normals, star_keys, subsets
@@ -29,6 +28,9 @@ from ocspark.membership.sampling import (
 )
 from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
+
+if TYPE_CHECKING:
+    from ocspark.deepsets.device import DeviceNetwork  # torch: processors do without
 
 #: Evaluations drawn at once: some 10 MB a thread beside the stars, whatever the batch.
 _AT_ONCE = 6400
@@ -112,6 +114,8 @@ class Engine:
     def _network(self) -> Kernel | DeviceNetwork:
         if self._device is None:
             return Kernel(self._model.state, self._model.width)
+        from ocspark.deepsets.device import DeviceNetwork
+
         return DeviceNetwork(self._model.state, self._device)
 
     def membership(self, stars: Stars, cluster: ClusterModel) -> Membership:

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
@@ -64,7 +63,11 @@ class Evaluation:
     def device_name(self) -> str:
         """Return what evaluates the network in this task: ``cpu``, or the GPU's name."""
         device = task_device(self.device)
-        return "cpu" if device is None else torch.cuda.get_device_name(device)
+        if device is None:
+            return "cpu"
+        import torch
+
+        return torch.cuda.get_device_name(device)
 
     @cached_property
     def _engines(self) -> dict[tuple[str | None, int], Engine]:
@@ -94,6 +97,8 @@ def task_device(wanted: str) -> str | None:
         return f"cuda:{given.addresses[0]}"
     if wanted == "auto":
         return None
+    import torch
+
     if not torch.cuda.is_available():
         raise RuntimeError("membership.device is gpu, but this worker sees none (CUDA)")
     return "cuda:0"

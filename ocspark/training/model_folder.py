@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from ocspark import storage
 from ocspark.deepsets.weights import CARD_FORMAT, CLUSTER_FEATURES, FOLDER_CARD, SOURCE_FEATURES
 from ocspark.training.training_set import Standardisation
 
-WEIGHTS = "weights.pt"
+WEIGHTS = "weights.npz"
 
 
 def write_model(
@@ -47,7 +47,8 @@ def write_model(
         The card.
     """
     buffer = io.BytesIO()
-    torch.save({key: value.detach().cpu() for key, value in state.items()}, buffer)
+    arrays: Any = {key: value.detach().cpu().numpy() for key, value in state.items()}
+    np.savez(buffer, **arrays)
     payload = buffer.getvalue()
     card = {
         "format": CARD_FORMAT,

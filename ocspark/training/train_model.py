@@ -39,7 +39,7 @@ def train_model(
     ----------
     settings : TrainingSettings
     output : str
-        Folder of the model: weights.pt, card.json, history.json, training.png, and training_set/
+        Folder of the model: weights.npz, card.json, history.json, training.png, and training_set/
         where it is made.
     spark : SparkSession, optional
         By default the active one, or a new one where one is needed.

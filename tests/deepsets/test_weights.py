@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.release import package_file
 from tests.kernels import random_network, random_state, to_tensor_state
+from tests.toyrun import ROOT
 
 FOLDER = "candidate_evaluation/pretrained_models/DS10_v02"
 
@@ -93,7 +95,8 @@ def test_published_model_is_its_package_files():
     model = load_model("DS10_v02")
     weights = package_file("gaia_oc_amd", f"{FOLDER}/model_parameters")
     details = json.loads(package_file("gaia_oc_amd", f"{FOLDER}/hyper_parameters").read_text())
-    assert model.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    card = json.loads((ROOT / "conf/models/DS10_v02/card.json").read_text())
+    assert card["source"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     state = torch.load(weights, map_location="cpu", weights_only=True)
     assert set(model.state) == set(state)
     for name, values in model.state.items():
@@ -102,6 +105,13 @@ def test_published_model_is_its_package_files():
     np.testing.assert_array_equal(model.source_std, details["source_feature_stds"])
     np.testing.assert_array_equal(model.cluster_mean, details["cluster_feature_means"])
     assert len(model.seen) == 864  # method §11
+
+
+def test_weights_are_read_without_torch(card: CardFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = card.write()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert load_model("DS10_v02").state["phi.0.Gamma.weight"].shape == (64, 13)
+    refused(path, "weights.pt", "torch reads such weights", "ocspark[train]")
 
 
 def test_published_model_has_the_conventions_it_was_trained_with():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import runpy
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -69,35 +72,25 @@ def isochrones(text: str) -> Spoil:
 
 def model(card: dict[str, object]) -> Spoil:
     def spoil(folder: Path) -> dict[str, object]:
-        published = yaml.safe_load((ROOT / "conf/models/DS10_v02.yaml").read_text())
-        (folder / "card.yaml").write_text(yaml.safe_dump({**published, **card}))
-        return {"model": str(folder / "card.yaml")}
+        shutil.copytree(ROOT / "conf/models/DS10_v02", folder / "model")
+        published = json.loads((folder / "model/card.json").read_text())
+        (folder / "model/card.json").write_text(json.dumps({**published, **card}))
+        return {"model": str(folder / "model")}
 
     return spoil
 
 
 def wrong_shape(folder: Path) -> dict[str, object]:
-    import hashlib
-
-    import torch
-
-    from ocspark.deepsets.network import DeepSets
-
-    torch.save(DeepSets(n_in=12).state_dict(), folder / "weights.pt")
-    digest = hashlib.sha256((folder / "weights.pt").read_bytes()).hexdigest()
-    from ocspark.release import package_file
-
-    published = yaml.safe_load((ROOT / "conf/models/DS10_v02.yaml").read_text())
-    shutil.copy(package_file("gaia_oc_amd", published["card"]), folder / "constants.json")
-    card = {
-        **published,
-        "weights": "weights.pt",
-        "card": "constants.json",
-        "weights_sha256": digest,
-    }
-    del card["package"]
-    (folder / "card.yaml").write_text(yaml.safe_dump(card))
-    return {"model": str(folder / "card.yaml")}
+    shutil.copytree(ROOT / "conf/models/DS10_v02", folder / "model")
+    weights = folder / "model/weights.npz"
+    with np.load(weights) as arrays:
+        state = dict(arrays)
+    state["phi.0.Gamma.weight"] = state["phi.0.Gamma.weight"][:, :12]
+    np.savez(weights, **state)
+    card = json.loads((folder / "model/card.json").read_text())
+    card["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (folder / "model/card.json").write_text(json.dumps(card))
+    return {"model": str(folder / "model")}
 
 
 ISO_HEADER = "# Zini MH logAge Mini Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag\n"
@@ -198,9 +191,9 @@ CASES: dict[str, tuple[Spoil, list[str]]] = {
     "unknown model": (lambda f: {"model": "DS99"}, ["model", "DS99", "DS10_v02"]),
     "weights of another hash": (
         model({"weights_sha256": "0" * 64}),
-        ["model_parameters", "SHA-256"],
+        ["weights.npz", "SHA-256"],
     ),
-    "weights of another shape": (wrong_shape, ["weights.pt"]),
+    "weights of another shape": (wrong_shape, ["weights.npz", "13 inputs"]),
 }
 
 

@@ -68,9 +68,9 @@ def test_training_is_drawn(trained):
 
 
 def test_the_same_command_again_changes_nothing(trained):
-    before = (trained / "model" / "weights.pt").read_bytes()
+    before = (trained / "model" / "weights.npz").read_bytes()
     train_model(load_training_settings(None, options(trained)), str(trained / "model"))
-    assert (trained / "model" / "weights.pt").read_bytes() == before
+    assert (trained / "model" / "weights.npz").read_bytes() == before
 
 
 def test_training_can_start_from_a_model(trained, tmp_path):

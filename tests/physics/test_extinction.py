@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import dustapprox
+import dustapprox.models as dustapprox_models
 import numpy as np
 import pandas as pd
 import pytest
 
-from ocspark.physics.extinction import DEFAULT_LAW, DEFAULT_PASSBANDS, extinction_coefficients
+from ocspark.physics.extinction import (
+    DEFAULT_LAW,
+    DEFAULT_PASSBANDS,
+    extinction_coefficients,
+    law_file,
+)
+from ocspark.release import load_release
 
 DATA = Path(dustapprox.__file__).parent / "data" / "precomputed"
 TERMS = {
@@ -42,6 +50,34 @@ def test_coefficients_are_the_papers_cubic_in_a0_and_teff(a0):
             float(row[term]) * a0**i * (TEFF / 5040.0) ** j for term, (i, j) in TERMS.items()
         )
         np.testing.assert_allclose(k, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("release", ["dr3", "dr4"])
+@pytest.mark.parametrize("n", [1, 7, 1000])
+def test_the_polynomials_of_releases_give_dustapprox_s_bits(release: str, n: int) -> None:
+    source = load_release(release).extinction
+    teff = np.random.default_rng(n).uniform(3500, 30000, n)
+    library = dustapprox_models.PrecomputedModel()
+    (info,) = {
+        i.filename: i
+        for i in library.find(passband=source.passbands[0])
+        if i.filename.endswith(f"/{source.law}.ecsv")
+    }.values()
+    for a0 in (0.0, 0.7, 3.3):
+        table = pd.DataFrame({"teff": teff, "A0": a0, "R0": 3.1})
+        ours = extinction_coefficients(teff, a0, source.law, source.passbands)
+        for band, k in zip(source.passbands, ours, strict=True):
+            theirs = library.load_model(info, passband=band).predict(table)
+            np.testing.assert_array_equal(k, theirs)
+
+
+def test_a_law_that_is_no_file_here_needs_dustapprox(monkeypatch: pytest.MonkeyPatch) -> None:
+    law, bands = "sloan_kurucz_f99_a0_teff", ("SLOAN_SDSS.u", "SLOAN_SDSS.g", "SLOAN_SDSS.r")
+    assert law_file(law) is None
+    assert all((k > 0).all() for k in extinction_coefficients(TEFF, 1.0, law, bands))
+    monkeypatch.setitem(sys.modules, "dustapprox.models", None)
+    with pytest.raises(ValueError, match=r"not in conf/extinction.*ocspark\[extinction\]"):
+        extinction_coefficients(TEFF, 1.0, "another law", bands)
 
 
 @pytest.mark.parametrize("band", DEFAULT_PASSBANDS)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
@@ -67,17 +66,17 @@ def test_a_relative_folder_is_loaded(folder, monkeypatch):
 
 
 def test_other_weights_than_the_card_names_are_refused(folder):
-    payload = bytearray((folder / "weights.pt").read_bytes())
+    payload = bytearray((folder / "weights.npz").read_bytes())
     payload[-1] ^= 1
-    (folder / "weights.pt").write_bytes(payload)
-    refused(folder, "weights.pt", "SHA-256", hashlib.sha256(payload).hexdigest())
+    (folder / "weights.npz").write_bytes(payload)
+    refused(folder, "weights.npz", "SHA-256", hashlib.sha256(payload).hexdigest())
 
 
 def test_weights_of_another_shape_are_refused(folder):
-    torch.save(to_tensor_state(random_state(71, width=8)), folder / "weights.pt")
-    digest = hashlib.sha256((folder / "weights.pt").read_bytes()).hexdigest()
+    np.savez(folder / "weights.npz", **random_state(71, width=8))
+    digest = hashlib.sha256((folder / "weights.npz").read_bytes()).hexdigest()
     change(folder, weights_sha256=digest)
-    refused(folder, "weights.pt", "width 16")
+    refused(folder, "weights.npz", "width 16")
 
 
 @pytest.mark.parametrize(
