@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def measure_structure(
     r50 = median_interval(own["f_r"])
     bright = stars["phot_g_mean_mag"][probability >= FAINT_LEVEL] <= FAINT_G
     faint = share_interval(int((~bright).sum()), len(bright))
-    rings, density, error = density_profile(own["f_r"], extent)
+    profile = density_profile(own["f_r"], extent)
     plane = distance_pc * np.column_stack(tangent_plane_rad(own["ra"], own["dec"], *centre))
     rng = np.random.default_rng([seed % 2**64])
     ratios = segregation(plane, own["phot_g_mean_mag"], rng)
@@ -58,9 +58,7 @@ def measure_structure(
         "extent_pc": extent,
         "background_fraction": fit.background,
         "king_status": fit.status,
-        "profile_radius": rings.tolist(),
-        "profile_density": density.tolist(),
-        "profile_error": error.tolist(),
+        **{f"profile_{name}": values.tolist() for name, values in profile._asdict().items()},
         "segregation_ratio": ratios[0].ratio if ratios else math.nan,
         "segregation_error": ratios[0].error if ratios else math.nan,
         "segregation_sizes": [r.n for r in ratios],
@@ -121,22 +119,29 @@ def scaled_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tup
     return mean, float(math.sqrt(max(chi2, 1.0) / np.sum(weights)))
 
 
-def density_profile(
-    radius: NDArray[np.float64], extent: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return radius [pc], density and its Poisson error [stars/pc²] of rings out to `extent`.
+class Profile(NamedTuple):
+    """Rings of a density profile: edges and mean-area radius [pc], density, error [stars/pc²]."""
 
-    Inner edges follow the stars, so that every ring has about as many; a radius is the ring's
-    mean-area radius. Empty rings are left out.
+    inner: NDArray[np.float64]
+    outer: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    density: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+def density_profile(radius: NDArray[np.float64], extent: float) -> Profile:
+    """Return density and its Poisson error in rings out to `extent` [pc].
+
+    Inner edges follow the stars, so that every ring has about as many. Empty rings are left out,
+    and so is everything for fewer than 24 stars.
     """
     n = len(radius)
     if n < 2 * _PROFILE_RINGS or not extent > 0.0:
-        empty = np.empty(0)
-        return empty, empty, empty
-    inner = np.quantile(radius, np.linspace(0.0, 1.0, _PROFILE_RINGS + 1)[1:-1])
-    edges = np.unique(np.concatenate(([0.0], inner, [extent])))
+        return Profile(*(np.empty(0) for _ in Profile._fields))
+    quantiles = np.quantile(radius, np.linspace(0.0, 1.0, _PROFILE_RINGS + 1)[1:-1])
+    edges = np.unique(np.concatenate(([0.0], quantiles, [extent])))
     counts = np.histogram(radius, edges)[0]
-    some = counts > 0
     area = np.pi * np.diff(edges**2)
     middle = np.sqrt(0.5 * (edges[1:] ** 2 + edges[:-1] ** 2))
-    return middle[some], (counts / area)[some], (np.sqrt(counts) / area)[some]
+    rings = (edges[:-1], edges[1:], middle, counts / area, np.sqrt(counts) / area)
+    return Profile(*(values[counts > 0] for values in rings))

@@ -15,7 +15,7 @@ def write_assets(output: str) -> None:
     """Write style, script and DataTables into ``assets/`` of the site."""
     folder = storage.join(output, "assets")
     storage.make_directory(folder)
-    for name in ("site.css", "site.js"):
+    for name in ("site.css", "site.js", "front.js"):
         text = files("ocspark.reports").joinpath("assets", name).read_text("utf-8")
         storage.write_file(storage.join(folder, name), text)
     bundle = files("itables").joinpath("html")

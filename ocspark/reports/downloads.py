@@ -1,41 +1,68 @@
-"""A cluster's members as files for other programs: CSV and VOTable."""
+"""A cluster's members as files for other programs, by the writers of exports."""
 
 from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any
 
-import numpy as np
-import pandas as pd
-from astropy.io.votable import from_table
-from astropy.table import Table
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from ocspark.tables.candidates import candidate_fields
+from ocspark.errors import InputError
+from ocspark.exports.delimited import write_csv
+from ocspark.exports.fits import write_fits
+from ocspark.exports.source import Source, Watch, arrow_schema
+from ocspark.exports.votable import write_votable
 from ocspark.tables.fields import Field
 
-
-def members_csv(stars: Mapping[str, NDArray], carried: Sequence[Field] = ()) -> bytes:
-    """Return the columns of the candidates table as CSV; floats lose nothing."""
-    table = pd.DataFrame({f.name: stars[f.name] for f in candidate_fields(carried)})
-    return table.to_csv(index=False).encode("utf-8")
+_Writer = Callable[[Source, IO[bytes]], int]
 
 
-def members_votable(stars: Mapping[str, NDArray], carried: Sequence[Field] = ()) -> bytes:
-    """Return the same as a gzipped VOTable with units and descriptions.
+def member_files(
+    stars: Mapping[str, NDArray], fields: Sequence[Field], facts: Mapping[str, Any], cluster: str
+) -> dict[str, bytes]:
+    """Return members as CSV, FITS and gzipped VOTable, by file name.
 
-    Gzipped, since a browser would show a plain one as a tree of tags.
+    The VOTable is gzipped, since a browser would show a plain one as a tree of tags. FITS is left
+    out where a text is not ASCII, which it cannot hold.
+
+    Parameters
+    ----------
+    stars : mapping of arrays, shape (n,)
+        Columns of the candidates table.
+    fields : sequence of Field
+        Those to write.
+    facts : mapping
+        The run's, see `ocspark.exports.source.run_facts`.
+    cluster : str
     """
-    table = Table()
-    for field in candidate_fields(carried):
-        column = stars[field.name]
-        # text of fixed width: astropy writes no Python objects
-        table[field.name] = column.astype(str) if column.dtype == object else np.asarray(column)
-        table[field.name].description = field.description
-        if field.unit:
-            table[field.name].unit = field.unit
-    votable = from_table(table)
-    buffer = io.BytesIO()
-    votable.to_xml(buffer, tabledata_format="binary2")
-    return gzip.compress(buffer.getvalue(), mtime=0)
+    source = members_source(stars, fields, facts, cluster)
+    files = {"members.csv": _written(write_csv, source)}
+    with suppress(InputError):
+        files["members.fits"] = _written(write_fits, source)
+    files["members.vot.gz"] = gzip.compress(_written(write_votable, source), mtime=0)
+    return files
+
+
+def members_source(
+    stars: Mapping[str, NDArray], fields: Sequence[Field], facts: Mapping[str, Any], cluster: str
+) -> Source:
+    """Return members as what exports are written from; parameters as for `member_files`."""
+    schema = arrow_schema(fields)
+    # NaN is how columns without nulls say that a value is missing
+    arrays = [pa.array(stars[f.name], f.type, from_pandas=True) for f in schema]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+
+    def batches(columns: Sequence[str] | None, watch: Watch | None) -> Iterator[pa.RecordBatch]:
+        return iter(table.select(list(columns or schema.names)).to_batches())
+
+    return Source("members", f"Members of {cluster}", fields, batches, facts)
+
+
+def _written(write: _Writer, source: Source) -> bytes:
+    stream = io.BytesIO()
+    write(source, stream)
+    return stream.getvalue()

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from pyspark.sql import types as T
 
 from ocspark import storage
 from ocspark.analysis.differences import Differences
-from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
+from ocspark.figures import svg
 from ocspark.reports import words
+from ocspark.reports.citation import bibtex
+from ocspark.reports.cluster_table import cluster_rows, cluster_table
 from ocspark.reports.differences_page import write_differences
 from ocspark.reports.page import environment
-from ocspark.reports.skymap import galactic, sky_png
-from ocspark.reports.venn import venn_png
+from ocspark.reports.skymap import sky_png
+from ocspark.reports.tables import as_script
+from ocspark.reports.venn import draw_venn
 from ocspark.store.finished_run import FinishedRun
-
-#: Columns of the table of all clusters: title and digits (None: text).
-_TABLE: dict[str, tuple[str, int | None]] = {
-    "cluster": ("cluster", None),
-    "status": ("status", None),
-    "l": ("l [deg]", 2),
-    "b": ("b [deg]", 2),
-    "distance": ("distance [pc]", 0),
-    "log_age": ("log age", 2),
-    "n_training_members": ("training", 0),
-    "n_p10": ("p ≥ 0.1", 0),
-    "n_p50": ("p ≥ 0.5", 0),
-    "n_new": ("new", 0),
-    "faint_fraction": ("G > 18", 3),
-    "r50": ("r50 [pc]", 2),
-    "core_radius": ("r_c [pc]", 2),
-    "tidal_radius": ("r_t [pc]", 2),
-    "segregation_ratio": ("Λ_MSR", 2),
-    "reason": ("reason", None),
-}
-_STRUCTURE = "cluster n_new faint_fraction r50 core_radius tidal_radius segregation_ratio".split()
+from ocspark.tables.analysis import STRUCTURE
+from ocspark.tables.member_rule import describe_rules, member_rules
 
 
 def write_front(
@@ -53,18 +36,22 @@ def write_front(
     differences: Sequence[Differences] = (),
 ) -> str:
     """Write the front page's files, index.html and report.json last; return index.html's path."""
-    clusters = _with_galactic(run).merge(structure[_STRUCTURE], on="cluster", how="left")
-    clusters["page"] = [f"clusters/{folders[name]}/index.html" for name in clusters["cluster"]]
+    rows = cluster_rows(run.clusters, structure, folders)
+    table = cluster_table(rows)
     shown = [_venns(output, number, c) for number, c in enumerate(comparisons)]
     files = {
-        "sky.png": sky_png(clusters),
+        "sky.png": sky_png(rows),
         "clusters.csv": run.clusters.drop(columns="cluster_key").to_csv(index=False).encode(),
-        "structure.csv": structure.to_csv(index=False).encode(),
-        "clusters.js": _table_script(clusters).encode(),
+        "structure.csv": _flat(structure).to_csv(index=False).encode(),
+        "profiles.csv": _long(structure, "profile_").to_csv(index=False).encode(),
+        "segregation.csv": _long(structure, "segregation_").to_csv(index=False).encode(),
+        "clusters.js": f"window.CLUSTERS = {as_script(table)};\n".encode(),
+        "cite.bib": bibtex(run.record).encode(),
     }
     for name, content in files.items():
         storage.write_file(storage.join(output, name), content)
-    record, done = run.record, clusters["status"] == "done"
+    record, clusters = run.record, run.clusters
+    done = clusters["status"] == "done"
     page = (
         environment()
         .get_template("index.html")
@@ -77,7 +64,10 @@ def write_front(
             warnings=record.get("warnings", []),
             n_seen=int(clusters.loc[done, "model_saw_cluster"].sum()),
             n_done=int(done.sum()),
-            totals=_totals(record),
+            totals=_totals(record, rows),
+            rules=_rules(clusters[done]),
+            table=table,
+            bibtex=bibtex(record),
             comparisons=shown,
             differences=[
                 write_differences(output, number, d, folders)
@@ -93,52 +83,36 @@ def write_front(
     return index
 
 
-def _with_galactic(run: FinishedRun) -> pd.DataFrame:
-    """Add l and b of the training members' centre [deg]; a skipped cluster has none."""
-    clusters = run.clusters.copy()
-    known = clusters["ra"].notna()
-    clusters["l"], clusters["b"] = math.nan, math.nan
-    if known.any():
-        ra, dec = (clusters.loc[known, c].to_numpy(float) for c in ("ra", "dec"))
-        clusters.loc[known, "l"], clusters.loc[known, "b"] = galactic(ra, dec)
-    return clusters
+def _flat(structure: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of `STRUCTURE` that have one value a cluster."""
+    return structure[[f.name for f in STRUCTURE if not isinstance(f.type, T.ArrayType)]]
 
 
-def _table_script(clusters: pd.DataFrame) -> str:
-    """Return the table's rows as a script: a page opened from disk may load one, but no JSON."""
-    rows = []
-    for row in records(clusters):
-        cells: dict[str, Any] = {name: _cell(row[name], d) for name, (_, d) in _TABLE.items()}
-        cells["reason"] = cells["reason"] or ""
-        rows.append({**cells, "page": row["page"]})
-    columns = [
-        {"name": name, "title": title}
-        | ({} if digits is None else {"digits": digits})
-        | ({"link": True} if name == "cluster" else {})
-        for name, (title, digits) in _TABLE.items()
-    ]
-    spec = {"columns": columns, "rows": rows, "order": ["n_p50", "desc"], "pageLength": 50}
-    text = json.dumps(spec, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-    return f"window.CLUSTERS = {text};\n"
+def _long(structure: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Return columns of `STRUCTURE` that have many values, a row for each cluster and value."""
+    lists = [f.name for f in STRUCTURE if isinstance(f.type, T.ArrayType)]
+    names = [name for name in lists if name.startswith(prefix)]
+    rows = structure[["cluster", *names]].explode(names).dropna(subset=names)
+    return rows.rename(columns=lambda name: name.removeprefix(prefix))
 
 
-def _cell(value: Any, digits: int | None) -> Any:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    if digits is None:
-        return str(value)
-    return round(float(value), digits + 1) if digits else int(np.round(value))
+def _rules(done: pd.DataFrame) -> str:
+    """Say what tells members, and of how many clusters."""
+    if not len(done):
+        return "No cluster is done."
+    rules = describe_rules(member_rules(done)).replace(">=", "≥")
+    return f"Members are the candidates with {rules}; each cluster's page says which."
 
 
-def _totals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _totals(record: Mapping[str, Any], rows: pd.DataFrame) -> list[tuple[str, str]]:
     totals, clusters = record["totals"], record["clusters"]
     return [
         (words.number(clusters["done"]), "clusters done"),
         (words.number(clusters["skipped"]), "skipped, with reasons"),
         (words.number(totals["n_cone"]), "stars in cones"),
         (words.number(totals["n_candidates"]), "candidates"),
-        (words.number(totals["n_p10"]), "with p ≥ 0.1"),
-        (words.number(totals["n_p50"]), "with p ≥ 0.5"),
+        (words.count(rows["members"].sum()), "members"),
+        (words.number(totals["n_p50"]), "with votes ≥ 0.5"),
     ]
 
 
@@ -157,8 +131,8 @@ def _facts(record: Mapping[str, Any], claimed: Mapping[str, int]) -> list[tuple[
             "sources in cones that lack something",
             "; ".join(f"{reason}: {n:,}" for reason, n in record["lacking"].items()) or "none",
         ),
-        ("stars with p ≥ 0.1 in several clusters", words.number(claimed["n_p10"])),
-        ("stars with p ≥ 0.5 in several clusters", words.number(claimed["n_p50"])),
+        ("stars with votes ≥ 0.1 in several clusters", words.number(claimed["n_p10"])),
+        ("stars with votes ≥ 0.5 in several clusters", words.number(claimed["n_p50"])),
         ("seconds", words.number(float(record["seconds"]), "", 0)),
         (
             "ocspark, Spark, PyTorch",
@@ -172,9 +146,9 @@ def _venns(output: str, number: int, comparison: Comparison) -> dict[str, Any]:
     record, venns = comparison.record, []
     for cut in record["cuts"]:
         row = record["combined"][cut["name"]]
-        file = f"venn_{number}_{cut['name']}.png"
-        png = venn_png(row, record["name"], cut["description"])
-        storage.write_file(storage.join(output, file), png)
+        file = f"venn_{number}_{cut['name']}.svg"
+        figure = draw_venn(row, record["name"], cut["description"])
+        storage.write_file(storage.join(output, file), svg(figure))
         reached = ""
         if row["n_not_in_cone"]:
             reached = f" ({words.share(row['recovered_in_cone'])} of those in the cone)"

@@ -28,9 +28,12 @@ from ocspark.analysis.distributed import (
 from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.errors import InputError
+from ocspark.exports.source import run_facts
 from ocspark.reports.assets import write_assets
+from ocspark.reports.citation import bibtex
 from ocspark.reports.front import write_front
-from ocspark.reports.names import page_folders
+from ocspark.reports.links import source_address
+from ocspark.reports.names import natural_order, page_folders
 from ocspark.reports.page import PageFacts, page_files
 from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
@@ -159,8 +162,16 @@ def _pages(
         neighbour = {"name": row["other"], "page": page, "n_p10": row["n_p10"]}
         neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
     compared = [_rows_by_cluster(comparison) for comparison in comparisons]
-    models = read_models(run)
+    models, names = read_models(run), natural_order(folders)
+    place = {name: number for number, name in enumerate(names)}
     pages, carried = {}, carried_fields(run.record)
+    about, cite, source = run_facts(run), bibtex(run.record), source_address(run.release)
+
+    def link(number: int) -> dict[str, str] | None:
+        if not 0 <= number < len(names):
+            return None
+        return {"name": names[number], "page": f"clusters/{folders[names[number]]}/index.html"}
+
     for row in records(run.clusters):
         name, model = row["cluster"], models.get(row["cluster_key"])
         pages[name] = _Page(
@@ -169,7 +180,15 @@ def _pages(
             curve=model.curve if model is not None else np.empty((0, 2)),
             structure=measured.get(name, {}),
             comparisons=[rows.get(name, []) for rows in compared],
-            facts=PageFacts(run.record["run_id"], neighbours.get(name, []), carried),
+            facts=PageFacts(
+                about,
+                cite,
+                neighbours.get(name, []),
+                link(place[name] - 1),
+                link(place[name] + 1),
+                carried,
+                source,
+            ),
         )
     return pages
 
@@ -263,7 +282,7 @@ def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
     def of(role: str) -> dict[str, np.ndarray]:
         # before pandas sees it: the row without a star would make floats of all ids
         part = group.filter(pc.equal(group["role"], role)).sort_by("source_id")
-        return {name: part[name].to_numpy() for name in part.column_names}
+        return {name: _exact(part[name]) for name in part.column_names}
 
     listed = [
         ListedStars(name, of(str(number)), page.comparisons[number])
@@ -271,3 +290,10 @@ def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
         if page.comparisons[number]
     ]
     return ClusterView(page.row, of("candidate"), of("other"), page.curve, page.structure, listed)
+
+
+def _exact(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column as an array that loses no digit of whole numbers, whatever is missing."""
+    if column.null_count and pa.types.is_integer(column.type):
+        return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy())

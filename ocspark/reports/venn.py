@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.figure import Figure
 from matplotlib_venn import venn2
 
 from ocspark import storage
@@ -17,12 +18,13 @@ def draw_venns(comparison: Comparison) -> None:
     """Write ``venn_<cut>.png`` into a comparison's folder, one for each cut."""
     for cut in comparison.record["cuts"]:
         row = comparison.record["combined"][cut["name"]]
-        png = venn_png(row, comparison.record["name"], cut["description"])
-        storage.write_file(storage.join(comparison.path, f"venn_{cut['name']}.png"), png)
+        figure = draw_venn(row, comparison.record["name"], cut["description"])
+        path = storage.join(comparison.path, f"venn_{cut['name']}.png")
+        storage.write_file(path, png(figure))
 
 
-def venn_png(row: dict[str, Any], name: str, cut: str) -> bytes:
-    """Return the diagram of Venn counts n_listed_only, n_both, n_ours_only as a PNG.
+def draw_venn(row: dict[str, Any], name: str, cut: str) -> Figure:
+    """Return the diagram of Venn counts n_listed_only, n_both, n_ours_only.
 
     Each number is written with its region; where a region is too thin, beside it.
     """
@@ -50,4 +52,4 @@ def venn_png(row: dict[str, Any], name: str, cut: str) -> bytes:
         align = {0.02: "left", 0.5: "center", 0.98: "right"}[x]
         figure.text(x, 0.10, f"{count:,}", ha=align, fontsize=13, weight="bold", color=colour)
         figure.text(x, 0.035, title, ha=align, fontsize=10, color=colour)
-    return png(figure)
+    return figure

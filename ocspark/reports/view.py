@@ -12,9 +12,16 @@ from contourpy import contour_generator
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ocspark.physics.isochrone import COLOUR_WEIGHT
 from ocspark.sky.sphere import tangent_plane_rad
+from ocspark.tables.member_rule import MemberRule, member_rule
 
 Columns = Mapping[str, NDArray]
+
+#: Longest gap between listed points of an isochrone that is drawn, in the metric |(8 ΔC, ΔG)|
+#: [mag]. PARSEC's own steps are shorter, but for fast phases of young stars; from the tip of the
+#: giant branch to the clump, where helium ignites, it is 2 to 7.
+LONGEST_STEP = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class ListedStars:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """One cluster as it landed.
+    """One cluster as a run has it.
 
     Attributes
     ----------
@@ -40,7 +47,7 @@ class ClusterView:
     stars : mapping of arrays
         Its candidates, sorted by source_id (columns of `CANDIDATES`).
     others : mapping of arrays
-        Some of the other stars in its cone; empty where non_members did not land.
+        Some of the other stars in its cone; empty for a run without non_members.
     curve : array, shape (n, 2)
         Apparent isochrone (C, G) [mag].
     structure : mapping
@@ -55,14 +62,33 @@ class ClusterView:
     structure: Mapping[str, Any]
     listed: list[ListedStars]
 
+    @property
+    def rule(self) -> MemberRule:
+        """What tells the cluster's members: the posterior or votes."""
+        return member_rule(self.row["members_by"])
+
+    @property
+    def chances(self) -> NDArray[np.float64]:
+        """Each candidate's posterior, or votes, as the rule has it."""
+        return np.asarray(self.stars[self.rule.column], dtype=float)
+
     def members(self, level: float) -> NDArray[np.bool_]:
-        """Return which candidates have at least this probability."""
-        return np.asarray(self.stars["probability"] >= level)
+        """Return which candidates have at least this posterior, or votes."""
+        return self.chances >= level
+
+    def listed_members(self, level: float) -> NDArray[np.bool_]:
+        """Return which candidates have at least this posterior or, whatever it says, votes."""
+        return self.members(level) | np.asarray(self.stars["probability"] >= level)
 
     def offsets_deg(self, stars: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return offsets east and north of the centre [deg]."""
         east, north = tangent_plane_rad(stars["ra"], stars["dec"], self.row["ra"], self.row["dec"])
         return np.degrees(east), np.degrees(north)
+
+    @cached_property
+    def isochrone(self) -> list[NDArray[np.float64]]:
+        """The isochrone as lines (C, G) [mag], broken where stars jump from phase to phase."""
+        return broken_at_jumps(self.curve)
 
     @cached_property
     def boundary(self) -> list[NDArray[np.float64]]:
@@ -79,3 +105,32 @@ class ClusterView:
         distance, _ = cKDTree(points).query(grid)
         lines = contour_generator(x, y, distance).lines(1.0)
         return [np.asarray(line) * scale for line in lines]
+
+
+def broken_at_jumps(curve: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the parts of an isochrone between its jumps.
+
+    The gaps of a curve are filled with points in equal steps (`ocspark.physics.isochrone.densify`),
+    across jumps too. Drawn, those would be stars that do not exist.
+
+    Parameters
+    ----------
+    curve : array, shape (n, 2)
+        Points (C, G) [mag] in order.
+
+    Returns
+    -------
+    list of arrays, shape (m, 2)
+    """
+    step = np.diff(curve, axis=0)
+    if not len(step):
+        return [curve] if len(curve) else []
+    turns = ~np.isclose(step[1:], step[:-1], rtol=1e-6, atol=1e-9).all(axis=1)
+    first = np.flatnonzero(np.concatenate(([True], turns)))  # of each run of equal steps
+    last = np.append(first[1:], len(step))
+    length = np.linalg.norm((curve[last] - curve[first]) * np.array([COLOUR_WEIGHT, 1.0]), axis=1)
+    parts, begin = [], 0
+    for jump in np.flatnonzero(length > LONGEST_STEP):
+        parts.append(curve[begin : first[jump] + 1])
+        begin = last[jump]
+    return [*parts, curve[begin:]]

@@ -6,24 +6,53 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-NONE = "–"
+from astropy.coordinates import SkyCoord
+
+NONE, MINUS = "–", "−"
+
+
+def is_known(value: Any) -> bool:
+    """Return whether there is a value: neither None nor NaN, which is how pandas has nulls."""
+    return value is not None and value == value
 
 
 def number(value: Any, unit: str = "", digits: int = 2) -> str:
     """Return a value with its unit, or a dash where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if not is_known(value):
         return NONE
     if isinstance(value, float) and math.isinf(value):
         return "no limit"
     text = f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
-    return f"{text} {unit}".rstrip()
+    return f"{text.replace('-', MINUS)} {unit}".rstrip()
+
+
+def count(value: Any) -> str:
+    """Return a whole number, also one that a table with gaps holds as a float."""
+    return number(int(value)) if is_known(value) else NONE
+
+
+def age(log_age: float | None) -> str:
+    """Return an age in Myr or Gyr."""
+    if log_age is None or not is_known(log_age):
+        return NONE
+    million = 10.0 ** (log_age - 6.0)
+    return f"{million / 1000.0:.2g} Gyr" if million >= 995.0 else f"{million:.2g} Myr"
+
+
+def position(ra_deg: float, dec_deg: float) -> str:
+    """Return an ICRS position in sexagesimal, to a tenth of a second of time."""
+    place = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
+    ra = place.ra.to_string(unit="hour", sep=" ", precision=1, pad=True)
+    dec = place.dec.to_string(unit="deg", sep=" ", precision=0, pad=True, alwayssign=True)
+    return f"{ra} {dec.replace('-', MINUS)}"
 
 
 def with_error(value: float, error: float, unit: str, digits: int = 3) -> str:
     """Return value ± error."""
     if math.isnan(value):
         return NONE
-    return f"{value:.{digits}f} ± {error:.{digits}f} {unit}"
+    text = f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{text} ± {error:.{digits}f} {unit}".rstrip()
 
 
 def interval(row: Mapping[str, Any], name: str, unit: str, digits: int = 2) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -79,9 +80,14 @@ def _reliability(axis: Axes, result: dict[str, Any]) -> None:
 
 def _by_group(axis: Axes, groups: list[dict[str, Any]], label: str) -> None:
     places = range(len(groups))
-    styles = (("recall", "completeness", _BLUE, "o-"), ("precision", "purity", _ORANGE, "s--"))
-    for name, words, colour, style in styles:
-        axis.plot(places, [g[name] for g in groups], style, color=colour, label=words)
+    styles = (
+        ("recall", "fn", "completeness", _BLUE, "o-"),
+        ("precision", "fp", "purity", _ORANGE, "s--"),
+    )
+    for name, missing, words, colour, style in styles:
+        # a share of no stars is no point, not 0
+        shares = [g[name] if g["tp"] + g[missing] else math.nan for g in groups]
+        axis.plot(places, shares, style, color=colour, label=words)
     _name_groups(axis, groups, label)
     axis.set(ylim=(0, 1.02), ylabel="at p ≥ 0.5")
     axis.legend(fontsize="small")

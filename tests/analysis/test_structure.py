@@ -52,10 +52,13 @@ def test_scaled_mean_has_the_formal_error_of_agreeing_values_and_more_for_others
 
 def test_density_profile_counts_every_star_once() -> None:
     radius = 10.0 * np.sqrt(np.random.default_rng(1).random(600))
-    middle, density, error = density_profile(radius, 10.0)
+    rings = density_profile(radius, 10.0)
     flat = 600 / (math.pi * 100.0)
-    assert (np.abs(density - flat) < 4 * error).all()
-    assert (np.diff(middle) > 0).all()
+    assert (np.abs(rings.density - flat) < 4 * rings.error).all()
+    assert rings.inner[0] == 0.0 and rings.outer[-1] == 10.0
+    np.testing.assert_array_equal(rings.inner[1:], rings.outer[:-1])
+    area = math.pi * (rings.outer**2 - rings.inner**2)
+    assert (rings.density * area).sum() == pytest.approx(600)
 
 
 def test_offsets_are_those_of_astropy_at_the_pole_and_across_ra_0() -> None:

@@ -1,8 +1,10 @@
-"""Folders for names that come from catalogues."""
+"""Folders for names that come from catalogues, and their order."""
 
 from __future__ import annotations
 
-from ocspark.reports.names import page_folders
+import random
+
+from ocspark.reports.names import natural_order, page_folders
 
 
 def test_plain_names_stay_readable() -> None:
@@ -23,3 +25,9 @@ def test_hostile_names_are_harmless_and_told_apart() -> None:
             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-"
         )
         assert len(folder) <= 100
+
+
+def test_names_stand_in_the_order_in_which_people_count() -> None:
+    names = ["12 Tau", "Berkeley_9", "NGC 188", "NGC_2682", "ubc 2", "UBC_10", "UBC 10 a", "²"]
+    shuffled = random.Random(1).sample(names, len(names))
+    assert shuffled != names and natural_order(shuffled) == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.literature import compare
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.reports.assets import classic_script
+from ocspark.reports.names import natural_order
 from ocspark.reports.site import make_report
 from ocspark.store.finished_run import open_run
 from tests.toy import CLUSTERS, Toy
@@ -94,35 +97,120 @@ def open_page(browser: Any, page: Path) -> None:
     wait_for(lambda: browser.execute_script("return document.readyState") == "complete")
 
 
+def members_by_cluster(run: RunResult) -> pd.Series:
+    """Members of each cluster of a run, as its rule has them."""
+    clusters = pd.read_parquet(f"{run.path}/clusters").set_index("cluster")
+    by_posterior = clusters["members_by"] == "posterior"
+    return clusters["n_members"].where(by_posterior, clusters["n_p50"])
+
+
+def say(browser: Any, control: str, text: str) -> None:
+    """Type into a control what it is to hold."""
+    field = browser.find_element("id", control)
+    field.clear()
+    field.send_keys(text)
+
+
 @needs_browser
-def test_the_table_sorts_filters_and_searches(
-    browser: Any, site: Path, finished: RunResult
-) -> None:
+def test_the_table_sorts_filters_and_finds(browser: Any, site: Path, finished: RunResult) -> None:
     from selenium.webdriver.support.select import Select
 
     open_page(browser, site / "index.html")
     clusters = pd.read_parquet(f"{finished.path}/clusters").set_index("cluster")
     assert set(clusters_shown(browser)) == set(CLUSTERS)
-    best = clusters["n_p50"].sort_values(ascending=False).index
+    members = members_by_cluster(finished)
+    best = members.sort_values(ascending=False).index
     assert clusters_shown(browser)[:3] == best[:3].tolist()
     header = browser.find_element("xpath", "//table[@id='clusters']//th[contains(., 'distance')]")
     header.click()
-    near = clusters["distance"].sort_values().index[0]
-    wait_for(lambda: clusters_shown(browser)[0] == near)
-    search = browser.find_element("css selector", ".dt-search input")
-    search.send_keys("wrap")
-    wait_for(lambda: set(clusters_shown(browser)) == {"Wrap 1", "Wrap_2"})
-    search.clear()
-    search.send_keys(" ")
+    far = clusters["distance"].sort_values().index[-1]
+    wait_for(lambda: clusters_shown(browser)[0] == far)
+    for text, found in (
+        ("wrap", {"Wrap 1", "Wrap_2"}),
+        ("wrap1", {"Wrap 1"}),
+        ("WRAP  01", {"Wrap 1"}),
+        ("needs 15", {"Poor_1"}),
+    ):
+        say(browser, "find", text)
+        wait_for(lambda found=found: set(clusters_shown(browser)) == found)
+    assert "needs 15" in rows_of(browser, "clusters")[0][1]  # beside the name, not off the screen
+    say(browser, "find", " ")
     status = Select(browser.find_element("id", "filter-status"))
     status.select_by_visible_text("skipped")
     wait_for(lambda: len(clusters_shown(browser)) == (clusters["status"] == "skipped").sum())
-    assert any("needs 15" in row[-1] for row in rows_of(browser, "clusters"))
     status.select_by_visible_text("all")
-    limit = browser.find_element("id", "filter-members")
-    limit.send_keys(str(int(clusters.loc["Pole_1", "n_p50"])))
-    expected = set(clusters.index[clusters["n_p50"] >= clusters.loc["Pole_1", "n_p50"]])
+    say(browser, "filter-members", str(int(members["Pole_1"])))
+    expected = set(members.index[members >= members["Pole_1"]])
     wait_for(lambda: set(clusters_shown(browser)) == expected)
+
+
+@needs_browser
+def test_a_position_finds_the_nearest_cluster(browser: Any, site: Path) -> None:
+    open_page(browser, site / "index.html")
+    place = SkyCoord(120.3, 88.5, unit="deg")
+    gal = place.galactic
+    for text in (
+        "120.3 +88.5",
+        place.to_string("hmsdms"),
+        place.to_string("hmsdms", sep=":"),
+        f"l {gal.l.deg} b {gal.b.deg}",
+    ):
+        say(browser, "find", text)
+        away = place.separation(SkyCoord(120.0, 89.7, unit="deg")).deg
+        first = wait_for(lambda: [r for r in rows_of(browser, "clusters")[:1] if len(r) > 20])[0]
+        assert first[0] == "Pole_1" and float(first[2]) == pytest.approx(away, abs=0.2)
+    signs = browser.execute_script("return positionOf('10:00:00 -00:30:00')")
+    assert (signs["lon"], signs["lat"]) == (150, -0.5)
+    nothing = "return ['UBC 7', '7', '', 'M 67', '400 10'].map(positionOf)"
+    assert browser.execute_script(nothing) == [None] * 5
+
+
+@needs_browser
+def test_names_sort_as_people_count(browser: Any, site: Path) -> None:
+    open_page(browser, site / "index.html")
+    names = ["UBC 10", "NGC_2682", "ubc_2", "NGC 188"]
+    script = "return arguments[0].sort((a, b) => naturalKey(a) < naturalKey(b) ? -1 : 1)"
+    assert browser.execute_script(script, names) == natural_order(names)
+
+
+@needs_browser
+def test_the_address_keeps_what_was_looked_for(browser: Any, site: Path) -> None:
+    open_page(browser, site / "index.html")
+    say(browser, "find", "wrap")
+    browser.find_element("xpath", "//table[@id='clusters']//th[contains(., 'cluster')]").click()
+    wait_for(lambda: "sort=cluster+asc" in browser.current_url)
+    wait_for(lambda: clusters_shown(browser) == ["Wrap 1", "Wrap_2"])
+    browser.find_element("link text", "Wrap_2").click()
+    wait_for(lambda: browser.title.startswith("Wrap_2"))
+    browser.back()
+    wait_for(lambda: clusters_shown(browser) == ["Wrap 1", "Wrap_2"])
+    browser.get((site / "index.html").as_uri() + "#q=pole&colour=log_age")
+    wait_for(lambda: clusters_shown(browser) == ["Pole_1"])
+    assert browser.find_element("id", "colour").get_attribute("value") == "log_age"
+
+
+@needs_browser
+def test_the_map_tells_a_cluster_and_opens_it(browser: Any, site: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    open_page(browser, site / "index.html")
+    picture = browser.find_element("css selector", "#map svg")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", picture)
+    cx, cy = browser.execute_script(
+        "const svg = arguments[0], i = CLUSTERS.names.indexOf('cluster');"
+        "return svg.dots.find((dot) => dot[2][i] === 'Pole_1').slice(0, 2)",
+        picture,
+    )
+    size = picture.size
+    pointer = ActionChains(browser)
+    pointer.move_to_element_with_offset(picture, cx - size["width"] / 2, cy - size["height"] / 2)
+    pointer.perform()
+    card = wait_for(lambda: browser.find_element("id", "card").text)
+    wait_for(lambda: "Pole_1" in browser.find_element("id", "card").text)
+    card = browser.find_element("id", "card").text
+    assert "members" in card and "1,200 pc" in card and "log age 8.40" in card
+    pointer.click().perform()
+    wait_for(lambda: browser.title.startswith("Pole_1"))
 
 
 @needs_browser
@@ -133,39 +221,65 @@ def test_a_cluster_opens_with_pictures_members_neighbours_and_downloads(
     browser.find_element("link text", "Wrap 1").click()
     wait_for(lambda: browser.title.startswith("Wrap 1"))
     own = candidates_of(finished.path)
-    own = own[(own["cluster"] == "Wrap 1") & (own["probability"] >= 0.1)]
+    likely = (own["probability"] >= 0.1) | (own["posterior"] >= 0.1)
+    own = own[(own["cluster"] == "Wrap 1") & likely]
     wait_for(lambda: len(rows_of(browser, "members")) == min(25, len(own)))
-    ids = {row[0] for row in rows_of(browser, "members")}
-    assert ids <= set(own["source_id"].astype(str))  # all digits, though JavaScript has doubles
+    links = browser.find_elements("css selector", "#members tbody td.source a")
+    ids = [link.text for link in links]
+    assert set(ids) <= set(
+        own["source_id"].astype(str)
+    )  # all digits, though JavaScript has doubles
+    assert links[0].get_attribute("href").endswith(f"source_id%3D{ids[0]}")
+    heads = browser.find_elements("css selector", "#members thead th")
+    assert {head.get_attribute("scope") for head in heads} == {"col"}
+    copied = "window.copied = []; copyText = (text) => window.copied.push(text)"
+    browser.execute_script(copied)
+    browser.find_element("css selector", "#members tbody button").click()
+    browser.find_element("id", "copy-ids").click()
+    one, every = browser.execute_script("return window.copied")
+    assert one == ids[0] and set(every.split()) == set(own["source_id"].astype(str))
     script = "return [...document.images].map(i => (i.loading = 'eager', i.decode().then(() => "
-    script += "i.naturalWidth)))"
+    script += "[i.naturalWidth, i.width])))"
     widths = browser.execute_async_script(
         "const done = arguments[0]; Promise.all((() => {" + script + "})()).then(done)"
     )
-    assert len(widths) == 4 and all(width > 300 for width in widths)
+    assert len(widths) >= 15 and all(natural > 0 and shown > 250 for natural, shown in widths)
     assert "Toy <list>" in browser.find_element("tag name", "body").text
-    csv = pd.read_csv(site / "clusters" / "Wrap_1" / "members.csv")
-    assert set(csv["source_id"]) == set(own["source_id"]) and len(csv) == len(own)
-    for name in ("members.csv", "members.vot.gz"):
+    for name in ("members.csv", "members.fits", "members.vot.gz"):
         browser.find_element("css selector", f"a[href='{name}']").click()
         file = browser.downloads / name
         wait_for(file.exists)
         assert file.read_bytes() == (site / "clusters" / "Wrap_1" / name).read_bytes()
-    browser.find_element("link text", "Wrap_2").click()
+    browser.find_element("css selector", "a[rel='next']").click()
     wait_for(lambda: browser.title.startswith("Wrap_2"))
+    browser.find_element("css selector", "a[rel='prev']").click()
+    wait_for(lambda: browser.title.startswith("Wrap 1"))
     browser.find_element("link text", "all clusters").click()
     wait_for(lambda: browser.title.startswith("Open cluster members"))
 
 
 @needs_browser
 @pytest.mark.parametrize("page", ["index.html", "clusters/Wrap_1/index.html"])
-def test_a_narrow_screen_scrolls_tables_not_the_page(browser: Any, site: Path, page: str) -> None:
-    open_page(browser, site / page)
-    browser.set_window_size(500, 900)  # the narrowest that Chromium makes a window
-    width = "return document.documentElement.{}Width"
-    assert browser.execute_script(width.format("scroll")) <= browser.execute_script(
-        width.format("client")
+def test_dark_and_narrow_screens(browser: Any, site: Path, page: str) -> None:
+    wish = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wish})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True},
     )
+    try:
+        browser.get((site / page).as_uri())
+        width = "return document.documentElement.{}Width"
+        wait_for(lambda: rows_of(browser, "clusters") or rows_of(browser, "members"))
+        assert browser.execute_script(width.format("scroll")) <= 390
+        colours = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+        paper, ink = (
+            sum(map(int, re.findall(r"\d+", c)[:3])) for c in browser.execute_script(colours)
+        )
+        assert paper < 150 < 600 < ink
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @needs_browser
@@ -187,12 +301,26 @@ def test_no_page_complains_or_fetches_from_outside(browser: Any, site: Path) -> 
     assert {url.split(":")[0] for url in urls} <= {"file", "data"}
 
 
-def test_every_cluster_has_a_page_and_no_link_is_broken(site: Path) -> None:
+def test_every_cluster_has_a_page_and_a_line_in_every_table(
+    site: Path, finished: RunResult
+) -> None:
     listed = json.loads((site / "clusters.js").read_text().split("=", 1)[1].rstrip(";\n"))
-    assert {row["cluster"] for row in listed["rows"]} == set(CLUSTERS)
-    assert all((site / row["page"]).is_file() for row in listed["rows"])
+    at = {name: i for i, name in enumerate(listed["names"])}
+    assert [row[at["cluster"]] for row in listed["rows"]] == natural_order(CLUSTERS)
+    assert all((site / row[at["page"]]).is_file() for row in listed["rows"])
+    known = {row[at["cluster"]] for row in listed["rows"] if row[at["l"]] is not None}
+    assert known >= {"Wrap 1", "Wrap_2", "Pole_1", "Poor_1"}  # the last was skipped
     assert json.loads((site / "report.json").read_text())["finished"] is True
     assert len(pd.read_csv(site / "clusters.csv")) == len(CLUSTERS)
+    clusters = pd.read_parquet(f"{finished.path}/clusters")
+    done = clusters.loc[clusters["status"] == "done", "cluster"]
+    structure = (site / "structure.csv").read_text().splitlines()
+    assert len(structure) == 1 + len(done)
+    assert len({line.count(",") for line in structure}) == 1
+    profiles = pd.read_csv(site / "profiles.csv")
+    assert set(profiles["cluster"]) <= set(done) and (profiles["outer"] > profiles["inner"]).all()
+    segregation = pd.read_csv(site / "segregation.csv")
+    assert segregation["sizes"].min() == 10 and segregation["ratios"].gt(0).all()
 
 
 def test_a_report_is_made_again_in_place_but_never_over_something_else(
