@@ -29,6 +29,7 @@ from ocspark.store.files import TableFile
 from ocspark.store.finished_run import FILES, LATEST, RECORD
 from ocspark.store.folder import RunFolder
 from ocspark.store.lock import Lock
+from ocspark.store.preflight import check_workers
 from ocspark.store.tasks import DamagedFiles
 from ocspark.tables.candidates import carried_record
 
@@ -114,6 +115,8 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
     run = request.run
     if request.catalogue is not None:
         request.catalogue.check(spark, catalogue_tables(request), request.inputs.carried)
+    first = request.inputs.files[0].file
+    check_workers(spark, run.root, [] if first.in_table else [first.path])
     now, base = request.dependence(spark), request.base()
     storage.write_file(run.path(DEPENDENCE), json.dumps(now.as_json()))
     storage.write_file(run.path(BASE), base.run_id if base else "")

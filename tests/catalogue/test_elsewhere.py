@@ -95,6 +95,21 @@ def submit(
 
 
 @pytest.mark.slow
+def test_workers_that_do_not_share_the_output_end_the_job_with_one_line(
+    toy: Toy, package: Path, tmp_path: Path, standalone: str
+) -> None:
+    # relative to the driver's folder; each worker would write into its own
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump(toy.settings(output={"path": "runs"})))
+    job = Path(__file__).parents[2] / "jobs/full_catalogue.py"
+    done = submit(standalone, package, job, "--config", str(settings))
+    assert done.returncode == 2, done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ocspark: ")]
+    assert len(lines) == 1 and "does not see what the driver wrote there" in lines[0]
+    assert "expected storage that driver and workers share" in lines[0]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["local-cluster[2,1,1024]", "standalone"])
 def test_workers_without_the_package_take_it_from_the_zip_and_give_the_same_bits(
     toy: Toy,
