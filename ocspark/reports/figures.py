@@ -20,37 +20,48 @@ from ocspark.reports.panels import (
     some_of,
 )
 from ocspark.reports.sheet import CMD, MOTION, PARALLAX, SKY, Sheet
-from ocspark.reports.view import ClusterView, ListedStars
+from ocspark.reports.view import ClusterView, Columns, ListedStars
 
+#: Candidates below 0.1 that are drawn, in a crowded field some of them; more would be a block.
+MOST_FIELD = 4000
 _FOUR = (SKY, PARALLAX, MOTION, CMD)
 _SCALE = ScalarMappable(Normalize(FAINT_LEVEL, 1.0), PROBABILITY_MAP)
 
 
 def draw_members(view: ClusterView) -> Sheet:
-    """Draw members coloured by probability over the field in grey: four panels.
+    """Draw members coloured by posterior or votes over the field in grey: four panels.
 
-    Members have p ≥ 0.1. The field is candidates below that and, where the run has them, other
-    stars of the cone.
+    Members have at least 0.1. The field is candidates below that, at most `MOST_FIELD` of them,
+    and, where the run has them, other stars of the cone.
     """
     found = view.members(FAINT_LEVEL)
-    own = some_of(view.stars, found)
     layers = [
         Layer(view.others, OTHER, 1.6, main=False),
-        Layer(some_of(view.stars, ~found), OTHER, 2.2, main=not found.any()),
-        Layer(own, OURS, 3.2, values=view.chances[found], scale=_SCALE),
+        Layer(_thinned(some_of(view.stars, ~found)), OTHER, 2.2, main=not found.any()),
+        Layer(some_of(view.stars, found), OURS, 3.2, values=view.chances[found], scale=_SCALE),
     ]
-    return _draw_four(_members_sheet(), view, layers, boundary=True)
+    return _draw_four(_members_sheet(view.rule.members_by), view, layers, boundary=True)
 
 
 def draw_selection(view: ClusterView) -> Sheet:
     """Draw training members, candidates and other stars of the cone: four panels (Fig. 1).
 
-    Dashed: the boundary beyond which a star without errors is no candidate.
+    At most `MOST_FIELD` of the candidates below 0.1 are drawn. Dashed: the boundary beyond which
+    a star without errors is no candidate.
     """
     training = view.stars["is_training_member"].astype(bool)
+    found = view.members(FAINT_LEVEL) | training
     layers = [
         Layer(view.others, OTHER, 1.6, "other stars in the cone", main=False),
-        Layer(some_of(view.stars, ~training), CANDIDATE, 2.4, "candidates"),
+        Layer(
+            _thinned(some_of(view.stars, ~found)),
+            CANDIDATE,
+            2.4,
+            "candidates",
+            main=not found.any(),
+        ),
+        # those that may be members set the limits
+        Layer(some_of(view.stars, found & ~training), CANDIDATE, 2.4, "candidates"),
         Layer(some_of(view.stars, training), TRAINING, 3.2, "training members"),
     ]
     return _draw_four(_plain_sheet(), view, layers, boundary=True)
@@ -93,9 +104,15 @@ def _draw_four(sheet: Sheet, view: ClusterView, layers: Sequence[Layer], boundar
     return sheet
 
 
+def _thinned(stars: Columns) -> Columns:
+    """Return at most `MOST_FIELD` stars, evenly spread over their order."""
+    step = max(1, -(-len(stars["ra"]) // MOST_FIELD))
+    return {name: column[::step] for name, column in stars.items()}
+
+
 @cache
-def _members_sheet() -> Sheet:
-    return Sheet(_FOUR, _SCALE, "membership probability (grey: below 0.1)")
+def _members_sheet(members_by: str) -> Sheet:
+    return Sheet(_FOUR, _SCALE, f"{members_by} (grey: below {FAINT_LEVEL:g})")
 
 
 @cache

@@ -14,7 +14,13 @@ from ocspark.analysis.structure import FAINT_LEVEL
 from ocspark.reports import words
 from ocspark.reports.downloads import member_files
 from ocspark.reports.facts import centre, groups_of, verdict
-from ocspark.reports.figures import draw_comparison, draw_members, draw_selection, has_members
+from ocspark.reports.figures import (
+    MOST_FIELD,
+    draw_comparison,
+    draw_members,
+    draw_selection,
+    has_members,
+)
 from ocspark.reports.links import links_by_name, links_by_position
 from ocspark.reports.members_table import MAX_ROWS, members_table
 from ocspark.reports.panels import some_of
@@ -127,7 +133,8 @@ def _figures(view: ClusterView, out: dict[str, bytes]) -> list[dict[str, Any]]:
             "members",
             draw_members,
             "Members",
-            f"Stars from {FAINT_LEVEL:g} on, coloured by probability; grey: the other candidates"
+            f"Stars from {FAINT_LEVEL:g} on, coloured by {view.rule.members_by}; grey: "
+            f"up to {MOST_FIELD:,} of the other candidates"
             + (" and some of the other stars in the cone. " if has_others else ". ")
             + _BOUNDARY,
         ),
@@ -136,7 +143,8 @@ def _figures(view: ClusterView, out: dict[str, bytes]) -> list[dict[str, Any]]:
             "selection",
             draw_selection,
             "Selection of candidates",
-            "What the search started from and what it kept. "
+            "What the search started from and what it kept, below "
+            f"{FAINT_LEVEL:g} up to {MOST_FIELD:,} stars. "
             + ("" if has_others else "This run kept no stars that are no candidates. ")
             + _BOUNDARY,
         ),

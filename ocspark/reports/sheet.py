@@ -102,11 +102,12 @@ class Sheet:
         return self._axes
 
     def explain(self, axes: Axes) -> None:
-        """Put the legend of one panel into the key."""
+        """Put the legend of one panel into the key, each label once."""
         handles, labels = axes.get_legend_handles_labels()
+        once = dict(zip(labels, handles, strict=True))
         self.figure.legend(
-            handles,
-            labels,
+            once.values(),
+            once.keys(),
             loc="upper center",
             ncols=2,
             fontsize=_FONT - 1.0,

@@ -21,6 +21,7 @@ from astropy.io.votable import parse
 from ocspark.analysis.structure import measure_structure
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.exports.source import run_facts
+from ocspark.reports.figures import MOST_FIELD, draw_members
 from ocspark.reports.page import PageFacts, page_files
 from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
@@ -118,6 +119,21 @@ def test_a_picture_keeps_nothing_of_the_cluster_drawn_before(
     assert [name for name in first if name.endswith(".svg")] == PICTURES
     for name in PICTURES:
         assert first[name] == again[name] != other[name]
+
+
+def test_of_a_crowded_field_a_part_is_drawn_and_of_members_all(finished: RunResult) -> None:
+    view = view_of(finished, 40)
+    found = view.members(0.1)
+    others = np.resize(np.flatnonzero(~found), 5 * MOST_FIELD)
+    crowd = np.concatenate([np.flatnonzero(found), others])
+    stars = {name: column[crowd] for name, column in view.stars.items()}
+    sheet = draw_members(ClusterView(view.row, stars, {}, view.curve, view.structure, []))
+    sky = sheet.figure.axes[0]
+    (field,), (members,) = sky.lines, sky.collections
+    assert MOST_FIELD / 2 < len(field.get_xdata()) <= MOST_FIELD
+    assert len(members.get_offsets()) == found.sum() == 40
+    assert members.get_zorder() > field.get_zorder()
+    assert "votes" in sheet.figure.axes[-1].get_xlabel()
 
 
 def test_a_cluster_without_candidates_and_a_skipped_one_have_pages(

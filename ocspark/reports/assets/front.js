@@ -167,7 +167,7 @@ function drawMap(spec, at, passes) {
   for (const b of [-60, -30, 0, 30, 60]) line(steps(-180, 179.9, 359.9 / 60).map((l) => [l, b]));
   for (const l of [-180, -120, -60, 0, 60, 120, 179.9]) line(steps(-90, 90, 3).map((b) => [l, b]));
   for (const l of [120, 60, 0, 300, 240]) {
-    const [x, y] = put(l, 0);
+    const [x, y] = put(l, -60);
     svg.append(shape("text", { x, y: y + 13, "text-anchor": "middle" }, `${l}°`));
   }
   const key = control("colour").value, column = at[key];
