@@ -273,12 +273,13 @@ def canonical_columns(
     """Return the `wanted` columns of `table`, and the `optional` ones it has, by canonical name.
 
     `column_map` gives the file's name for a canonical one; a column it does not mention is
-    expected under its canonical name.
+    expected under its canonical name. Letter case does not matter where just one column differs
+    by it alone from a wanted one, as in archives' SOURCE_ID.
 
     Raises
     ------
     InputError
-        If a column is missing, or `column_map` has a name that is not canonical.
+        If a column is missing or there twice, or `column_map` has a name that is not canonical.
     """
     unknown = sorted(set(column_map) - {*wanted, *optional})
     if unknown:
@@ -288,6 +289,9 @@ def canonical_columns(
     picked, units = {}, {}
     for name in [*wanted, *optional]:
         source = column_map.get(name, name)
+        if name in wanted and source not in table.columns:
+            alike = [c for c in table.columns if str(c).lower() == source.lower()]
+            source = alike[0] if len(alike) == 1 else source
         if (table.columns == source).sum() > 1:
             raise InputError(f"{key}: {path}: column {source} is there twice; expected it once")
         if source not in table.columns:

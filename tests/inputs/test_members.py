@@ -76,6 +76,15 @@ def test_a_column_map_works_in_every_format(tmp_path, kind):
     assert len(got.table) == 4
 
 
+def test_columns_in_capitals_are_those_of_the_archive(tmp_path):
+    path = write(MEMBERS.rename(columns=str.upper), tmp_path)
+    assert len(read_members(path, {}, KNOWN).table) == 4
+    path = write(
+        MEMBERS.assign(x=1).rename(columns={"source_id": "Source_ID", "x": "SOURCE_ID"}), tmp_path
+    )
+    refused(path, tmp_path, "column source_id is missing", "Source_ID")
+
+
 def test_ids_as_text_keep_every_digit(tmp_path):
     table = MEMBERS.astype({"source_id": str})
     got = read_members(write(table, tmp_path, "vot"), {}, KNOWN)
