@@ -40,7 +40,7 @@ def draw_judgement(result: dict[str, Any]) -> bytes:
     )
     _reliability(axes[0, 2], result)
     for axis, name in zip(axes[1], _LABELS, strict=True):
-        _by_group(axis, result["groups"][name], _LABELS[name])
+        draw_shares(axis, result["groups"][name], _LABELS[name])
     for axis, name in zip(axes[2, :2], ("phot_g_mean_mag", "distance"), strict=True):
         _mean_by_group(axis, result["groups"][name], _LABELS[name])
     _support(axes[2, 2], result["support"])
@@ -78,14 +78,23 @@ def _reliability(axis: Axes, result: dict[str, Any]) -> None:
     axis.legend(fontsize="small")
 
 
-def _by_group(axis: Axes, groups: list[dict[str, Any]], label: str) -> None:
+def draw_shares(axis: Axes, groups: list[dict[str, Any]], label: str) -> None:
+    """Draw completeness and purity of groups of stars; a share of no stars is no point, not 0.
+
+    Parameters
+    ----------
+    axis : Axes
+    groups : list of dict
+        ``from``, ``to``, ``tp``, ``fp``, ``fn``, ``recall`` and ``precision`` of each.
+    label : str
+        What the groups are of.
+    """
     places = range(len(groups))
     styles = (
         ("recall", "fn", "completeness", _BLUE, "o-"),
         ("precision", "fp", "purity", _ORANGE, "s--"),
     )
     for name, missing, words, colour, style in styles:
-        # a share of no stars is no point, not 0
         shares = [g[name] if g["tp"] + g[missing] else math.nan for g in groups]
         axis.plot(places, shares, style, color=colour, label=words)
     _name_groups(axis, groups, label)
