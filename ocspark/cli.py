@@ -54,7 +54,8 @@ class Parser(argparse.ArgumentParser):
 def run_job(main: Callable[[], int]) -> NoReturn:
     """Run a job's main function and exit with its code.
 
-    It is 0 for done, 2 for bad input, 75 if another run is at work in the folder, 1 otherwise.
+    It is 0 for done, 2 for bad input, 75 if another run is at work in the folder, 130 if it was
+    interrupted, 1 otherwise.
     """
     logger = logging.getLogger("ocspark")
     logger.handlers = [MessageHandler()]
@@ -63,6 +64,11 @@ def run_job(main: Callable[[], int]) -> NoReturn:
         code = main()
     except OneLineError as error:
         code = _say(error)
+    except KeyboardInterrupt:
+        end_line()
+        sys.stdout.flush()
+        sys.stderr.write("ocspark: interrupted; the same command goes on where this one was\n")
+        code = 130
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
+from collections.abc import Iterable
+
+#: Near names that an error suggests.
+_MOST_SUGGESTED = 3
 
 #: Letters, numbers without the zeros before them, and a plus (of coordinates).
 _WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|\+")
@@ -65,3 +70,20 @@ def matching_name(name: str) -> str:
     for _ in range(2):  # "Cl VDBH 99" has two prefixes
         plain = _PREFIX.sub(lambda found: _SERIES[found.group()], plain).strip()
     return plain
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the end of an error line: ``; did you mean NGC_2423?``, or nothing.
+
+    Case, blanks, underscores, hyphens and zeros before a number do not count.
+    """
+    known: dict[str, str] = {}
+    for candidate in names:
+        known.setdefault(_without_marks(candidate), candidate)
+    close = difflib.get_close_matches(_without_marks(name), known, _MOST_SUGGESTED, 0.6)
+    return f"; did you mean {' or '.join(known[c] for c in close)}?" if close else ""
+
+
+def _without_marks(name: str) -> str:
+    words: list[str] = re.findall(r"[^\W\d_]+|\d+", name.lower())
+    return "".join(word.lstrip("0") or "0" for word in words)

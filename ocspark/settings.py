@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocspark.errors import InputError
+from ocspark.names import did_you_mean
 from ocspark.places import beside_package
 
 
@@ -183,13 +184,37 @@ def validate_tree(kind: type[_Kind], tree: Mapping[str, Any], where: str) -> _Ki
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
+        faults = error.errors()
+        # a key that is not known first: it is often a misspelt one of those that are missing
+        first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
         key = ".".join(str(part) for part in first["loc"]) or "settings"
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{where}: {key}: unknown setting") from None
+            hint = did_you_mean(key, _known_keys(kind))
+            raise InputError(f"{where}: {key}: unknown setting{hint}") from None
+        if (first["type"] == "missing" or first.get("input") is None) and key in _NEEDED:
+            raise InputError(f"{where}: {key} is not set; expected {_NEEDED[key]}") from None
         given = first.get("input")
         shown = "nothing" if given is None or isinstance(given, dict) else repr(given)
         raise InputError(f"{where}: {key}: {first['msg']}, got {shown}") from None
+
+
+#: Settings that have no default, and what each is.
+_NEEDED = {
+    "mirror.path": "a Gaia mirror: a HATS catalogue, a Parquet directory, or table:NAME",
+    "clusters.path": "a table of clusters",
+    "members.path": "a list of members",
+}
+
+
+def _known_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return the dotted keys of all settings of a kind."""
+    keys = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        keys.append(prefix + name)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += _known_keys(inner, f"{prefix}{name}.")
+    return keys
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -19,6 +19,12 @@ from tests.wheel import build_wheel, install_wheel
     ("arguments", "words"),
     [
         (["nonsense"], ["nonsense: no such job", "full_catalogue", "make_report"]),
+        (["full_catalog"], ["full_catalog: no such job; did you mean full_catalogue?"]),
+        (
+            ["full_catalogue", "--set", "mirorr.path=x"],
+            ["mirorr: unknown setting; did you mean mirror"],
+        ),
+        (["full_catalogue"], ["mirror.path is not set; expected a Gaia mirror"]),
         ([], ["command line", "job"]),
         (["full_catalogue", "--set", "membership"], ["--set membership", "key=value"]),
     ],
@@ -48,6 +54,34 @@ def test_a_job_that_ends_well_returns(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", ["ocspark", "well", "--set", "a=1"])
     entry.main()
     assert sys.argv == ["well", "--set", "a=1"]
+
+
+def test_help_lists_every_job_with_what_it_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ocspark", "--help"])
+    entry.main()
+    lines = capsys.readouterr().out.splitlines()
+    for path in (ROOT / "jobs").glob("*.py"):
+        (line,) = (line for line in lines if line.startswith(f"  {path.stem} "))
+        assert len(line.split()) > 2
+    assert "others:" not in lines  # every job is in a group
+
+
+def test_an_interrupted_job_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "long.py").write_text(
+        "from ocspark.cli import run_job\ndef main():\n    raise KeyboardInterrupt\nrun_job(main)\n"
+    )
+    monkeypatch.setattr(entry, "beside_package", lambda folder: tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ocspark", "long"])
+    with pytest.raises(SystemExit) as stop:
+        entry.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == (
+        "ocspark: interrupted; the same command goes on where this one was\n"
+    )
 
 
 def test_the_wheel_works_installed_and_as_a_zip(tmp_path: Path) -> None:

@@ -15,10 +15,9 @@ from ocspark import storage
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.catalogue.plan import RunPlan, plan_full_catalogue
 from ocspark.errors import InputError
-from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import read_table
 from ocspark.inputs.write import write_frame
-from ocspark.names import cluster_key
+from ocspark.names import cluster_key, did_you_mean
 from ocspark.session import get_session
 from ocspark.settings import Section, Settings, lay_over, make_settings, settings_tree
 from ocspark.store.finished_run import FinishedRun

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import (
     AnyTable,
     canonical_columns,
@@ -19,7 +18,7 @@ from ocspark.inputs.files import (
     read_table,
 )
 from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
-from ocspark.names import cluster_key, matching_name, normalise_name
+from ocspark.names import cluster_key, did_you_mean, matching_name, normalise_name
 from ocspark.units import LOG_YEARS
 
 CLUSTER_COLUMNS = (

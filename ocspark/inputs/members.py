@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.closest import did_you_mean
 from ocspark.inputs.files import (
     AnyTable,
     canonical_columns,
@@ -21,7 +20,7 @@ from ocspark.inputs.files import (
 )
 from ocspark.inputs.ids import digits_lost_by_part, id_column
 from ocspark.inputs.neighbourhood import bring_forward
-from ocspark.names import cluster_key, matching_name
+from ocspark.names import cluster_key, did_you_mean, matching_name
 
 MEMBER_COLUMNS = ("cluster", "source_id", "probability")
 #: What rounding may add to a probability.
