@@ -65,6 +65,9 @@ function renderer(column, at, spec) {
       const href = spec.source.replace("{source_id}", value);
       return element("a", value, { href, rel: "noreferrer" }).outerHTML + copy;
     }
+    if (column.kind === "status" && value !== "done") {
+      return element("span", value, { class: "reason" }).outerHTML;
+    }
     return element("span", value).innerHTML;
   };
 }
