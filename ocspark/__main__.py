@@ -82,7 +82,8 @@ def _list_jobs(jobs: Mapping[str, Path]) -> str:
         lines += [f"{title}:"] * bool(there)
         for name in there:
             text = ast.get_docstring(ast.parse(jobs[name].read_text())) or ""
-            lines.append(f"  {name:<20}{text.splitlines()[0].partition(':')[0].rstrip('.')}")
+            first = text.partition("\n")[0]
+            lines.append(f"  {name:<20}{first.partition(':')[0].rstrip('.')}")
     return "\n".join(lines)
 
 

@@ -169,7 +169,7 @@ def test_an_unknown_key_in_a_file_names_the_file_too(tmp_path):
         ("clusters.names=NGC_2682", "NGC_2682"),
         ("clusters.columns=[ra]", "ra"),
         ("mirror.path=5", "5"),
-        ("mirror.path=null", "nothing"),
+        ("mirror.path=null", "is not set"),
     ],
 )
 def test_a_bad_value_is_named_with_its_key(override, given):
