@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -451,6 +452,13 @@ def relative(path: str, root: str) -> str:
     if inner == above:
         return inner.rpartition("/")[2]
     return inner.removeprefix(f"{above}/").strip("/")
+
+
+def same_content(path: str, other: str) -> bool:
+    """Whether two files have the same bytes; read to the first that differs."""
+    if file_size(path) != file_size(other):
+        return False
+    return all(a == b for a, b in zip_longest(chunks(path), chunks(other)))
 
 
 def join(root: str, *parts: str) -> str:

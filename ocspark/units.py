@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 
 #: The unit of ``log_age``: log10 of the age in years. A plain ``dex`` is taken for it.
 LOG_YEARS = "dex(yr)"
+#: No star is older: ages in years that are all below this are logarithms.
+_MOST_LOG_YEARS = 11.0
 #: Units in words, and as catalogues of the field write them, in small letters.
 _WORDS = {
     "degrees": "deg",
+    "radians": "rad",
+    "hours": "h",
+    "arcminutes": "arcmin",
+    "arcseconds": "arcsec",
     "parsecs": "pc",
     "years": "yr",
     "julian years": "yr",
@@ -84,6 +90,15 @@ def to_unit(values: NDArray[Any], given: str, wanted: str) -> NDArray[Any]:
     return values if factor == 1.0 else values * factor
 
 
+def same_unit(given: str, wanted: str) -> bool:
+    """Whether values need no conversion, in whatever spelling; one that is not told is the same."""
+    nothing = np.empty(0)
+    try:
+        return to_unit(nothing, given, wanted) is nothing
+    except ValueError:
+        return False
+
+
 def _to_dex(values: NDArray[Any], unit: Any, target: Any, refusal: ValueError) -> NDArray[Any]:
     """Return values in a logarithmic unit, of years or of nothing."""
     from astropy import units as u
@@ -93,14 +108,15 @@ def _to_dex(values: NDArray[Any], unit: Any, target: Any, refusal: ValueError) -
         return values
     if target == u.dex:
         raise refusal
-    years = u.yr if inside is None else inside
     linear = unit if inside is None else inside
     try:
         factor = float(linear.to(u.yr))
     except (u.UnitsError, TypeError):
         raise refusal from None
     if inside is not None:
-        return values if years == u.yr else values + np.log10(factor)
+        return values if inside == u.yr else values + np.log10(factor)
+    if factor == 1.0 and np.any(values > 0) and np.nanmax(values) <= _MOST_LOG_YEARS:
+        raise ValueError(f"{refusal}; its values, up to {np.nanmax(values):g}, may be logarithms")
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = np.log10(values * factor)
     return np.where(np.isnan(logarithm) & ~np.isnan(values), -np.inf, logarithm)

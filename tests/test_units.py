@@ -19,6 +19,7 @@ from ocspark.units import LOG_YEARS, to_unit, units_of_schema
         (0.00107, "arcsec", "mas", 1.07),
         (-0.0009, "arcsec/yr", "mas/yr", -0.9),
         (-9.0, "mas.yr**-1", "mas/yr", -9.0),  # as Gaia's archive writes it
+        (1.4, "um**-1", "1/um", 1.4),
         (1.5, "mas yr^-1", "mas/yr", 1.5),
         (1500.0, "uas", "mas", 1.5),
         (0.943, "kpc", "pc", 943.0),
@@ -74,6 +75,12 @@ def test_a_unit_that_is_unknown_or_of_another_kind_is_named(given, wanted):
 def test_nothing_changes_where_the_unit_is_the_wanted_one():
     values = np.array([1.1])
     assert to_unit(values, "milliarcsec", "mas") is values
+
+
+def test_ages_in_years_that_must_be_logarithms_are_refused():
+    with pytest.raises(ValueError, match=r"is in yr; .* up to 9.2, may be logarithms"):
+        to_unit(np.array([8.4, np.nan, 9.2]), "yr", LOG_YEARS)
+    assert to_unit(np.array([8.4, 1e9]), "yr", LOG_YEARS)[1] == 9.0
 
 
 def test_a_logarithm_of_no_age_is_no_value_of_its_own():

@@ -18,6 +18,7 @@ from ocspark import storage
 from ocspark.build.ingest import Ingest, staged_path, unpack
 from ocspark.build.partition import adaptive_pixels
 from ocspark.build.parts import write_partition
+from ocspark.errors import InputError
 from ocspark.mirror.hats import partition_path
 from ocspark.sky.healpix import HEALPIX_COLUMN, HealpixPixel, PixelTable
 
@@ -130,13 +131,20 @@ def write_pixel(ingest: Ingest, root: str, schema: pa.Schema, plan: str, work: P
     Returns
     -------
     str
-        "": whatever goes wrong here is no fault of the input, and raised.
+        "": whatever goes wrong here is raised.
+
+    Raises
+    ------
+    InputError
+        If a source is there twice.
     """
     started = time.monotonic()
-    table = pa.concat_tables(
+    parts = [
         _to_schema(_rows_of(staged_path(ingest.work, name), first, end, work), schema)
         for name, first, end in work.pieces
-    )
+    ]
+    table = pa.concat_tables(parts)
+    _check_unique(ingest, work, parts)
     if table.num_rows != work.rows:
         raise RuntimeError(f"pixel {work.key}: {table.num_rows} rows, {work.rows} were counted")
     done = write_partition(table, root, work.pixel, id_column=ingest.source_id)
@@ -150,6 +158,29 @@ def write_pixel(ingest: Ingest, root: str, schema: pa.Schema, plan: str, work: P
     }
     storage.write_file(pixel_manifest(ingest.work, work.key), json.dumps(facts))
     return ""
+
+
+def _check_unique(ingest: Ingest, work: PixelWork, parts: Sequence[pa.Table]) -> None:
+    """Check that no source is in the pixel twice, as with a margin or files that overlap."""
+    columns = [part[ingest.source_id].drop_null().to_numpy() for part in parts]
+    ids = np.sort(np.concatenate(columns))
+    twice = np.flatnonzero(ids[1:] == ids[:-1])
+    if not len(twice):
+        return
+    first = ids[twice[0]]
+    keys = {
+        name.rpartition("-")[0]: None
+        for (name, _, _), column in zip(work.pieces, columns, strict=True)
+        if np.any(column == first)
+    }
+    files = [
+        json.loads(storage.read_text(storage.join(ingest.work, "items", f"{key}.json")))["name"]
+        for key in keys
+    ]
+    raise InputError(
+        f"--input: {ingest.source_id} {first} is there more than once, in {' and '.join(files)}; "
+        "expected every source once: no copy of a file, no margin catalogue, no files that overlap"
+    )
 
 
 def _rows_of(path: str, first: int, end: int, work: PixelWork) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -14,11 +15,10 @@ import pyarrow.parquet as pq
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.fits_votable import ASTROPY_FORMATS
-from ocspark.mirror.hats import PROPERTIES, find_hats
+from ocspark.mirror.hats import find_catalogue, refuse_catalogues_inside
 from ocspark.mirror.layout import list_pieces
 
 MD5_LIST = "_MD5SUM.txt"
-CATALOGUE_MARKS = (*PROPERTIES, "collection.properties")
 #: Kinds of input file, by suffix; any may end in ``.gz`` besides.
 #: ECSV is read as CSV, which ESA's files are, whatever they are called.
 KINDS = {
@@ -29,6 +29,8 @@ KINDS = {
 }
 #: Parquet files above this many bytes are shared between tasks, by ranges of row groups.
 SPLIT_BYTES = 1 << 30
+#: By these bytes of its beginning a file is told from others of its length, before all are read.
+_HEAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,21 @@ def list_bulk(path: str) -> Bulk:
     Raises
     ------
     InputError
-        If there is nothing at `path`, or no file of a known kind.
+        If there is nothing at `path`, no file of a known kind, a file twice, or a folder of several
+        HATS catalogues.
     """
     if not storage.exists(path):
         raise InputError(f"--input {path}: no such file or directory; expected {_kinds()}")
     infos = storage.list_infos(path)
-    if any(storage.exists(storage.join(path, mark)) for mark in CATALOGUE_MARKS):
+    if storage.is_directory(path) and find_catalogue(path) is not None:
         wanted = {storage.resolve(file.path)[1] for file in list_pieces(path).files}
         there = {storage.resolve(info.path)[1]: _input_file(info, path) for info in infos}
         absent = [name for name in sorted(wanted) if name not in there]
         found = [there[name] for name in sorted(wanted) if name in there]
         return Bulk([piece for file in found for piece in _pieces(file)], absent, [])
+    refuse_catalogues_inside((info.path for info in infos), path, "--input")
     found = [_input_file(info, path) for info in infos if _is_table(info, path)]
+    _refuse_copies(found)
     sums = _read_md5_list(path)
     names = {file.name for file in found}
     absent = sorted(set(sums) - names)
@@ -125,6 +130,33 @@ def list_bulk(path: str) -> Bulk:
     return Bulk([piece for pieces in split for piece in pieces], absent, unlisted)
 
 
+def _refuse_copies(files: list[InputFile]) -> None:
+    """Refuse a file that is there twice under two names.
+
+    Small files may be alike as they have no rows; the sources of a copy are found when pixels
+    are written.
+    """
+    packed = {file.name for file in files if file.name.lower().endswith(".gz")}
+    for file in files:
+        if f"{file.name}.gz" in packed:
+            raise InputError(
+                f"--input {file.path}: is there packed as well, as {file.name}.gz; expected every "
+                "file once"
+            )
+    seen: dict[tuple[int, bytes], InputFile] = {}
+    lengths = Counter(file.n_bytes for file in files)
+    for file in files:
+        if file.n_bytes <= _HEAD_BYTES or lengths[file.n_bytes] == 1:
+            continue
+        head = next(storage.chunks(file.path, _HEAD_BYTES), b"")
+        other = seen.setdefault((file.n_bytes, head), file)
+        if other is not file and storage.same_content(file.path, other.path):
+            raise InputError(
+                f"--input {file.path}: has the same content as {other.name}; expected every file "
+                "once"
+            )
+
+
 def first_file(path: str) -> InputFile:
     """Return one file that tells the columns of an input or a mirror; no file is opened for it.
 
@@ -135,7 +167,7 @@ def first_file(path: str) -> InputFile:
     """
     if not storage.exists(path):
         raise InputError(f"{path}: no such file or directory; expected {_kinds()}")
-    hats = find_hats(path) if storage.is_directory(path) else None
+    hats = find_catalogue(path) if storage.is_directory(path) else None
     if hats is not None:
         names = next((files for p in hats.partitions if (files := hats.files_of(p.pixel))), [])
         found = [InputFile(name, name.rpartition("/")[2], 0, 0) for name in names[:1]]

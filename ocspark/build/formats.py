@@ -18,7 +18,9 @@ from ocspark.inputs.fits_votable import SeveralTables, read_astropy
 from ocspark.inputs.text import SEPARATOR_LINE, find_separator
 from ocspark.release import Release
 from ocspark.sky.healpix import HEALPIX_COLUMN
+from ocspark.tables.arrow import apply_masks
 from ocspark.tables.source_columns import BY_NAME, matching
+from ocspark.units import same_unit, to_unit, units_of_schema
 
 #: Not taken along: made anew, or part of a HATS file's place.
 LAYOUT_COLUMNS = (HEALPIX_COLUMN, "Norder", "Dir", "Npix")
@@ -50,6 +52,8 @@ class Wanted:
         Columns that need not be there.
     table : str or int, optional
         Which table of a file with several: its name, or its number from 1.
+    units : mapping
+        Columns to the units that they get; a file that tells others is converted.
     """
 
     columns: Mapping[str, pa.DataType]
@@ -57,6 +61,7 @@ class Wanted:
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     optional: Collection[str] = ()
     table: str | int | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def choose(self, there: Sequence[str]) -> dict[str, str]:
         """Return the file's names to the names they get, in the file's order.
@@ -79,8 +84,14 @@ class Wanted:
         return {
             name: renamed.get(name, name)
             for name in there
-            if name in renamed or (self.everything and name not in LAYOUT_COLUMNS)
+            if name in renamed
+            or (self.everything and name not in LAYOUT_COLUMNS and not _is_mask(name, there))
         }
+
+
+def _is_mask(name: str, there: Sequence[str]) -> bool:
+    """Whether a column tells where another is missing, as astropy writes them in Parquet."""
+    return name.endswith(".mask") and name.removesuffix(".mask") in there
 
 
 def wanted_columns(release: Release, everything: bool, table: str | int | None = None) -> Wanted:
@@ -95,6 +106,7 @@ def wanted_columns(release: Release, everything: bool, table: str | int | None =
         {names[name]: spellings for name, spellings in release.columns.items()},
         [column for name, column in names.items() if name not in release.needed],
         table,
+        units={column: BY_NAME[name].unit for name, column in names.items()},
     )
 
 
@@ -111,15 +123,18 @@ def read_tables(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
     Raises
     ------
     Fault
-        If the file is damaged, cannot be parsed, or lacks a column.
+        If the file is damaged, cannot be parsed, lacks a column, or has one in a unit that is not
+        known or of another kind.
     """
     try:
         if file.kind == "parquet":
-            yield from _read_parquet(file, wanted)
+            tables = _read_parquet(file, wanted)
         elif file.kind == "csv":
-            yield from _read_csv(file, wanted)
+            tables = _read_csv(file, wanted)
         else:
-            yield _read_astropy(file, wanted)
+            tables = iter([_read_astropy(file, wanted)])
+        for table in tables:
+            yield _in_units(table, wanted)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise Fault(_first_line(error)) from error
 
@@ -129,15 +144,45 @@ def _first_line(error: Exception) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
+def _in_units(table: pa.Table, wanted: Wanted) -> pa.Table:
+    """Return a table whose columns' metadata tell units in those that are wanted."""
+    for number, told in enumerate(table.schema):
+        given = (told.metadata or {}).get(b"unit", b"").decode("utf-8", "replace")
+        if not given or told.name not in wanted.units:
+            continue
+        unit, column = wanted.units[told.name], table.column(number)
+        if same_unit(given, unit):
+            continue
+        try:
+            values = to_unit(column.cast(pa.float64()).to_numpy(), given, unit)
+        except ValueError as error:
+            raise Fault(f"column {told.name} {error}") from None
+        missing = ~column.is_valid().to_numpy()
+        kind = told.type if pa.types.is_floating(told.type) else pa.float64()
+        converted = pa.array(values, pa.float64(), mask=missing).cast(kind)
+        notes = {**told.metadata, b"unit": unit.encode()}
+        table = table.set_column(number, pa.field(told.name, kind, metadata=notes), converted)
+    return table
+
+
 def _read_parquet(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
     filesystem, inner = storage.resolve(file.path)
     with filesystem.open_input_file(inner) as stream:
         parquet = pq.ParquetFile(stream, page_checksum_verification=True)
         names = wanted.choose(parquet.schema_arrow.names)
+        units = units_of_schema(parquet.schema_arrow)
         groups = list(range(*file.row_groups)) if file.row_groups else None
-        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=groups, columns=list(names)):
-            table = pa.Table.from_batches([batch]).select(list(names))
-            yield table.rename_columns(list(names.values()))
+        masks = [mask for name in names if (mask := f"{name}.mask") in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(_BATCH_ROWS, groups, columns=[*names, *masks]):
+            table = apply_masks(pa.Table.from_batches([batch])).select(list(names))
+            fields = [_renamed(told, names, units) for told in table.schema]
+            yield pa.Table.from_arrays(table.columns, schema=pa.schema(fields))
+
+
+def _renamed(told: pa.Field, names: Mapping[str, str], units: Mapping[str, str]) -> pa.Field:
+    """Return a column of a Parquet file under its new name, its unit in the metadata."""
+    notes = {**(told.metadata or {}), **({b"unit": units[told.name]} if told.name in units else {})}
+    return told.with_name(names[told.name]).with_metadata(notes or None)
 
 
 def _open(file: InputFile) -> pa.NativeFile:
@@ -285,5 +330,11 @@ def _read_astropy(file: InputFile, wanted: Wanted) -> pa.Table:
         raise Fault(f"cannot be read as {file.kind}: {_first_line(error)}") from error
     names = wanted.choose([n for n in table.colnames if len(table[n].shape) <= 1])
     frame = table[list(names)].to_pandas()
-    arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-    return arrow.rename_columns(list(names.values()))
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    fields = []
+    for told in arrow.schema:
+        column = table[told.name]
+        notes = {"unit": column.unit, "description": column.description}
+        notes = {key: str(text) for key, text in notes.items() if text}
+        fields.append(pa.field(names[told.name], told.type, metadata=notes))
+    return pa.Table.from_arrays(arrow.columns, schema=pa.schema(fields))

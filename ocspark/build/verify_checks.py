@@ -13,7 +13,7 @@ from ocspark import storage
 from ocspark.build.verify_file import EPOCH_STEP, FileFindings, FileToCheck
 from ocspark.build.verify_report import Check, ColumnReport, make_check
 from ocspark.mirror.columns import expected_types, foreign_columns
-from ocspark.mirror.hats import HatsCatalogue, find_hats, is_data
+from ocspark.mirror.hats import HatsCatalogue, find_catalogue, is_data
 from ocspark.mirror.layout import list_pieces
 from ocspark.release import Release
 from ocspark.sky.healpix import HealpixPixel
@@ -67,7 +67,7 @@ def list_mirror(path: str, columns: Mapping[str, Sequence[str]]) -> Listing:
     InputError
         If there is no mirror at `path`, or its list cannot be read.
     """
-    hats = find_hats(path) if storage.is_directory(path) else None
+    hats = find_catalogue(path) if storage.is_directory(path) else None
     if hats is None:
         plain = list_pieces(path).files  # or an error that says what is wrong with the path
         return Listing(path, None, [FileToCheck(f.path, None, columns, None) for f in plain])
@@ -99,13 +99,7 @@ def check_listing(listing: Listing) -> Iterator[Check]:
     yield make_check(
         "files_present", "every listed file is there", listing.missing, applies=applies
     )
-    overlaps = []
-    widest = None
-    for partition in hats.partitions if hats else []:  # in sky order, parents before children
-        if widest is not None and partition.pixel.first < widest.end:
-            overlaps.append(f"{partition.pixel} lies in {widest}")
-        else:
-            widest = partition.pixel
+    overlaps = [f"{inner} lies in {outer}" for inner, outer in hats.overlaps()] if hats else []
     yield make_check("pixels_disjoint", "no listed pixels overlap", overlaps, applies=applies)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from ocspark.catalogue.unique import check_unique
 from ocspark.selection.characterise_clusters import (
     TrainingRules,
     characterise_cluster,
@@ -63,7 +64,13 @@ class Characterise:
     rules: TrainingRules
 
     def __call__(self, group: ClusterGroup, writers: TableWriters) -> Mapping[str, Any]:
-        """Write the clusters' stars and counts by cluster, their models and training members."""
+        """Write the clusters' stars and counts by cluster, their models and training members.
+
+        Raises
+        ------
+        InputError
+            If a listed star was found twice.
+        """
         fresh = frozenset(group.keys)
         found = read_clusters(self.root, group.found, group.characterised, SEARCH, ["source_id"])
         by_key = {int(key): rows for key, rows in found.to_pandas().groupby("cluster_key")}
@@ -73,6 +80,7 @@ class Characterise:
             for batch in _sum_cells(read_clusters(self.root, group.cells, fresh, CELLS)):
                 writers.add(CELL_TABLE, batch)
         for key in sorted(group.characterised & by_key.keys()):
+            check_unique(by_key[key]["source_id"].to_numpy(), self.rules.clusters[key]["cluster"])
             row = characterise_cluster(by_key[key], self.rules)
             table = pa.Table.from_pylist([row], schema=_MODEL_SCHEMA)
             writers.add(MODEL_TABLE, table.to_batches()[0])

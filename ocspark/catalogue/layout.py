@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark.errors import InputError
+from ocspark.catalogue.unique import check_unique
 from ocspark.store.files import TableWriters
 from ocspark.store.pieces import read_clusters
 from ocspark.tables.candidates import NON_MEMBERS, candidate_fields, evaluated_fields
@@ -85,7 +85,7 @@ class LayOut:
                 rows = whole.filter(pc.equal(whole["cluster"], cluster.cluster)).combine_chunks()
                 if not rows.num_rows:
                     continue
-                _check_unique(rows, cluster.cluster)
+                check_unique(rows["source_id"].to_numpy(), cluster.cluster)
                 counts = {}
                 if table == "candidates":
                     counts = _count(rows)
@@ -118,18 +118,6 @@ class LayOut:
 def file_stem(cluster: str) -> str:
     """Return a name for a cluster's files: its own, with _ for what is no letter, digit, + or -."""
     return re.sub(r"[^A-Za-z0-9+.-]", "_", cluster).strip(".")[:80] or "_"
-
-
-def _check_unique(rows: pa.Table, cluster: str) -> None:
-    ids = rows["source_id"].combine_chunks()
-    twice = pc.equal(ids.slice(1), ids.slice(0, max(len(ids) - 1, 0)))
-    if pc.any(twice).as_py():
-        first = ids[pc.index(twice, True).as_py()].as_py()
-        raise InputError(
-            f"mirror.path: source_id {first} is there more than once (seen in the cone of "
-            f"{cluster}); expected every source once: no copy of a file, no margin catalogue, no "
-            "overlapping partitions (jobs/verify_mirror.py finds them)"
-        )
 
 
 def _count(rows: pa.Table) -> dict[str, int]:

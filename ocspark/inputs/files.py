@@ -26,6 +26,7 @@ from ocspark.inputs.fits_votable import (
 )
 from ocspark.inputs.text import read_text_table
 from ocspark.session import get_session
+from ocspark.tables.arrow import apply_masks
 from ocspark.units import to_unit, units_of_schema
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _suffix_of(content: bytes) -> str:
 
 def _frame(table: Any) -> pd.DataFrame:
     """Return an Arrow table as pandas: an index of pandas is columns, integers stay exact."""
-    frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    frame = apply_masks(table).to_pandas(ignore_metadata=True, integer_object_nulls=True)
     frame.attrs["units"] = units_of_schema(table.schema)
     return frame
 

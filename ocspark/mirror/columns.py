@@ -17,6 +17,7 @@ from ocspark.release import Release
 from ocspark.settings import conf_path
 from ocspark.tables.fields import Field
 from ocspark.tables.source_columns import BY_NAME, COLOURS, SOURCE_COLUMNS, matching
+from ocspark.units import same_unit
 
 _SPARK_TYPES = {
     "bool": T.BooleanType(),
@@ -189,11 +190,27 @@ def check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
         raise InputError(f"mirror.path: {path}: column {column} is {kind}; expected {expected}")
 
 
+def check_unit(name: str, column: str, unit: str, path: str) -> None:
+    """Check the unit that a mirror tells of the column that holds the canonical column `name`.
+
+    Raises
+    ------
+    InputError
+        If it is another than that of Gaia's own tables; a mirror that is built is converted.
+    """
+    expected = BY_NAME[name].unit
+    if not same_unit(unit, expected):
+        raise InputError(
+            f"mirror.path: {path}: column {column} is in {unit}; expected "
+            f"{expected or 'a number without unit'} (jobs/build_mirror.py converts units)"
+        )
+
+
 def carry(wanted: Sequence[str], schema: pa.Schema, path: str) -> tuple[CarriedColumn, ...]:
     """Return the columns of `output.columns` as a mirror's schema has them.
 
     Units, UCDs and descriptions are those of Gaia's data model (``conf/releases/gaia_source.csv``)
-    or, for a column that it does not have, those in the schema's metadata.
+    or, for a column that it does not have, those in the schema's metadata; so is another unit.
 
     Raises
     ------
@@ -215,8 +232,11 @@ def carry(wanted: Sequence[str], schema: pa.Schema, path: str) -> tuple[CarriedC
             )
         told = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
         notes = data_model().get(name.lower(), told)
+        unit = notes.get("unit", "")
+        if not same_unit(told.get("unit", ""), unit):
+            unit = told["unit"]
         text = notes.get("description") or f"{found[0]}, as the mirror has it"
-        column = Field(name, kind, notes.get("unit", ""), text, notes.get("ucd", ""))
+        column = Field(name, kind, unit, text, notes.get("ucd", ""))
         carried.append(CarriedColumn(found[0], column))
     return tuple(carried)
 

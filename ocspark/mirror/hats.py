@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ocspark import storage
@@ -15,6 +15,11 @@ PIXELS_PER_DIR = 10_000
 #: Stands in the catalogue's root from before the first file until the properties are there.
 UNFINISHED = "_ocspark_unfinished"
 PROPERTIES = ("properties", "hats.properties")
+COLLECTION = "collection.properties"
+#: Types of catalogue that have each source once; margins, indexes and associations do not.
+_WITH_SOURCES = ("object", "source")
+#: Catalogues inside a folder that an error names.
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,15 @@ class HatsCatalogue:
     def _suffix(self) -> str:
         return self.properties.get("hats_npix_suffix", ".parquet")
 
+    def overlaps(self) -> Iterator[tuple[HealpixPixel, HealpixPixel]]:
+        """Yield listed pixels that lie in another one, with that one."""
+        outer = None
+        for partition in self.partitions:  # in sky order, parents before children
+            if outer is not None and partition.pixel.first < outer.end:
+                yield partition.pixel, outer
+            else:
+                outer = partition.pixel
+
     def location(self, pixel: HealpixPixel) -> str:
         """Return the file of a pixel, or its folder."""
         return partition_path(self.path, pixel, "" if self.in_folders else self._suffix)
@@ -83,6 +97,17 @@ def is_data(path: str) -> bool:
     return name.endswith((".parquet", ".pq")) and not name.startswith(("_", "."))
 
 
+def find_catalogue(path: str) -> HatsCatalogue | None:
+    """Return the HATS catalogue at `path`, or the one whose folder ``dataset`` it is.
+
+    Returns None, and raises what it raises, as `find_hats` does.
+    """
+    inner = path.rstrip("/")
+    if inner.rpartition("/")[2] == "dataset":
+        return find_hats(path) or find_hats(inner.removesuffix("dataset").rstrip("/") or ".")
+    return find_hats(path)
+
+
 def find_hats(path: str) -> HatsCatalogue | None:
     """Return the HATS object catalogue at `path` or, for a collection, its primary table.
 
@@ -94,9 +119,9 @@ def find_hats(path: str) -> HatsCatalogue | None:
     Raises
     ------
     InputError
-        If one does, and what it promises is not there.
+        If one does, and what it promises is not there, or it is no catalogue of sources.
     """
-    collection = storage.join(path, "collection.properties")
+    collection = storage.join(path, COLLECTION)
     if storage.exists(collection):
         table = parse_properties(storage.read_text(collection)).get("hats_primary_table_url", "")
         if not table:
@@ -113,10 +138,55 @@ def find_hats(path: str) -> HatsCatalogue | None:
     for name in reversed(PROPERTIES):
         file = storage.join(path, name)
         if storage.exists(file):
-            return HatsCatalogue(
-                path, parse_properties(storage.read_text(file)), _read_partitions(path)
-            )
+            properties = parse_properties(storage.read_text(file))
+            _check_type(properties, file)
+            return HatsCatalogue(path, properties, _read_partitions(path))
     return None
+
+
+def _check_type(properties: Mapping[str, str], file: str) -> None:
+    kind = _type_of(properties)
+    if kind not in _WITH_SOURCES:
+        primary = properties.get("hats_primary_table_url")
+        raise InputError(
+            f"mirror.path: {file}: dataproduct_type is {kind}; expected an object catalogue"
+            f"{f' (it belongs to {primary})' if primary else ''}"
+        )
+
+
+def _type_of(properties: Mapping[str, str]) -> str:
+    return properties.get("dataproduct_type", "object").lower()
+
+
+def refuse_catalogues_inside(files: Iterable[str], path: str, key: str) -> None:
+    """Refuse a folder of HATS catalogues, whose rows together have sources several times.
+
+    Parameters
+    ----------
+    files : iterable of str
+        All files below `path`, which is no catalogue itself.
+    path, key : str
+        For the error.
+
+    Raises
+    ------
+    InputError
+        Naming the catalogues with their types.
+    """
+    found: dict[str, str] = {}
+    for file in sorted(files):
+        folder, _, name = file.rpartition("/")
+        if name == COLLECTION:
+            found[folder] = "collection"
+        elif name in PROPERTIES:
+            found.setdefault(folder, _type_of(parse_properties(storage.read_text(file))))
+    if found:
+        names = [f"{storage.relative(f, path)} ({kind})" for f, kind in found.items()]
+        more = ", …" if len(names) > _NAMED else ""
+        raise InputError(
+            f"{key} {path}: holds the HATS catalogues {', '.join(names[:_NAMED])}{more}; expected "
+            "the path of one of them"
+        )
 
 
 def parse_properties(text: str) -> dict[str, str]:

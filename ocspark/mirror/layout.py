@@ -18,13 +18,20 @@ from ocspark.mirror.columns import (
     MirrorColumns,
     carry,
     check_type,
+    check_unit,
     find_columns,
     find_optional,
 )
-from ocspark.mirror.hats import UNFINISHED, HatsCatalogue, find_hats
+from ocspark.mirror.hats import (
+    UNFINISHED,
+    HatsCatalogue,
+    find_catalogue,
+    refuse_catalogues_inside,
+)
 from ocspark.release import Release
 from ocspark.sky.cover import Cover
 from ocspark.sky.healpix import HealpixPixel, index_ranges
+from ocspark.units import units_of_schema
 
 log = logging.getLogger("ocspark")
 
@@ -163,7 +170,7 @@ def list_pieces(path: str) -> Mirror:
         )
     if not storage.is_directory(path):
         raise InputError(f"mirror.path: {path}: is a file; expected a directory")
-    catalogue = find_hats(path)
+    catalogue = find_catalogue(path)
     if catalogue is not None:
         return _hats_mirror(catalogue, path)
     if storage.exists(storage.join(path, UNFINISHED)):
@@ -171,7 +178,9 @@ def list_pieces(path: str) -> Mirror:
             f"mirror.path: {path}: its building has not finished; expected a finished mirror "
             "(run the command that builds it again)"
         )
-    files = [f for f in storage.list_files(path, recursive=True) if _is_data(f, path)]
+    there = storage.list_files(path, recursive=True)
+    refuse_catalogues_inside(there, path, "mirror.path:")
+    files = [f for f in there if _is_data(f, path)]
     if not files:
         raise InputError(
             f"mirror.path: {path}: no Parquet files and no hats.properties; expected a HATS "
@@ -188,6 +197,11 @@ def _is_data(file: str, root: str) -> bool:
 
 def _hats_mirror(catalogue: HatsCatalogue, root: str) -> Mirror:
     files = []
+    for inner, outer in catalogue.overlaps():
+        raise InputError(
+            f"mirror.path: {catalogue.path}: {inner} lies in {outer}; expected partitions that do "
+            "not overlap"
+        )
     for pixel in (partition.pixel for partition in catalogue.partitions):
         names = catalogue.files_of(pixel)
         if not names:
@@ -219,8 +233,8 @@ def check_files(
     Raises
     ------
     InputError
-        For a missing, truncated or foreign file, a missing column, one of another release, or a
-        wrong type.
+        For a missing, truncated or foreign file, a copy of another, a missing column, one of
+        another release or in another unit, or a wrong type.
     """
 
     def check(file: MirrorFile) -> tuple[CheckedFile, str | None]:
@@ -235,10 +249,11 @@ def check_files(
             schema.names, release, file.path, _epochs(metadata, release)
         )
         columns = replace(columns, carried=carry(carried, schema, file.path))
-        types = {}
+        types, units = {}, units_of_schema(schema)
         for name, column in columns.names.items():
             types[column] = schema.field(column).type
             check_type(name, column, types[column], file.path)
+            check_unit(name, column, units.get(column, ""), file.path)
         types |= {c.column: schema.field(c.column).type for c in columns.carried}
         if healpix_column is not None and healpix_column in schema.names:
             types[healpix_column] = schema.field(healpix_column).type
@@ -254,6 +269,7 @@ def check_files(
     warnings = [warning for _, warning in answers if warning]
     if warnings:
         log.warning("%s (%d files)", warnings[0], len(warnings))
+    _refuse_copies(checked)
     for other in checked[1:]:
         for column, kind in checked[0].types.items():
             if other.types.get(column) != kind:
@@ -262,6 +278,18 @@ def check_files(
                     f"{other.types.get(column)}; expected {kind} as in {checked[0].file.path}"
                 )
     return checked
+
+
+def _refuse_copies(checked: Sequence[CheckedFile]) -> None:
+    """Refuse files with the same content; those with other footers have another one."""
+    seen: dict[str, str] = {}
+    for file in checked:
+        path = file.file.path
+        other = seen.setdefault(file.footer_sha256, path)
+        if file.rows and other != path and storage.same_content(path, other):
+            raise InputError(
+                f"mirror.path: {path}: has the same content as {other}; expected every source once"
+            )
 
 
 def _epochs(metadata: pq.FileMetaData, release: Release) -> tuple[float, float] | None:

@@ -24,6 +24,7 @@ from ocspark.mirror.columns import (
     MirrorColumns,
     carry,
     check_type,
+    check_unit,
     find_columns,
     find_optional,
 )
@@ -177,6 +178,7 @@ def _find(
     for canonical, column in columns.names.items():
         types[column] = to_arrow_type(schema[column].dataType)
         check_type(canonical, column, types[column], path)
+        check_unit(canonical, column, str(schema[column].metadata.get("unit", "")), path)
     chosen = [schema[c] for c in schema.names if matching([c], carried)]
     columns = replace(columns, carried=carry(carried, to_arrow_schema(T.StructType(chosen)), path))
     types |= {c.column: to_arrow_type(schema[c.column].dataType) for c in columns.carried}

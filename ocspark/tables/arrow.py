@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_type
 
@@ -54,6 +55,18 @@ def to_batch(
 def pick(columns: Mapping[str, NDArray], fields: Iterable[Field]) -> dict[str, NDArray]:
     """Return those of the columns that a table has; all of them must be there."""
     return {field.name: columns[field.name] for field in fields}
+
+
+def apply_masks(table: pa.Table) -> pa.Table:
+    """Return a table with nulls where a column ``NAME.mask`` is true, which astropy writes."""
+    for mask in table.column_names:
+        name = mask.removesuffix(".mask")
+        if mask == name or name not in table.column_names or table[mask].type != pa.bool_():
+            continue
+        number = table.schema.get_field_index(name)
+        values = pc.if_else(table[mask], pa.scalar(None, table[name].type), table[name])
+        table = table.set_column(number, table.schema.field(number), values).drop_columns(mask)
+    return table
 
 
 def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:

@@ -357,3 +357,17 @@ def test_the_mirror_is_valid_hats_and_lsdb_finds_the_same_stars(bulk: Path, tmp_
     inside = np.degrees(2 * np.arcsin(np.sqrt(near))) <= 40
     assert 10 < inside.sum() < len(SOURCES)
     assert set(found["source_id"]) == set(SOURCES.loc[inside, "source_id"])
+
+
+def test_a_source_in_two_files_is_refused_with_their_names(tmp_path: Path, here):
+    """As where downloads overlap, or a margin lies beside its catalogue."""
+    plain = SOURCES[[c for c in SOURCES if c in NEEDED]]
+    (tmp_path / "parts").mkdir()
+    plain[:200].to_parquet(tmp_path / "parts/first.parquet", index=False)
+    plain[199:].to_csv(tmp_path / "parts/second.csv", index=False)
+    twice = plain["source_id"].iloc[199]
+    words = f"source_id {twice} is there more than once, in first.parquet and second.csv; expected"
+    with pytest.raises(InputError, match=words):
+        make(tmp_path / "parts", tmp_path / "mirror")
+    with pytest.raises(InputError, match="its building has not finished"):
+        list_pieces(str(tmp_path / "mirror"))

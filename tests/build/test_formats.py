@@ -16,8 +16,11 @@ from astropy.table import MaskedColumn, Table
 
 from ocspark.build import bulk, ingest
 from ocspark.build.bulk import list_bulk
-from ocspark.build.formats import Fault, Wanted, read_tables
+from ocspark.build.formats import Fault, Wanted, read_tables, wanted_columns
 from ocspark.errors import InputError
+from ocspark.release import load_release
+from ocspark.tables.source_columns import BY_NAME
+from tests.bulk import make_sources
 from tests.inputs.test_fits_votable import two_tables
 
 NEEDED = Wanted({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
@@ -206,3 +209,80 @@ def test_ids_that_have_lost_digits_are_a_fault(tmp_path: Path, kind: str):
     assert "all 30 ids fit a double exactly" in staged(whole.astype(float).astype(np.int64))
     if kind != "csv":  # whose ids are read as integers or not at all
         assert "source_id is double; expected 64-bit integers" in staged(whole.astype(float))
+
+
+GIVEN = {"ra": "rad", "dec": "arcmin", "parallax": "arcsec", "pmra": "arcsec/yr", "pmdec": "mas/yr"}
+DR3 = load_release("dr3")
+
+
+def with_units(units_of: dict[str, str]) -> tuple[Table, pd.DataFrame]:
+    """Return sources in these units, and as they are in Gaia's."""
+    truth = make_sources().head(20)[[DR3.columns[name][0] for name in DR3.needed]]
+    truth = truth.assign(ra=truth["ra"].astype(float), dec=truth["dec"].astype(float))
+    columns = {}
+    for name in truth:
+        values = truth[name]
+        missing = values.isna().to_numpy()
+        numbers = values.fillna(0).to_numpy(values.dtype.name.lower())
+        column = MaskedColumn(numbers, mask=missing)
+        if name in units_of:
+            target = units.Unit(BY_NAME[name].unit)
+            column = MaskedColumn(
+                (numbers * target).to_value(units_of[name]).astype(numbers.dtype), mask=missing
+            )
+            column.unit = units_of[name]
+        columns[name] = column
+    return Table(columns), truth
+
+
+@pytest.mark.parametrize("kind", ["fits", "vot", "ecsv", "parquet"])
+def test_sources_in_other_units_are_converted(tmp_path: Path, kind: str):
+    table, truth = with_units({**GIVEN, "parallax_error": "mas"})
+    formats = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
+    table.write(tmp_path / f"t.{kind}", format=formats[kind])
+    got = read(tmp_path / f"t.{kind}", wanted_columns(DR3, False))
+    for name in truth:
+        column = got[name].to_pandas().to_numpy(dtype=float, na_value=np.nan)
+        expected = truth[name].to_numpy(dtype=float, na_value=np.nan)
+        np.testing.assert_allclose(column, expected, rtol=1e-13, err_msg=name)
+        if name in GIVEN:
+            unit = got.schema.field(name).metadata[b"unit"].decode()
+            assert units.Unit(unit) == units.Unit(BY_NAME[name].unit)
+    assert got.schema.field("parallax_error").type == pa.float32()
+
+
+@pytest.mark.filterwarnings("ignore::astropy.units.UnitsWarning")
+@pytest.mark.parametrize("kind", ["fits", "ecsv"])
+@pytest.mark.parametrize("unit", ["pc", "Mas"])
+def test_sources_in_a_unit_that_is_not_known_are_a_fault(tmp_path: Path, kind: str, unit: str):
+    table, _ = with_units({})
+    table["parallax"].unit = units.Unit(unit, parse_strict="silent")
+    table.write(tmp_path / f"t.{kind}")
+    with pytest.raises(Fault, match=f"column parallax is in {unit}; expected mas"):
+        read(tmp_path / f"t.{kind}", wanted_columns(DR3, False))
+
+
+CASES = Path(__file__).parents[2] / "../shared/data/cases"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="needs ../shared/data/cases")
+def test_the_case_of_sources_in_arcseconds():
+    got = read(CASES / "11_sources_with_units.fits", wanted_columns(DR3, False))
+    assert got["parallax"].to_pandas().median() == pytest.approx(1.1, abs=0.2)
+    assert got["pmra"].to_pandas().median() == pytest.approx(-0.9, abs=0.2)
+
+
+def test_a_file_that_is_there_twice_is_refused(tmp_path: Path):
+    for number in range(2):
+        rows = "".join(f"{10_000 + i},2.5,{number}.5\n" for i in range(6000))
+        (tmp_path / f"{'ab'[number]}.csv").write_text(f"source_id,ra,dec\n{rows}")
+    for name in ("d.csv", "e.csv"):
+        (tmp_path / name).write_text("source_id,ra,dec\n")  # no rows, so none is there twice
+    assert len(list_bulk(str(tmp_path)).files) == 4
+    (tmp_path / "c.csv").write_text((tmp_path / "a.csv").read_text())
+    with pytest.raises(InputError, match=r"c\.csv: has the same content as a\.csv; expected every"):
+        list_bulk(str(tmp_path))
+    (tmp_path / "c.csv").unlink()
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress((tmp_path / "b.csv").read_bytes()))
+    with pytest.raises(InputError, match=r"b\.csv: is there packed as well, as b\.csv\.gz"):
+        list_bulk(str(tmp_path))

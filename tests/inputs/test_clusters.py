@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 from astropy.units import Unit
 
 from ocspark.errors import InputError
@@ -347,6 +347,14 @@ def test_every_format_that_tells_units_is_converted(tmp_path, kind):
     got = read_clusters(str(path), {}).table
     for name in CLUSTER_COLUMNS[1:]:
         np.testing.assert_allclose(got[name], THREE[name][:1], rtol=1e-13)
+
+
+def test_what_astropy_masks_in_parquet_is_missing(tmp_path):
+    table = Table.from_pandas(THREE)
+    table["log_age"] = MaskedColumn(table["log_age"], mask=[0, 1, 0])
+    table.write(tmp_path / "clusters.parquet")
+    got = read_clusters(str(tmp_path / "clusters.parquet"), {}).table
+    assert got["fault"].tolist() == ["", "the cluster table has no log_age", ""]
 
 
 def test_what_is_written_here_as_parquet_is_read_in_its_units(tmp_path):

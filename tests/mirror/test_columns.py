@@ -86,7 +86,7 @@ def test_the_epoch_is_read_from_the_footers(
 ) -> None:
     rows = toy.sources.assign(ref_epoch=2016.0, astrometric_params=np.int16(3))
     rows.to_parquet(tmp_path / "a.parquet")
-    rows.to_parquet(tmp_path / "b.parquet")
+    rows[1:].to_parquet(tmp_path / "b.parquet")
     files = list_pieces(str(tmp_path)).files
     with caplog.at_level("WARNING", "ocspark"):
         check_files(files, DR3, None)
@@ -100,20 +100,23 @@ def test_carried_columns_have_the_data_models_units_or_the_files() -> None:
     schema = pa.schema(
         [
             pa.field("RUWE", pa.float32()),
-            pa.field("radial_velocity", pa.float32(), metadata={"unit": "wrong"}),
+            pa.field("radial_velocity", pa.float32(), metadata={"unit": "km.s**-1"}),
             pa.field("own", pa.int16(), metadata={"unit": "mag", "ucd": "phot.mag"}),
             pa.field("flag", pa.bool_()),
+            pa.field("vbroad", pa.float32(), metadata={"unit": "m/s"}),
             pa.field("list", pa.list_(pa.float64())),
         ]
     )
-    columns = carry(["ruwe", "radial_velocity", "own", "flag"], schema, "a")
-    assert [c.column for c in columns] == ["RUWE", "radial_velocity", "own", "flag"]
+    wanted = ["ruwe", "radial_velocity", "own", "flag", "vbroad"]
+    columns = carry(wanted, schema, "a")
+    assert [c.column for c in columns] == ["RUWE", *wanted[1:]]
     facts = [(c.field.type.simpleString(), c.field.unit, c.field.ucd) for c in columns]
     assert facts == [
         ("float", "", "stat.error"),
         ("float", "km/s", "spect.dopplerVeloc.opt;em.opt.I"),
         ("smallint", "mag", "phot.mag"),
         ("boolean", "", ""),
+        ("float", "m/s", "spect.line.broad"),
     ]
     with pytest.raises(InputError, match=r"output\.columns: a: column list is list<"):
         carry(["list"], schema, "a")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import healpy
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from ocspark.build.bulk import list_bulk
 from ocspark.errors import InputError
 from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import load_release
@@ -133,3 +137,81 @@ def test_overlay_without_files_is_refused(toy: Toy, tmp_path: Path) -> None:
     for name in ("empty", "nowhere"):
         with pytest.raises(InputError, match=r"^overlay: .*no Parquet files"):
             mirror.overlaid(str(tmp_path / name))
+
+
+def of_type(kind: str, root: Path) -> None:
+    """Change a catalogue's properties to those of another type."""
+    with (root / "hats.properties").open("a") as file:
+        file.write(f"dataproduct_type={kind}\nhats_primary_table_url=gaia\n")
+
+
+@pytest.mark.parametrize("kind", ["margin", "index", "association", "map"])
+def test_a_catalogue_of_another_type_is_refused(toy: Toy, tmp_path: Path, kind: str) -> None:
+    """Alone, or through its folder of data."""
+    mixed_orders(toy.sources, tmp_path, folder=False)
+    of_type(kind, tmp_path)
+    for path in (tmp_path, tmp_path / "dataset"):
+        words = rf"dataproduct_type is {kind}; expected an object catalogue \(it belongs to gaia\)"
+        with pytest.raises(InputError, match=words):
+            list_pieces(str(path))
+
+
+def test_the_data_of_a_catalogue_are_the_catalogue(toy: Toy, tmp_path: Path) -> None:
+    mixed_orders(toy.sources, tmp_path, folder=False)
+    assert list_pieces(str(tmp_path / "dataset")).files[0].pixel is not None
+    assert len(list_pieces(f"{tmp_path}/dataset/").files) == len(list_pieces(str(tmp_path)).files)
+
+
+def test_a_folder_of_catalogues_names_them(toy: Toy, tmp_path: Path) -> None:
+    for name in ("gaia", "gaia_margin"):
+        (tmp_path / "hats" / name).mkdir(parents=True)
+        mixed_orders(toy.sources, tmp_path / "hats" / name, folder=False)
+    of_type("margin", tmp_path / "hats/gaia_margin")
+    words = r"hats: holds the HATS catalogues gaia \(object\), gaia_margin \(margin\); expected the"
+    with pytest.raises(InputError, match=words):
+        list_pieces(str(tmp_path / "hats"))
+    with pytest.raises(InputError, match=words):
+        list_bulk(str(tmp_path / "hats"))
+
+
+@pytest.mark.parametrize("again", ["parent", "same"])
+def test_partitions_that_overlap_are_refused(toy: Toy, tmp_path: Path, again: str) -> None:
+    pixels = mixed_orders(toy.sources, tmp_path, folder=False)
+    order, pixel = next(p for p in pixels if p[0] == 1)
+    listed = (order, pixel) if again == "same" else (0, pixel // 4)
+    with (tmp_path / "partition_info.csv").open("a") as file:
+        file.write("{},{}\n".format(*listed))
+    words = (
+        rf"Norder={order}, Npix=\d+ lies in Norder={listed[0]}, Npix={listed[1]}; .* not overlap"
+    )
+    with pytest.raises(InputError, match=words):
+        list_pieces(str(tmp_path))
+
+
+def test_a_copy_of_a_file_is_refused_and_one_that_is_only_alike_is_not(
+    toy: Toy, tmp_path: Path
+) -> None:
+    some = toy.sources.iloc[:50]
+    alike = {"write_statistics": False, "compression": "none", "use_dictionary": False}
+    some.to_parquet(tmp_path / "a.parquet", **alike)
+    some.assign(source_id=some["source_id"] + 1).to_parquet(tmp_path / "b.parquet", **alike)
+    files = list_pieces(str(tmp_path)).files
+    checked = check_files(files, DR3, None)
+    assert checked[0].footer_sha256 == checked[1].footer_sha256  # told apart by content alone
+    shutil.copy(tmp_path / "a.parquet", tmp_path / "a (1).parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: has the same content as .*a \(1\)\.parquet"):
+        check_files(list_pieces(str(tmp_path)).files, DR3, None)
+
+
+def test_a_unit_that_a_mirror_tells_must_be_gaias(toy: Toy, tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(toy.sources.iloc[:10], preserve_index=False)
+    number = table.schema.get_field_index("pmra")
+    for unit, right in (("mas.yr**-1", True), ("arcsec/yr", False), ("furlong", False)):
+        field = table.schema.field("pmra").with_metadata({"unit": unit})
+        pq.write_table(table.set_column(number, field, table["pmra"]), tmp_path / "a.parquet")
+        files = list_pieces(str(tmp_path)).files
+        if right:
+            assert check_files(files, DR3, None)
+            continue
+        with pytest.raises(InputError, match=f"column pmra is in {unit}; expected mas/yr"):
+            check_files(files, DR3, None)
