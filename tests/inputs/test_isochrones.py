@@ -285,21 +285,26 @@ def test_a_value_too_many_in_a_row_is_refused(tmp_path, where):
     rows = [row.replace(" 0.0 ", " 0.0 0.1 ") if row in chosen else row for row in rows]
     number = 3 if where == "last" else 1
     path = write(TITLE + STYLES["hash"] + "".join(rows), tmp_path)
-    refused(path, f"row {number}", "expected 10 numbers", "got more")
+    refused(path, f"row {number}", "expected 10 numbers", "got 11")
 
 
 def test_a_value_too_few_is_refused_though_it_is_in_no_needed_column(tmp_path):
     rows = [line(mass=m).replace("\n", " 7\n") for m in (0.9, 1.0, 1.1)]
     rows[1] = rows[1].replace(" 0.0 ", " ")
     head = TITLE + STYLES["hash"].replace("\n", " extra\n")
-    refused(write(head + "".join(rows), tmp_path), "row 2", "expected 11 numbers", "got fewer")
+    refused(write(head + "".join(rows), tmp_path), "row 2", "expected 11 numbers", "got 10 (a row")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"teff": 5780}, "logTe, row 1: got 5780"), ({"z": 1.52}, "Zini"), ({"mass": -1}, "Mini")],
+    [
+        ({"teff": 5780}, "logTe, row 1: got 5780"),
+        ({"z": 1.52}, "Zini"),
+        ({"mass": -1}, "Mini"),
+        ({"bp": "nan"}, "G_BPmag, row 1: got nan"),
+    ],
 )
-def test_values_in_other_units_are_refused(tmp_path, change, words):
+def test_values_that_cannot_be_are_refused(tmp_path, change, words):
     text = TITLE + STYLES["hash"] + line(**change)
     refused(write(text, tmp_path), "isochrones.dat", words, "expected")
 
