@@ -46,9 +46,10 @@ from ocspark.selection.model import ClusterModel, models_of_rows
 from ocspark.store.files import TableFile
 from ocspark.store.folder import RunFolder, Work, empty_table, files_of
 from ocspark.store.manifests import Manifest
-from ocspark.store.pieces import files_by_cluster
+from ocspark.store.pieces import files_by_cluster, read_clusters
 from ocspark.tables.fields import Field
 from ocspark.tables.posterior import TOTALS
+from ocspark.tables.run import CELLS
 from ocspark.tables.run_tables import fields_of
 
 log = logging.getLogger("ocspark")
@@ -296,6 +297,7 @@ class RunStages:
             self._models(keys),
             counts,
             posteriors,
+            self._sources_in_empty_cones(n_cone),
         )
         for table, of_clusters in (("clusters", rows), ("_cones", self._inputs.cones.table)):
             whole = table_of(of_clusters, fields_of(table))
@@ -304,6 +306,15 @@ class RunStages:
         fields = {table: fields_of(table, self._inputs.carried) for table in every}
         self.files = self._folder.finish_tables(self.files, fields)
         return rows
+
+    def _sources_in_empty_cones(self, n_cone: Mapping[int, int]) -> dict[int, int]:
+        """Return how many sources the mirror has in the cones in which none is kept."""
+        empty = {int(key) for key in self._inputs.cones.table["cluster_key"]} - n_cone.keys()
+        files = files_by_cluster(self.files, CELL_TABLE)
+        names = sorted({file.name for key in empty for file in files.get(key, [])})
+        cells = read_clusters(self._folder.root, names, empty, CELLS)
+        total = cells.group_by("cluster_key").aggregate([("n_sources", "sum")])
+        return dict(total.select(["cluster_key", "n_sources_sum"]).to_pandas().to_numpy().tolist())
 
     def _read(self, table: str, fields: list[Field] | None = None) -> pa.Table:
         """Read a small table of the run, or its pieces, on the driver."""

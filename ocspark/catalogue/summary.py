@@ -17,7 +17,7 @@ from ocspark.selection.model import ClusterModel
 from ocspark.tables.clusters import CLUSTERS
 from ocspark.tables.fields import Field, struct
 from ocspark.tables.posterior import FITTED, SHARED
-from ocspark.tables.run import KEPT, NOT_KEPT
+from ocspark.tables.run import IN_PARALLAX, KEPT, NOT_KEPT
 
 _OF_MODEL = (
     "training_probability ra dec pmra pmdec parallax delta_pm delta_plx_plus delta_plx_minus "
@@ -50,7 +50,7 @@ def lacking_in_all(lacking: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
     """Return how many sources in all cones lack what, the commonest first."""
     total: Counter[str] = Counter()
     for counts in lacking.values():
-        total.update(counts)
+        total.update({reason: n for reason, n in counts.items() if reason != IN_PARALLAX})
     return dict(total.most_common())
 
 
@@ -112,6 +112,7 @@ def cluster_rows(
     models: Mapping[int, ClusterModel],
     counts: Mapping[int, Mapping[str, int]],
     posteriors: Mapping[int, Mapping[str, Any]],
+    n_sources: Mapping[int, int] | None = None,
 ) -> pd.DataFrame:
     """Return the `CLUSTERS` table as pandas, in the cluster table's order.
 
@@ -130,6 +131,8 @@ def cluster_rows(
         cluster_key to counts of candidates.
     posteriors : mapping
         cluster_key to the columns of `SHARED` and `FITTED`, of clusters with candidates.
+    n_sources : mapping, optional
+        cluster_key of cones without kept sources to all that the mirror has there.
     """
     cones = inputs.cones.table.set_index("cluster_key")
     listed, levels = inputs.n_listed(), inputs.levels
@@ -153,6 +156,7 @@ def cluster_rows(
             row["radius_bounded"] = bool(cones.at[key, "radius_bounded"])
             row["n_cone"] = n_cone.get(key, 0)
             counts_of = dict(lacking.get(key, {}))
+            in_parallax = counts_of.pop(IN_PARALLAX, 0)
             row["n_not_kept"] = counts_of.pop(NOT_KEPT, 0)
             row["lacking"] = "; ".join(f"{reason}: {n}" for reason, n in counts_of.items())
         if key in models:
@@ -160,6 +164,9 @@ def cluster_rows(
             row |= {name: posteriors.get(key, {}).get(name) for name in _OF_POSTERIOR}
         else:
             row |= {"status": "skipped", "reason": _reason(key, row, found, inputs)}
+            if key in cones.index and not row["n_cone"]:
+                there = max((n_sources or {}).get(key, 0), in_parallax)
+                row["reason"] = _why_empty(row, cones.loc[key], there, in_parallax)
         rows.append(row)
     table = pd.DataFrame(rows, columns=[f.name for f in CLUSTERS])
     return table
@@ -179,12 +186,32 @@ def _done(model: ClusterModel, inputs: RunInputs, counts: Mapping[str, int]) -> 
 def _reason(key: int, row: Mapping[str, Any], found: Mapping[str, Any], inputs: RunInputs) -> str:
     if key in inputs.skipped:
         return inputs.skipped[key]
-    if not row["n_cone"]:
-        return "no sources in the cone"
     if found.get("reason"):
         return str(found["reason"])
     needed = inputs.settings.members.min_members
     return too_few(0, row["n_listed"], row["training_probability"], needed)
+
+
+def _why_empty(
+    row: Mapping[str, Any], cone: Mapping[str, Any], n_sources: int, in_parallax: int
+) -> str:
+    """Return which cut leaves a cone without kept sources, with its numbers."""
+    if row["n_not_kept"]:
+        return (
+            f"no sources in the cone: {row['n_not_kept']} pass its cuts, and none of them has what "
+            f"is needed ({row['lacking']})"
+        )
+    place = f"within {cone['radius_deg']:.3g} deg of ra {cone['ra']:g}, dec {cone['dec']:g}"
+    if not n_sources:
+        return f"no sources in the cone: the mirror has none {place}"
+    there = f"no sources in the cone: the mirror has {n_sources} {place}"
+    parallax = f"a parallax within {cone['parallax_limit']:.3g} mas of {cone['parallax']:g}"
+    if not in_parallax:
+        return f"{there}; none has {parallax}"
+    return (
+        f"{there}; there and close by {in_parallax} have {parallax}, but none in the cone a proper "
+        f"motion within {cone['pm_limit']:.3g} mas/yr of {cone['pmra']:g}, {cone['pmdec']:g}"
+    )
 
 
 def table_of(rows: pd.DataFrame, fields: list[Field]) -> pa.Table:

@@ -30,7 +30,7 @@ from ocspark.settings import SearchSettings
 from ocspark.sky.cover import Cover, cover_cones
 from ocspark.tables.arrow import to_batch
 from ocspark.tables.fields import Field, struct
-from ocspark.tables.run import KEPT, NOT_KEPT, cone_fields
+from ocspark.tables.run import IN_PARALLAX, KEPT, NOT_KEPT, cone_fields
 from ocspark.tables.source_columns import COLOURS
 
 #: What is done with the sources found, in the task that found them: rows of `cone_fields`, and
@@ -208,7 +208,8 @@ class Found:
         Place of each in the stretch.
     lacking : list of (int, str, int)
         cluster_key, what is lacking, number of sources in the cone that lack it. One that lacks
-        several things counts for each; all that are not kept count once as `NOT_KEPT`.
+        several things counts for each; all that are not kept count once as `NOT_KEPT`. A cone
+        without kept sources has those that pass its cut in parallax as `IN_PARALLAX`.
     """
 
     sources: dict[str, NDArray]
@@ -218,9 +219,11 @@ class Found:
 
 def find_pairs(stretch: Stretch, cuts: Cuts, cover: Cover) -> Found:
     """Find the kept sources of a stretch in each cone, and count what the others lack."""
-    pairs = match(stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec, cuts, cover)
+    near = np.zeros(len(cuts.cluster_key), dtype=np.int64)
+    values_of = (stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec)
+    pairs = match(*values_of, cuts, cover, near)
     if not len(pairs.row):
-        return Found({}, pairs.row, [])
+        return Found({}, pairs.row, _in_parallax(near, pairs.cone, cuts))
     values, lost = stretch.sources(pairs.row)
     inside = within_cone(pairs, values["ra"], values["dec"], cuts)
     key = cuts.cluster_key[pairs.cone]
@@ -237,7 +240,18 @@ def find_pairs(stretch: Stretch, cuts: Cuts, cover: Cover) -> Found:
         if name not in COLOURS  # of which one is enough
     }
     counts += _count_by_key(columns["cluster_key"], without)
+    counts += _in_parallax(near, pairs.cone[found], cuts)
     return Found(columns, pairs.row[found], counts)
+
+
+def _in_parallax(
+    near: NDArray[np.int64], found: NDArray[np.int64], cuts: Cuts
+) -> list[tuple[int, str, int]]:
+    """Return the cones with sources near in parallax of which none was found."""
+    near[found] = 0
+    empty = np.flatnonzero(near)
+    keys, numbers = cuts.cluster_key[empty].tolist(), near[empty].tolist()
+    return [(key, IN_PARALLAX, number) for key, number in zip(keys, numbers, strict=True)]
 
 
 def _count_by_key(

@@ -66,6 +66,7 @@ def match(
     pmdec: NDArray[np.float64],
     cuts: Cuts,
     cover: Cover,
+    in_parallax: NDArray[np.int64] | None = None,
 ) -> Pairs:
     """Return the pairs on a cone's cover that pass its cuts in parallax and proper motion.
 
@@ -76,6 +77,8 @@ def match(
     cuts : Cuts
     cover : Cover
         Of the same cones.
+    in_parallax : array of int64, shape (number of cones,), optional
+        The number of pairs of each cone that pass the cut in parallax is added to it.
     """
     rows, ranges = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for low, length, touched in _runs(healpix_29, cover):
@@ -85,6 +88,8 @@ def match(
         near = np.flatnonzero(away <= np.repeat(cuts.parallax_limit[cone], length))
         which = np.searchsorted(ends, near, side="right")
         row, cone = row[near], cone[which]
+        if in_parallax is not None:
+            in_parallax += np.bincount(cone, minlength=len(in_parallax))
         x, y = pmra[row] - cuts.pmra[cone], pmdec[row] - cuts.pmdec[cone]
         near = np.flatnonzero(np.sqrt(x * x + y * y) <= cuts.pm_limit[cone])
         rows.append(row[near])

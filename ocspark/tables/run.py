@@ -17,10 +17,13 @@ SEARCH = [CLUSTER_KEY, *CONE_COLUMNS, _LISTED]
 #: How many sources in a cone lack something (internal).
 LACKING = [
     CLUSTER_KEY,
-    Field("reason", STRING, "", "What they lack, or `NOT_KEPT` for all that are not kept"),
+    Field("reason", STRING, "", "What they lack, `NOT_KEPT` or `IN_PARALLAX`"),
     Field("n_lacking", LONG, "", "Sources in the cone that lack it"),
 ]
 NOT_KEPT = "not kept"
+#: Counts, in place of a reason, all sources on a cone's cover that pass its cut in parallax, where
+#: none of them is kept: they tell which cut leaves a cone empty.
+IN_PARALLAX = "passes the cut in parallax"
 #: Ends what a kept source lacks.
 KEPT = " is missing, kept"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError, NoClusterError
 from ocspark.names import cluster_key
 from ocspark.session import is_connect
+from ocspark.tables.run import IN_PARALLAX
 from tests.toy import CLUSTERS, Toy
 from tests.toyrun import candidates_of, portions_of, run_toy
 
@@ -279,3 +281,43 @@ def test_a_mirror_with_a_source_twice_is_refused(
             output={"path": str(tmp_path / "runs")},
         )
     assert not list(tmp_path.rglob("run.json"))
+
+
+def test_the_reason_of_an_empty_cone_says_which_cut_leaves_it_empty(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    table = toy.clusters.set_index("cluster")
+    pole = table.loc["Pole_1"]
+    changes: dict[str, dict[str, float]] = {
+        "Fast_1": {"pmra": 200.0},
+        "Near_1": {"parallax": 5.0, "distance": 200.0},
+        "Flat_1": {"parallax_dispersion": 0.0},
+        "Kpc_1": {"distance": pole["distance"] / 1000},
+    }
+    for name, change in changes.items():
+        table.loc[name] = pd.Series({**pole, **change})
+    table.to_csv(tmp_path / "clusters.csv")
+    names = ["Wrap 1", "Empty_1", *changes]
+    run = run_toy(
+        toy,
+        spark,
+        clusters={"path": str(tmp_path / "clusters.csv"), "names": names},
+        output={"path": str(tmp_path / "runs")},
+    )
+    reasons = clusters_of(run)["reason"]
+    stars = SkyCoord(toy.sources["ra"], toy.sources["dec"], unit="deg")
+    apart = stars.separation(SkyCoord(pole["ra"], pole["dec"], unit="deg")).deg
+    radius, limit = np.degrees(50 / pole["distance"]), 10 * pole["parallax_dispersion"]
+    near = np.abs(toy.sources["parallax"] - pole["parallax"]) <= limit
+    text = reasons["Fast_1"]
+    told = re.search(r"has (\d+) within 2.39 deg of ra 120, dec 89.7; .* (\d+) have a para", text)
+    assert told and text.startswith("no sources in the cone: ")
+    # by cells of the sky, of which the finer ones hardly reach beyond the cone
+    assert int(told[1]) == pytest.approx((apart <= radius).sum(), rel=0.05)
+    assert (near & (apart <= radius)).sum() <= int(told[2]) <= (near & (apart < 1.5 * radius)).sum()
+    assert "none in the cone a proper motion within" in text and "of 200, -3" in text
+    assert "; none has a parallax within 0.6 mas of 5" in reasons["Near_1"]
+    assert reasons["Empty_1"].startswith("no sources in the cone: the mirror has none within 3.18")
+    assert "parallax_dispersion is 0" in reasons["Flat_1"]
+    assert reasons["Kpc_1"].endswith("(1200 pc); is it in kpc?")
+    assert IN_PARALLAX not in run.record["lacking"]

@@ -130,3 +130,20 @@ def test_no_sources_and_no_cones_give_no_pairs() -> None:
     assert found_pairs(nothing, cones) == set()
     none = Cuts(**{name: v[:0] for name, v in vars(cones).items()})
     assert found_pairs(random_sources(rng, cones, 10), none) == set()
+
+
+def test_pairs_that_pass_the_cut_in_parallax_are_counted_by_cone() -> None:
+    rng = np.random.default_rng(8)
+    cones = random_cones(rng, 9)
+    sources = random_sources(rng, cones, 500)
+    cover = cover_cones(cones.ra, cones.dec, np.degrees(cones.radius_rad))
+    counted = np.zeros(9, dtype=np.int64)
+    names = ("healpix_29", "parallax", "pmra", "pmdec")
+    match(*(sources[name] for name in names), cones, cover, counted)
+    expected = np.zeros(9, dtype=np.int64)
+    for start, end, cone in zip(cover.start, cover.end, cover.cone, strict=True):
+        on_cover = (sources["healpix_29"] >= start) & (sources["healpix_29"] < end)
+        away = np.abs(sources["parallax"] - cones.parallax[cone])
+        expected[cone] += np.sum(on_cover & (away <= cones.parallax_limit[cone]))
+    assert counted.tolist() == expected.tolist()
+    assert counted.all()
