@@ -1,4 +1,4 @@
-# ocspark: `make run` makes a mock Galaxy and finds its clusters' members; `make test` checks
+# ocspark: `make run` finds members of five real clusters and of a mock Galaxy's; `make test` checks
 # everything. Both set up .venv first. Variables below can be given on the command line.
 
 # Python 3.11 or newer; the first that serves, unless one is named.
@@ -39,7 +39,7 @@ export SPARK_LOCAL_IP
 
 help:
 	@echo 'make setup          the environment in .venv'
-	@echo 'make run            a mock Galaxy, its members, a summary and a report, under runs/'
+	@echo 'make run            five real clusters, then a mock Galaxy: members, reports, under runs/'
 	@echo 'make test           style, types, import contracts, the tests; Spark tests on Connect too'
 	@echo 'make test-slow      the tests that take minutes'
 	@echo 'make lint           style, types and import contracts only'
@@ -103,7 +103,13 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	@touch $@
 	@echo 'setup: done'
 
+# Five real clusters first, then the mock Galaxy, whose truth is known.
 run: setup
+	$(SPARK_SUBMIT) jobs/full_catalogue.py --config conf/sample.yaml
+	$(SPARK_SUBMIT) jobs/compare.py --run runs/sample --members conf/sample/tarricq2022.csv \
+	    --name 'Tarricq et al. (2022)' --output runs/sample_comparison
+	$(SPARK_SUBMIT) jobs/make_report.py --run runs/sample --comparison runs/sample_comparison \
+	    --output runs/sample_report
 	$(SPARK_SUBMIT) jobs/make_mock.py --output runs/mock \
 	    --sources $(MOCK_SOURCES) --clusters $(MOCK_CLUSTERS) --seed $(MOCK_SEED)
 	$(SPARK_SUBMIT) jobs/full_catalogue.py --config conf/mock.yaml

@@ -2,6 +2,7 @@
 
 Make, or point at, data::
 
+    sample()                         five real clusters that the package carries: settings
     make_mock(output)                a small mock Galaxy with planted clusters, and its settings
     run(settings, **sections)        membership probabilities for all clusters of a table -> Run
     plan(settings, **sections)       what that would do and why: only what has changed -> RunPlan
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ocspark.api.running import open_run as open_run
     from ocspark.api.running import plan as plan
     from ocspark.api.running import run as run
+    from ocspark.api.sample import sample as sample
     from ocspark.api.search import search as search
     from ocspark.errors import InputError as InputError
     from ocspark.settings import Settings as Settings
@@ -49,6 +51,7 @@ __version__ = "0.1.0"
 
 #: Where each public name is; it is imported when it is first asked for.
 _HOMES = {
+    "sample": "api.sample",
     "make_mock": "api.mock",
     "run": "api.running",
     "plan": "api.running",

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
+from ocspark import storage
 from ocspark.cli import Parser
 from ocspark.settings import make_settings, settings_tree
 from ocspark.training.training_settings import load_training_settings
@@ -21,7 +22,7 @@ from tests.toy import Toy
 
 ROOT = Path(__file__).parents[1]
 #: README first, then those of the rooms.
-ROOMS = sorted(ROOT.glob("ocspark/*/README.md"))
+ROOMS = sorted(ROOT.glob("ocspark/**/README.md"))
 FILES = [ROOT / "README.md", *ROOMS, *sorted(ROOT.glob("conf/**/README.md"))]
 README = "\n".join(file.read_text() for file in FILES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
@@ -88,6 +89,11 @@ def test_readme_has_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     job = _JOB.search(command)
+    if command.startswith(f"export {storage.OPTIONS_VARIABLE}="):
+        monkeypatch.setenv(*shlex.split(command)[1].split("=", 1))
+        storage.configure(storage.options_given())
+        storage.configure({})
+        return
     if job is None:
         made = re.fullmatch(r"make ((?:[A-Z]+=\S+ )*[a-z-]+(?: [A-Z]+=\S+)*)", command)
         if made is None:
@@ -122,9 +128,10 @@ def test_yaml_blocks_are_settings() -> None:
 def test_files_that_the_text_names_exist() -> None:
     inline = " ".join(re.findall(r"`([^`\n]+)`", README))
     named = set(re.findall(r"\b(?:jobs|conf|notebooks|tests|ocspark)/[\w/]+\.\w+", inline))
-    linked = set(re.findall(r"\]\(((?!https?:|#)[^)\s]+)\)", README))
-    assert named
-    assert not [path for path in named | linked if not (ROOT / path).exists()]
+    assert named and not [path for path in named if not (ROOT / path).exists()]
+    for file in FILES:
+        links = re.findall(r"\]\(((?!https?:|#)[^)\s#]+)", file.read_text())
+        assert not [link for link in links if not (file.parent / link).exists()], file
 
 
 @pytest.fixture(scope="module")
