@@ -19,6 +19,7 @@ from ocspark.api.search import search
 from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED, read_clusters
 from ocspark.inputs.files import AnyTable
+from ocspark.inputs.plausible import distance_fault
 from ocspark.inputs.write import write_frame
 from ocspark.reports.names import page_folders
 from ocspark.session import get_session
@@ -191,6 +192,11 @@ def _completed(given: Mapping[str, float | None]) -> dict[str, float]:
         if parallax <= 0.0:
             raise InputError(f"distance: expected one in pc, as the parallax is {parallax:g} mas")
         values["distance"] = 1000.0 / parallax
+    if not values["distance"] > 0.0:
+        raise InputError(f"distance: expected pc above 0, got {values['distance']:g}")
+    fault = distance_fault(parallax, values["distance"])
+    if fault:
+        raise InputError(f"distance: {fault}")
     nearness = 1000.0 / values["distance"]  # mas
     motion = math.hypot(_PM_ERROR, _KMS / _KMS_PER_AU_YEAR * nearness)
     depth = math.hypot(_PARALLAX_ERROR, _DEPTH_PC * nearness**2 / 1000.0)

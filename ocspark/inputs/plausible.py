@@ -160,10 +160,9 @@ def faults_of(table: pd.DataFrame, required: list[str]) -> list[str]:
     for lacking, cluster in zip(absent.to_numpy(), table.to_dict("records"), strict=True):
         if lacking.any():
             faults.append(f"the cluster table has no {', '.join(absent.columns[lacking])}")
-        elif not parallax_agrees(cluster["parallax"], cluster["distance"]):
-            faults.append(_unlike(cluster["parallax"], cluster["distance"]))
         else:
-            faults.append(_no_width(cluster))
+            fault = distance_fault(cluster["parallax"], cluster["distance"])
+            faults.append(fault or _no_width(cluster))
     return faults
 
 
@@ -175,7 +174,10 @@ def parallax_agrees(parallax: float, distance: float) -> bool:
     return low <= expected <= high
 
 
-def _unlike(parallax: float, distance: float) -> str:
+def distance_fault(parallax: float, distance: float) -> str:
+    """Return what is wrong with a distance [pc] beside a parallax [mas], "" if nothing is."""
+    if parallax_agrees(parallax, distance):
+        return ""
     text = f"its distance of {distance:g} pc does not go with its parallax of {parallax:g} mas"
     if parallax > 0:
         text += f" ({1000.0 / parallax:.0f} pc)"
