@@ -47,11 +47,11 @@ def main() -> int:
     )
     of_list.add_argument("--mirror", metavar="DIR", help="the run's mirror, if it has moved")
     of_run = parser.add_argument_group("with --with-run")
-    of_run.add_argument("--level", type=float, default=0.5, help="least p of a member (0.5)")
     of_run.add_argument(
         "--neighbourhood", metavar="FILE", help="ids of both releases, such as dr3_neighbourhood"
     )
     of_run.add_argument("--same-ids", action="store_true", help="two releases share their ids")
+    parser.add_member_levels()
     options = parser.parse_args()
     if options.with_run is not None:
         _with_run(options)
@@ -61,6 +61,11 @@ def main() -> int:
 
 
 def _with_list(options: argparse.Namespace) -> None:
+    if options.min_posterior is not None or options.min_probability is not None:
+        raise InputError(
+            "--min-posterior, --min-probability: go with --with-run; expected --cut p=P, of the "
+            "list's probability and this run's posterior (votes are told beside)"
+        )
     name = options.name or options.members.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     columns = dict(_pair(text) for text in options.columns)
     cuts = [*PAPER_CUTS, *map(parse_cut, options.cut)]
@@ -82,15 +87,14 @@ def _with_list(options: argparse.Namespace) -> None:
 
 
 def _with_run(options: argparse.Namespace) -> None:
-    if not 0.0 < options.level <= 1.0:
-        raise InputError(f"--level: {options.level:g}: expected a probability above 0")
     run, other = open_run(options.run), open_run(options.with_run, "--with-run")
     differences = find_differences(
         get_session(_APPLICATION),
         run,
         other,
         options.output,
-        level=options.level,
+        min_posterior=options.min_posterior,
+        min_probability=options.min_probability,
         neighbourhood=options.neighbourhood,
         same_ids=options.same_ids,
     )

@@ -24,7 +24,8 @@ def main() -> int:
     add("--output", required=True, metavar="PATH", help="file to write (hats: folder)")
     add("--overwrite", action="store_true", help="replace what is there")
     add("--table", default="candidates", metavar="NAME", help=f"one of {', '.join(RESULT_TABLES)}")
-    add("--min-probability", type=float, metavar="P", help="targets: 0.5 by default")
+    add("--members", action="store_true", help="members only; always so for targets")
+    parser.add_member_levels()
     add("--bright", type=float, metavar="MAG", help="brightest G magnitude")
     add("--faint", type=float, metavar="MAG", help="faintest G magnitude")
     add("--readme", metavar="FILE", help="mrt: the description apart from the data, as for CDS")
@@ -46,7 +47,13 @@ def main() -> int:
         format=chosen.format,
         output=chosen.output,
         table=chosen.table,
-        cuts=Cuts(chosen.min_probability, chosen.bright, chosen.faint),
+        cuts=Cuts(
+            members=chosen.members,
+            min_posterior=chosen.min_posterior,
+            min_probability=chosen.min_probability,
+            bright=chosen.bright,
+            faint=chosen.faint,
+        ),
         overwrite=chosen.overwrite,
         readme=chosen.readme,
         order=chosen.order,

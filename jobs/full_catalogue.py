@@ -27,7 +27,9 @@ def main() -> int:
     print(
         f"[ocspark] run {result.record['run_id']} {state}: {clusters['done']} clusters done, "
         f"{clusters['skipped']} skipped; {totals['n_candidates']} candidates, "
-        f"{totals['n_p50']} with p >= 0.5"
+        f"{totals['n_members']} members with posterior >= 0.5 in "
+        f"{result.record['posterior']['clusters']} clusters, {totals['n_p50']} with votes >= 0.5 "
+        "in all"
     )
     place = settings.output.path if settings.output.work else result.path
     print(f"[ocspark] tables are in {place}")

@@ -50,6 +50,32 @@ class Parser(argparse.ArgumentParser):
             help="one setting, YAML value; may be repeated, the last wins",
         )
 
+    def add_member_levels(self) -> None:
+        """Add ``--min-posterior P`` and ``--min-probability P``, of which one may be given.
+
+        See `ocspark.tables.member_rule.member_rule`.
+        """
+        levels = self.add_mutually_exclusive_group()
+        for option, what in (("--min-posterior", "posterior"), ("--min-probability", "votes")):
+            levels.add_argument(
+                option,
+                type=_from_0_to_1,
+                metavar="P",
+                help=f"members have at least this {what}; with neither option each cluster's are "
+                "those of posterior >= 0.5, or of votes >= 0.5 where its posterior is missing or "
+                "doubtful",
+            )
+
+
+def _from_0_to_1(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 to 1")
+    return value
+
 
 def run_job(main: Callable[[], int]) -> NoReturn:
     """Run a job's main function and exit with its code.

@@ -20,6 +20,7 @@ from ocspark.tables.differences import (
     PROBABILITY_PAIRS,
 )
 from ocspark.tables.fields import struct
+from ocspark.tables.member_rule import VOTES
 
 #: Means of a cluster whose change is told.
 MEANS = ("parallax", "pmra", "pmdec")
@@ -38,30 +39,47 @@ def find_critical(joined: DataFrame, false_share: float) -> tuple[float | None, 
     return critical, int(counts.sum())
 
 
-def judge_changes(joined: DataFrame, critical: float | None, level: float) -> DataFrame:
-    """Return the `DIFFERENT_STARS` table: members have at least the probability `level`."""
+def judge_changes(joined: DataFrame, critical: float | None) -> DataFrame:
+    """Return the `DIFFERENT_STARS` table.
+
+    Parameters
+    ----------
+    joined : DataFrame
+        Its columns but the last three, with ``done`` and ``is_member``, ``link`` of both sides.
+    critical : float or None
+        From how many sigmas on a change of votes is more than noise.
+    """
     beyond = F.lit(False)
     if critical is not None:
         beyond = F.floor(F.abs("sigmas") / _SIGMA_STEP) >= round(critical / _SIGMA_STEP)
     before, after = (
-        F.coalesce(F.col(name) >= level, F.lit(False))
-        for name in ("probability", "with_probability")
+        F.coalesce(F.col(name), F.lit(False)) for name in ("is_member", "with_is_member")
     )
     change = F.when(before & after, "kept").when(after, "gained").when(before, "lost")
     stars = joined.withColumn("beyond_noise", F.when(F.col("sigmas").isNotNull(), beyond))
     stars = stars.withColumn("change", change)
-    gained = _reason("done", "probability", "with_link")
-    lost = _reason("with_done", "with_probability", "link")
+    gained = _reason("done", "source_id", "with_link")
+    lost = _reason("with_done", "with_source_id", "link")
     reason = F.when(F.col("change") == "gained", gained).when(F.col("change") == "lost", lost)
     return stars.withColumn("reason", reason).select([f.name for f in DIFFERENT_STARS])
 
 
-def _reason(done: str, probability: str, link_name: str) -> Column:
+def _reason(done: str, source_id: str, link_name: str) -> Column:
     """Return why a star is no member on one side: `link_name` is of the side where it is."""
+    candidate, by = F.col(source_id).isNotNull(), F.col("members_by")
+    # where one has none, the star is beyond the radius that has posteriors
+    overlap = (F.col("posterior_low") <= F.col("with_posterior_high")) & (
+        F.col("with_posterior_low") <= F.col("posterior_high")
+    )
+    differs = F.when(by == VOTES, F.col("beyond_noise")).otherwise(
+        F.coalesce(~overlap, F.lit(True))
+    )
     return (
         F.when(~F.col(done), "cluster_not_done")
-        .when(F.col(probability).isNotNull() & F.col("beyond_noise"), "probability")
-        .when(F.col(probability).isNotNull(), "noise")
+        .when(candidate & (by != F.col("with_members_by")), "members_by")
+        .when(candidate & differs & (by == VOTES), "probability")
+        .when(candidate & differs, "posterior")
+        .when(candidate, "noise")
         .when(F.col(link_name) == "none", "no_counterpart")
         .when(F.col(link_name) == "merged", "merged")
         .otherwise("no_candidate")
@@ -115,7 +133,8 @@ def count_changes(stars: DataFrame, clusters: pd.DataFrame) -> tuple[pa.Table, d
     table = []
     for cluster in records(clusters):
         row = {**none, **found.get(cluster["cluster"], {}), "cluster": cluster["cluster"]}
-        row |= {"status": cluster["status"], "with_status": cluster["status_with"]}
+        for name in ("status", "members_by"):
+            row |= {name: cluster[name], f"with_{name}": cluster[f"{name}_with"]}
         row |= {f"{m}_change": cluster[f"{m}_with"] - cluster[m] for m in MEANS}
         table.append({k: None if pd.isna(v) else v for k, v in row.items()})
     schema = to_arrow_schema(struct(DIFFERENCES))

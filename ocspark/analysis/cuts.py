@@ -19,6 +19,7 @@ REASONS = (
     "proper_motion",
     "parallax",
     "isochrone",
+    "no_posterior",
     "zero_probability",
     "low_probability",
 )
@@ -29,7 +30,10 @@ _N_BINS = 10
 
 @dataclass(frozen=True)
 class Cut:
-    """The stars to compare: p at least `probability` on both sides, f_R and G below limits."""
+    """The stars to compare: p at least `probability` on both sides, f_R and G below limits.
+
+    This run's p is what each cluster's members are told by: posterior or votes.
+    """
 
     name: str
     probability: float
@@ -70,13 +74,20 @@ def parse_cut(text: str) -> Cut:
 
 
 def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
-    """Return the `COMPARISON` rows of a cut, one per cluster and one (cluster null) for all."""
+    """Return the `COMPARISON` rows of a cut, one per cluster and one (cluster null) for all.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        Listed stars and candidates; ``p`` is their posterior or votes, whichever tells members.
+    cut : Cut
+    """
     fits = F.lit(True)
     if cut.max_radius_pc is not None:
         fits &= F.coalesce(F.col("f_r") < cut.max_radius_pc, F.lit(False))
     if cut.max_g is not None:
         fits &= F.coalesce(F.col("phot_g_mean_mag") < cut.max_g, F.lit(False))
-    p, listed_p = F.col("probability"), F.col("list_probability")
+    p, listed_p = F.col("p"), F.col("list_probability")
     named = F.coalesce(listed_p >= cut.probability, F.lit(False))
     ours = F.coalesce(p >= cut.probability, F.lit(False)) & fits
     listed = named & fits
@@ -85,6 +96,7 @@ def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
     marked = stars.withColumns(
         {
             "_ours": ours,
+            "_ours_votes": F.coalesce(F.col("probability") >= cut.probability, F.lit(False)) & fits,
             "_listed": listed,
             "_unknown": unknown,
             "_missed": listed & ~ours,
@@ -100,6 +112,8 @@ def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
         count(F.col("_listed"), "n_listed"),
         count(F.col("_ours"), "n_ours"),
         count(F.col("_listed") & F.col("_ours"), "n_both"),
+        count(F.col("_ours_votes"), "n_ours_votes"),
+        count(F.col("_listed") & F.col("_ours_votes"), "n_both_votes"),
         count(F.col("_listed") & ~F.col("_ours"), "n_listed_only"),
         count(F.col("_ours") & ~F.col("_listed"), "n_ours_only"),
         count(F.col("_unknown"), "n_unknown"),
@@ -132,20 +146,24 @@ def _reason_columns(level: float) -> dict[str, Column]:
     there = F.coalesce("in_mirror", F.lit(False))
     kept = F.coalesce("kept", F.lit(False))
     in_cone = F.coalesce("in_cone", F.lit(False))
-    zero = F.col("probability") == 0.0
+    zero = F.col("p") == 0.0
     return {
         "not_in_mirror": outside & ~there,
         # a star that is not kept has no place in a cone, but that is another reason
         "not_in_cone": outside & ~in_cone & (kept | ~there),
         "not_kept": outside & there & ~kept,
         **fails,
+        "no_posterior": ~outside & F.col("p").isNull(),
         "zero_probability": F.coalesce(zero, F.lit(False)),
-        "low_probability": F.coalesce(~zero & (F.col("probability") < level), F.lit(False)),
+        "low_probability": F.coalesce(~zero & (F.col("p") < level), F.lit(False)),
     }
 
 
 def confusion(stars: DataFrame) -> DataFrame:
-    """Return the `CONFUSION` table: stars by bins of both probabilities, −1 where one has none."""
+    """Return the `CONFUSION` table: stars by bins of both probabilities, −1 where one has none.
+
+    `stars` is that of `count_at`.
+    """
 
     def in_bins(column: str) -> Column:
         # a decimal step such as 0.3 must not fall below its own edge
@@ -153,6 +171,6 @@ def confusion(stars: DataFrame) -> DataFrame:
         inside = F.least(tenth, F.lit(_N_BINS - 1))  # which would take a null for the limit
         return F.when(F.col(column).isNull(), -1).otherwise(inside)
 
-    bins = {"list_bin": in_bins("list_probability"), "our_bin": in_bins("probability")}
+    bins = {"list_bin": in_bins("list_probability"), "our_bin": in_bins("p")}
     counts = stars.withColumns(bins).groupBy("cluster", "list_bin", "our_bin")
     return counts.agg(F.count("*").alias("n")).select([f.name for f in CONFUSION])

@@ -27,13 +27,18 @@ from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
 from ocspark.tables.fields import struct
+from ocspark.tables.member_columns import is_member, members_by
+from ocspark.tables.member_rule import MemberRule, describe_rules
 
 #: Share of the changes called real that may be noise.
 FALSE_SHARE = 0.01
 MARKER = "differences.json"
 #: Folder of what is not finished. Spark would warn of a name that begins with an underscore.
 JOINED = "joined.unfinished"
-_STAR = ("source_id", "probability", "n_samples", "phot_g_mean_mag", "f_r")
+_STAR = (
+    "source_id probability n_samples posterior posterior_low posterior_high members_by is_member "
+    "phot_g_mean_mag f_r"
+).split()
 
 
 class Differences(LandedTables):
@@ -56,16 +61,17 @@ def find_differences(
     other: FinishedRun,
     output: str,
     *,
-    level: float = 0.5,
+    min_posterior: float | None = None,
+    min_probability: float | None = None,
     neighbourhood: str | None = None,
     same_ids: bool = False,
 ) -> Differences:
     """Compare two runs star by star and write what came out.
 
-    Probabilities of a star that is a candidate in both are votes: their change is held against
-    the noise of as many votes at the pooled probability, and counts as more than noise from
+    The votes of a star that is a candidate in both have noise: their change is held against
+    that of as many votes at the pooled share, and counts as more than noise from
     `ocspark.analysis.noise.critical_sigmas` on. Runs with the same seed share draws, which makes
-    the noise smaller than that, never larger.
+    the noise smaller than that, never larger. Posteriors differ if their intervals do not overlap.
 
     Parameters
     ----------
@@ -75,8 +81,8 @@ def find_differences(
     output : str
         Directory for ``stars/``, ``clusters/``, ``probabilities/`` and, last,
         ``differences.json``.
-    level : float
-        Members have at least this probability.
+    min_posterior, min_probability : float, optional
+        Which candidates are members; see `ocspark.tables.member_rule.member_rule`.
     neighbourhood : str, optional
         Table of old and new ids for runs of two releases; see `read_neighbourhood`.
     same_ids : bool
@@ -90,7 +96,8 @@ def find_differences(
     """
     backwards = _check_releases(run, other, neighbourhood, same_ids)
     clusters = _clusters(run, other)
-    sides = _stars(spark, run, clusters), _stars(spark, other, clusters)
+    rules = [side.member_rules(min_posterior, min_probability) for side in (run, other)]
+    sides = (_stars(spark, run, clusters, rules[0]), _stars(spark, other, clusters, rules[1]))
     if neighbourhood is None:
         same = {"common": F.col("source_id"), "link": F.lit("own")}
         sides = sides[0].withColumns(same), sides[1].withColumns(same)
@@ -100,7 +107,7 @@ def find_differences(
         old, new = link(old, new, pairs)
         sides = (new, old) if backwards else (old, new)
     with Claim(output, {"holds": "differences"}, "differences").hold():
-        options = {"neighbourhood": neighbourhood, "level": level}
+        options = {"neighbourhood": neighbourhood, "members": list(map(describe_rules, rules))}
         record = _write_differences(spark, (run, other), sides, clusters, output, options)
     return Differences(output, record)
 
@@ -118,7 +125,7 @@ def _write_differences(
     storage.remove_file(storage.join(output, MARKER))
     joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
-    stars = _land_stars(spark, judge_changes(joined, critical, options["level"]), output)
+    stars = _land_stars(spark, judge_changes(joined, critical), output)
     _write(probability_pairs(stars), storage.join(output, "probabilities"))
     table, totals = count_changes(stars, clusters)
     _write(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
@@ -163,7 +170,7 @@ def _check_releases(
 
 def _clusters(run: FinishedRun, other: FinishedRun) -> pd.DataFrame:
     """Return the clusters of both runs by key: name, statuses, done flags, mean astrometry."""
-    wanted = ["cluster_key", "cluster", "status", *MEANS]
+    wanted = ["cluster_key", "cluster", "status", "members_by", *MEANS]
     both = run.clusters[wanted].merge(
         other.clusters[wanted], on="cluster_key", how="outer", suffixes=("", "_with")
     )
@@ -174,13 +181,19 @@ def _clusters(run: FinishedRun, other: FinishedRun) -> pd.DataFrame:
     return both.sort_values("cluster", ignore_index=True)
 
 
-def _stars(spark: SparkSession, run: FinishedRun, clusters: pd.DataFrame) -> DataFrame:
-    """Return a run's candidates with the key and common name of their clusters."""
+def _stars(
+    spark: SparkSession,
+    run: FinishedRun,
+    clusters: pd.DataFrame,
+    rules: Mapping[str, MemberRule],
+) -> DataFrame:
+    """Return a run's candidates, members marked, with the common name of their clusters."""
     own = run.clusters[["cluster", "cluster_key"]].merge(
         clusters[["cluster_key", "cluster"]].rename(columns={"cluster": "name"}), on="cluster_key"
     )
     names = spark.createDataFrame(pa.Table.from_pandas(own, preserve_index=False))
-    stars = run.read(spark, "candidates").join(F.broadcast(names), "cluster")
+    marks = {"members_by": members_by(rules), "is_member": is_member(rules)}
+    stars = run.read(spark, "candidates").withColumns(marks).join(F.broadcast(names), "cluster")
     # votes are of all samples, also where the network had to judge only some
     all_samples = F.lit(int(run.record["settings"]["membership"]["n_samples"]))
     drawn = F.when(F.col("n_samples") > 0, F.greatest("n_samples", all_samples)).otherwise(0)

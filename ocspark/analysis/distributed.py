@@ -13,17 +13,19 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
+from ocspark.analysis.landed import records
 from ocspark.analysis.structure import measure_structure
 from ocspark.errors import InputError
 from ocspark.session import ship
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import SHARED, STRUCTURE
 from ocspark.tables.fields import struct
+from ocspark.tables.member_rule import member_rule
 
 #: Columns that the structure kernels read.
 _MEASURED = (
     "cluster source_id ra dec pmra pmra_error pmdec pmdec_error parallax parallax_error "
-    "phot_g_mean_mag f_r probability is_training_member"
+    "phot_g_mean_mag f_r probability posterior is_training_member"
 ).split()
 _CLUSTERS_PER_TASK, _MAX_PARTITIONS = 8, 400
 
@@ -41,19 +43,23 @@ def by_cluster(stars: DataFrame, n_clusters: int) -> DataFrame:
 
 def measure_clusters(spark: SparkSession, run: FinishedRun) -> DataFrame:
     """Return the `STRUCTURE` table: every cluster that is done and has candidates."""
+    done = records(run.clusters[run.clusters["status"] == "done"])
     facts = {
-        row.cluster: ((row.ra, row.dec), row.distance, row.cluster_key)
-        for row in run.clusters.itertuples()
-        if row.status == "done"
+        row["cluster"]: (
+            (row["ra"], row["dec"]),
+            row["distance"],
+            row["cluster_key"],
+            member_rule(row["members_by"]),
+        )
+        for row in done
     }
     shipped = ship(spark, facts)
 
     def measure(stars: pa.Table) -> pa.Table:
         table = stars.sort_by("source_id").to_pandas()
         name = str(table["cluster"].iloc[0])
-        centre, distance, key = shipped()[name]
         columns = {str(c): table[c].to_numpy() for c in table.columns}
-        row = {"cluster": name, **measure_structure(columns, centre, distance, int(key))}
+        row = {"cluster": name, **measure_structure(columns, *shipped()[name])}
         return pa.Table.from_pylist([row], to_arrow_schema(struct(STRUCTURE)))
 
     stars = by_cluster(run.read(spark, "candidates").select(_MEASURED), len(facts))

@@ -27,6 +27,8 @@ from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import COMPARISON, LISTED_STARS
 from ocspark.tables.fields import struct
+from ocspark.tables.member_columns import member_value
+from ocspark.tables.member_rule import member_rules
 
 #: Written last.
 _RECORD = "comparison.json"
@@ -133,11 +135,13 @@ def _write_comparison(
     key = ["cluster", "source_id"]
     both = stars.unionByName(
         compared.join(F.broadcast(listed.select(key)), key, "left_anti").select(
-            *key, "probability", "f_r", "f_pm", "f_plx", "phot_g_mean_mag"
+            *key, "probability", "posterior", "f_r", "f_pm", "f_plx", "phot_g_mean_mag"
         ),
         allowMissingColumns=True,
     )
-    counted = _count(both, done, cuts)
+    compared_clusters = done[done["cluster"].isin(rows["cluster"])]
+    both = both.withColumn("p", member_value(member_rules(compared_clusters)))
+    counted = _count(both, compared_clusters, cuts)
     clusters = counted.filter(pc.is_valid(counted["cluster"]))
     combined = counted.filter(pc.is_null(counted["cluster"])).to_pylist()
     landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
@@ -145,10 +149,9 @@ def _write_comparison(
     _write(confusion(both), storage.join(output, "confusion"))
     return {
         "clusters": int(rows["cluster"].nunique()),
+        "members_by": compared_clusters["members_by"].value_counts().to_dict(),
         "listed": _listed_counts(members, rows),
-        "model_saw_clusters": int(
-            done.loc[done["cluster"].isin(rows["cluster"]), "model_saw_cluster"].sum()
-        ),
+        "model_saw_clusters": int(compared_clusters["model_saw_cluster"].sum()),
         "cuts": [{**asdict(cut), "description": cut.describe()} for cut in cuts],
         "combined": {row["cut"]: _plain(row) for row in combined},
         "over_clusters": _over_clusters(clusters.to_pandas()),
@@ -159,9 +162,10 @@ def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Tabl
     """Return the `COMPARISON` rows of all cuts: clusters by name, then all (cluster null)."""
     counted = reduce(DataFrame.unionByName, [count_at(stars, cut) for cut in cuts])
     table = counted.toArrow()
-    saw = dict(zip(done["cluster"], done["model_saw_cluster"], strict=True))
-    flags = [saw.get(name) for name in table["cluster"].to_pylist()]
-    table = table.append_column("model_saw_cluster", pa.array(flags, pa.bool_()))
+    for column, kind in (("model_saw_cluster", pa.bool_()), ("members_by", pa.string())):
+        of = dict(zip(done["cluster"], done[column], strict=True))
+        values = [of.get(name) for name in table["cluster"].to_pylist()]
+        table = table.append_column(column, pa.array(values, kind))
     table = table.sort_by([("cluster", "ascending"), ("cut", "ascending")])
     return table.select([f.name for f in COMPARISON]).cast(to_arrow_schema(struct(COMPARISON)))
 
@@ -175,7 +179,7 @@ def _listed_counts(members: MemberList, rows: pd.DataFrame) -> dict[str, int]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    left_out = ("cluster", "model_saw_cluster")
+    left_out = ("cluster", "model_saw_cluster", "members_by")
     return {key: value for key, value in row.items() if key not in left_out}
 
 

@@ -40,7 +40,7 @@ from ocspark.tables.fields import Field, struct
 #: What the mirror adds to a listed star: the columns after the list's own.
 _JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
 #: Columns of candidates, which these stars are not.
-_OF_CANDIDATES = ("probability", "is_training_member")
+_OF_CANDIDATES = ("probability", "posterior", "is_training_member")
 
 
 def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[str, NDArray]:

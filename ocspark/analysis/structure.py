@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 from ocspark.analysis.king import Interval, fit_king
 from ocspark.analysis.segregation import segregation
 from ocspark.sky.sphere import tangent_plane_rad
+from ocspark.tables.member_rule import MemberRule
 
-#: Members of the structure measures, of the faint end, and the paper's faint limit [mag].
-MEMBER_LEVEL, FAINT_LEVEL, FAINT_G = 0.5, 0.1, 18.0
+#: Least posterior or votes at the faint end, and the paper's faint limit [mag].
+FAINT_LEVEL, FAINT_G = 0.1, 18.0
 _PROFILE_RINGS = 12
 _MIN_R50 = 5
 
 
 def measure_structure(
-    stars: Mapping[str, NDArray], centre: tuple[float, float], distance_pc: float, seed: int
+    stars: Mapping[str, NDArray],
+    centre: tuple[float, float],
+    distance_pc: float,
+    seed: int,
+    rule: MemberRule,
 ) -> dict[str, Any]:
     """Measure a cluster; what its members do not constrain is NaN.
 
@@ -33,20 +38,24 @@ def measure_structure(
     distance_pc : float
     seed : int
         Of the random sets of the segregation ratio; the cluster's key.
+    rule : MemberRule
+        Which of the candidates are members.
 
     Returns
     -------
     dict
         The columns of the `STRUCTURE` table but the cluster's name.
     """
-    probability, radius = stars["probability"], stars["f_r"]
-    member = probability >= MEMBER_LEVEL
+    value = np.asarray(stars[rule.column], dtype=float)
+    member = rule.members(stars)
     own = {name: np.asarray(column)[member] for name, column in stars.items()}
-    # candidates fill the area that was searched, whatever part of the cone the mirror covers
+    # candidates fill the area that was searched, whatever part of the cone the mirror covers; those
+    # without a posterior lie beyond the radius that has members
+    radius = stars["f_r"][np.isfinite(value)]
     extent = float(radius.max()) if len(radius) else math.nan
     fit = fit_king(own["f_r"], extent)
     r50 = median_interval(own["f_r"])
-    bright = stars["phot_g_mean_mag"][probability >= FAINT_LEVEL] <= FAINT_G
+    bright = stars["phot_g_mean_mag"][value >= FAINT_LEVEL] <= FAINT_G
     faint = share_interval(int((~bright).sum()), len(bright))
     profile = density_profile(own["f_r"], extent)
     plane = distance_pc * np.column_stack(tangent_plane_rad(own["ra"], own["dec"], *centre))
@@ -54,6 +63,7 @@ def measure_structure(
     ratios = segregation(plane, own["phot_g_mean_mag"], rng)
     new = ~own["is_training_member"].astype(bool)
     row: dict[str, Any] = {
+        "members_by": rule.members_by,
         "n_members": int(member.sum()),
         "extent_pc": extent,
         "background_fraction": fit.background,

@@ -30,6 +30,7 @@ from ocspark.selection.model import models_of_rows
 from ocspark.session import get_session
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.progress import messages_shown
+from ocspark.tables.member_rule import member_rule
 
 _KINDS = {
     "members": figures.panels_png,
@@ -98,7 +99,8 @@ def view_of(run: FinishedRun, cluster: str) -> ClusterView:
         others = _columns(run, "non_members", key)
         step = max(1, len(others["ra"]) // MAX_OTHERS)  # more would only hide each other
         others = {name: column[::step] for name, column in others.items()}
-    structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], key)
+    rule = member_rule(row["members_by"])
+    structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], key, rule)
     models = models_of_rows(run.read_cluster("_models", key).to_pylist(), run.cluster_names)
     return ClusterView(row, stars, others, models[key].curve, structure, [])
 
@@ -177,7 +179,8 @@ def differences(
     later: FinishedRun | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    level: float = 0.5,
+    min_posterior: float | None = None,
+    min_probability: float | None = None,
     neighbourhood: str | None = None,
     same_ids: bool = False,
     spark: SparkSession | None = None,
@@ -190,8 +193,8 @@ def differences(
         Before and after.
     output : str
         Folder for tables and pictures: new, empty, or with earlier differences.
-    level : float
-        Members have at least this probability.
+    min_posterior, min_probability : float, optional
+        Least posterior, or least share of votes, of a member; with neither, as `members_of`.
     neighbourhood : str, optional
         Table of old and new ids, for runs on two releases.
     same_ids : bool
@@ -225,7 +228,8 @@ def differences(
         earlier,
         newer,
         os.fspath(output),
-        level=level,
+        min_posterior=min_posterior,
+        min_probability=min_probability,
         neighbourhood=neighbourhood,
         same_ids=same_ids,
     )

@@ -24,6 +24,7 @@ from ocspark.store.finished_run import FinishedRun
 from ocspark.store.finished_run import open_run as open_finished
 from ocspark.store.folder import digest
 from ocspark.store.progress import messages_shown
+from ocspark.tables.member_rule import member_rule
 from ocspark.tables.run_tables import RESULT_TABLES
 
 #: What Spark calls the library.
@@ -61,7 +62,9 @@ class Run(FinishedRun):
         clusters, totals = self.record["clusters"], self.record["totals"]
         return (
             f"Run({clusters['done']} clusters done, {clusters['skipped']} skipped, "
-            f"{totals['n_p50']} members with p >= 0.5, in {self.path})"
+            f"{totals['n_members']} members with posterior >= 0.5 in "
+            f"{self.record['posterior']['clusters']} of them, {totals['n_p50']} with votes >= 0.5 "
+            f"in all, in {self.path})"
         )
 
 
@@ -106,9 +109,9 @@ def run(
     ...     output="runs/two",
     ... )
     >>> run
-    Run(2 clusters done, 0 skipped, ... members with p >= 0.5, in runs/two/...)
-    >>> run.clusters[["cluster", "n_training_members", "n_p50"]]
-        cluster  n_training_members  n_p50
+    Run(2 clusters done, 0 skipped, ... members with posterior >= 0.5 in ..., in runs/two/...)
+    >>> run.clusters[["cluster", "n_training_members", "members_by", "n_members", "n_p50"]]
+        cluster  n_training_members members_by  n_members  n_p50
     0  NGC_2422  ...
     """
     result = run_full_catalogue(settings_of(settings, sections), spark)
@@ -229,11 +232,17 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 
 
 def members_of(
-    run: FinishedRun | str | os.PathLike[str], cluster: str, min_probability: float = 0.5
+    run: FinishedRun | str | os.PathLike[str],
+    cluster: str,
+    *,
+    min_posterior: float | None = None,
+    min_probability: float | None = None,
 ) -> pd.DataFrame:
     """Return the members of one cluster, most probable first.
 
-    Reads the cluster's own file; a run in files needs no Spark session.
+    With neither level they are its candidates with posterior >= 0.5; of a cluster without a
+    posterior, or with one whose check by field stars failed, those with votes >= 0.5. The column
+    ``members_by`` says which. Reads the cluster's own file; a run in files needs no Spark session.
 
     Parameters
     ----------
@@ -241,19 +250,23 @@ def members_of(
         A finished run, or its path.
     cluster : str
         Its name in the cluster table; blanks and underscores are alike.
-    min_probability : float
-        0 for all candidates.
+    min_posterior : float, optional
+        Least posterior of a member; stars without one are none.
+    min_probability : float, optional
+        Least share of votes, the method's probability, of a member; 0 for all candidates.
 
     Returns
     -------
     DataFrame
         The columns of the candidates table: astrometry and photometry with errors, the five
-        features, ``probability`` with its 95 % interval ``p_low`` to ``p_high``, ….
+        features, ``probability`` (votes) with its 95 % interval ``p_low`` to ``p_high``,
+        ``posterior`` with ``posterior_low`` and ``posterior_high``, …; and ``members_by``.
 
     Raises
     ------
     InputError
-        If the run has no such cluster (naming near ones) or skipped it (naming the reason).
+        If the run has no such cluster (naming near ones) or skipped it (naming the reason), or
+        for both levels, or one that is not within 0 to 1.
 
     Examples
     --------
@@ -268,10 +281,11 @@ def members_of(
     """
     opened = open_run(run) if isinstance(run, str | os.PathLike) else run
     row = find_cluster(opened, cluster)
+    rule = member_rule(row["members_by"], min_posterior, min_probability)
     stars = opened.read_cluster("candidates", row["cluster_key"]).to_pandas()
-    stars = stars[stars["probability"] >= min_probability]
+    stars = stars[rule.members(stars)].assign(members_by=rule.members_by)
     return stars.sort_values(
-        ["probability", "mean_logit", "source_id"],
+        [rule.column, "mean_logit", "source_id"],
         ascending=[False, False, True],
         ignore_index=True,
     )

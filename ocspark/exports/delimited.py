@@ -37,8 +37,7 @@ def write_ecsv(source: Source, stream: IO[bytes]) -> int:
             table[field.name] = table[field.name].astype(bool)
         table[field.name].description = field.description
         table[field.name].unit = field.unit or None
-    table.meta = {k: source.facts[k] for k in ("run_id", "release", "model", "epoch")}
-    table.meta["description"] = source.title
+    table.meta = {**source.provenance, "epoch": source.facts["epoch"], "description": source.title}
     header = io.StringIO()
     table.write(header, format="ascii.ecsv", delimiter=",")
     stream.write(header.getvalue().encode("utf-8"))

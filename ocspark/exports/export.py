@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ocspark import storage
@@ -17,7 +17,7 @@ from ocspark.exports.moc import DEFAULT_ORDER, write_moc
 from ocspark.exports.mrt import write_mrt
 from ocspark.exports.source import NO_CUTS, Cuts, Source, run_table
 from ocspark.exports.surveys import SURVEYS, survey_source
-from ocspark.exports.targets import DEFAULT_PROBABILITY, Targets, target_source
+from ocspark.exports.targets import Targets, target_source
 from ocspark.exports.votable import write_votable
 from ocspark.mirror.hats import PROPERTIES, UNFINISHED
 from ocspark.store.finished_run import FinishedRun
@@ -117,9 +117,7 @@ def _source(run: FinishedRun, options: Options, folder: str) -> tuple[Source, st
     """Return what to write, and as what."""
     if options.format != "targets":
         return run_table(run, options.table, options.cuts), options.format
-    cuts = options.cuts
-    if cuts.min_probability is None:
-        cuts = Cuts(DEFAULT_PROBABILITY, cuts.bright, cuts.faint)
+    cuts = replace(options.cuts, members=True)
     source = target_source(run, Targets(cuts, options.epoch), folder)
     if options.style != "plain":
         return survey_source(source, options.style, options.given), "fits"
@@ -149,9 +147,6 @@ def _check(options: Options) -> None:
             raise InputError(f"{name}: does not go with --format {options.format}")
     if options.format == "hats" and options.table == "clusters":
         raise InputError("--table clusters: does not go with --format hats; expected stars")
-    least = options.cuts.min_probability
-    if least is not None and not 0 <= least <= 1:
-        raise InputError(f"--min-probability {least:g}: expected 0 to 1")
 
 
 def _refuse(path: str, options: Options) -> None:

@@ -12,6 +12,11 @@ from ocspark.exports.words import ascii_text, unit_text
 from ocspark.tables.ucds import ucd_of
 
 _BLOCK = 2880
+_COMMENTS = {
+    "run_id": "run of ocspark",
+    "release": "Gaia release",
+    "model": "network",
+}
 
 
 def write_fits(source: Source, stream: IO[bytes]) -> int:
@@ -48,9 +53,8 @@ def write_fits(source: Source, stream: IO[bytes]) -> int:
     primary = fits.PrimaryHDU().header
     for target in (primary, header):
         target["ORIGIN"] = "ocspark"
-        target["RUN_ID"] = (str(source.facts["run_id"]), "run of ocspark")
-        target["RELEASE"] = (str(source.facts["release"]), "Gaia release")
-        target["MODEL"] = (str(source.facts["model"]), "network")
+        for name, value in source.provenance.items():
+            target[name.upper()] = (value, _COMMENTS.get(name, ""))
         for keyword, value in source.header.items():
             target[keyword] = value
     header["RADESYS"] = "ICRS"

@@ -50,7 +50,7 @@ def write_hats(source: Source, output: str) -> int:
             # by cluster first, so that the bytes do not depend on the order rows came in
             table = buckets.read(number).sort_by("cluster")
             partitions.append(write_partition(table, output, pixel))
-    facts = source.facts
+    facts, members = source.facts, source.facts.get("members")
     write_catalogue_metadata(
         output,
         partitions,
@@ -58,7 +58,7 @@ def write_hats(source: Source, output: str) -> int:
         catalogue_name=f"ocspark_{source.name}",
         provenance={
             "obs_title": f"{source.title}, run {facts['run_id']} of ocspark on Gaia "
-            f"{facts['release'].upper()}"
+            f"{facts['release'].upper()}" + (f"; members: {members}" if members else "")
         },
     )
     storage.remove_file(storage.join(output, UNFINISHED))

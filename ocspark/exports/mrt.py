@@ -138,6 +138,8 @@ def _credits(source: Source) -> list[str]:
         f"Run {facts['run_id']} of ocspark on Gaia {facts['release'].upper()} with the network "
         f"{facts['model']}. Positions are ICRS at epoch J{facts['epoch']:g}."
     )
+    if "members" in facts:
+        text += f" Members have {facts['members']}."
     return textwrap.wrap(text, 76)
 
 

@@ -15,37 +15,68 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.progress import Progress
-from ocspark.tables.fields import Field, struct
+from ocspark.tables.fields import STRING, Field, struct
+from ocspark.tables.member_rule import MemberRule, are_members, describe_rules
 
 BATCH_ROWS = 50_000
 #: Called with a file's rows when all of them have been handed on.
 Watch = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class Cuts:
-    """Which rows to take: those with at least this probability, between these G magnitudes."""
+#: Column of rows that are members: by what, as `ocspark.tables.member_rule` has it.
+MEMBERS_BY = Field("members_by", STRING, "", "What tells it a member: posterior or votes")
 
+
+@dataclass(frozen=True, kw_only=True)
+class Cuts:
+    """Which rows to take.
+
+    Attributes
+    ----------
+    members : bool
+        Members only, as `ocspark.tables.member_rule` has them; so also if a level is given.
+    min_posterior, min_probability : float, optional
+        Least posterior or votes of a member.
+    bright, faint : float, optional
+        G of the brightest and the faintest star [mag].
+    """
+
+    members: bool = False
+    min_posterior: float | None = None
     min_probability: float | None = None
     bright: float | None = None
     faint: float | None = None
 
+    @property
+    def only_members(self) -> bool:
+        """Whether candidates that are no members are left out."""
+        levels = (self.min_posterior, self.min_probability)
+        return self.members or any(level is not None for level in levels)
+
     def columns(self) -> list[str]:
         """Return the columns that the cuts look at."""
         magnitude = self.bright is not None or self.faint is not None
-        names = ["probability"] if self.min_probability is not None else []
+        names = ["cluster", "posterior", "probability"] if self.only_members else []
         return names + (["phot_g_mean_mag"] if magnitude else [])
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows that pass; a missing value does not."""
-        for name, limit, test in (
-            ("probability", self.min_probability, pc.greater_equal),
-            ("phot_g_mean_mag", self.bright, pc.greater_equal),
-            ("phot_g_mean_mag", self.faint, pc.less_equal),
-        ):
+    def rules(self, run: FinishedRun) -> dict[str, MemberRule]:
+        """Return the rules for a run's members, none if all candidates are taken."""
+        if not self.only_members:
+            return {}
+        return run.member_rules(self.min_posterior, self.min_probability)
+
+    def apply(self, batch: pa.RecordBatch, rules: Mapping[str, MemberRule]) -> pa.RecordBatch:
+        """Return the rows that pass, members with `MEMBERS_BY`; a missing value does not."""
+        for limit, test in ((self.bright, pc.greater_equal), (self.faint, pc.less_equal)):
             if limit is not None:
-                batch = batch.filter(test(batch[name], limit))
-        return batch
+                batch = batch.filter(test(batch["phot_g_mean_mag"], limit))
+        if not rules:
+            return batch
+        are = are_members(pa.Table.from_batches([batch]), rules)
+        batch = batch.filter(pa.array(are))
+        names = batch["cluster"].dictionary_encode()
+        by = pa.array([rules[name].members_by for name in names.dictionary.to_pylist()])
+        return batch.append_column(MEMBERS_BY.name, by.cast(pa.string()).take(names.indices))
 
 
 NO_CUTS = Cuts()
@@ -64,7 +95,7 @@ class Source:
         Given column names (None: all) and a `Watch` or None, yields record batches of them.
     facts : mapping
         What to say about where it comes from: ``run_id``, ``model``, ``release``,
-        ``release_number``, ``epoch`` [yr].
+        ``release_number``, ``epoch`` [yr]; and in words what is taken, as ``members``.
     widths : mapping
         Bytes of text columns whose width is not for the data to decide.
     header : mapping
@@ -83,6 +114,12 @@ class Source:
     def schema(self) -> pa.Schema:
         """The batches' schema."""
         return arrow_schema(self.fields)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What files say of where they come from: run, release, model, and which members."""
+        told = ("run_id", "release", "model", "members")
+        return {name: str(self.facts[name]) for name in told if name in self.facts}
 
 
 @dataclass(frozen=True)
@@ -123,30 +160,33 @@ def run_table(run: FinishedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
     InputError
         If the run has no such table, or it lacks a column of today's.
     """
-    fields = run.fields(table)
-    lacking = [name for name in cuts.columns() if name not in {f.name for f in fields}]
+    columns = run.fields(table)
+    lacking = [name for name in cuts.columns() if name not in {f.name for f in columns}]
     if lacking:
         raise InputError(f"--table {table}: has no {lacking[0]} to cut at; expected candidates")
-    files = run.data_files(table)
+    files, facts = run.data_files(table), run_facts(run)
+    rules = cuts.rules(run)
+    fields, title = columns, f"{table.replace('_', ' ').capitalize()} of open clusters"
+    if rules:
+        fields, title = [*columns, MEMBERS_BY], "Members of open clusters"
+        facts["members"] = describe_rules(rules)
 
     def batches(
-        columns: Sequence[str] | None = None, watch: Watch | None = None
+        names: Sequence[str] | None = None, watch: Watch | None = None
     ) -> Iterator[pa.RecordBatch]:
-        wanted = [f for f in fields if columns is None or f.name in columns]
-        schema = arrow_schema(wanted)
-        read = [*schema.names, *(n for n in cuts.columns() if n not in schema.names)]
+        schema = arrow_schema([f for f in fields if names is None or f.name in names])
+        read = [f.name for f in columns if f.name in {*schema.names, *cuts.columns()}]
         for file in files:
             n_rows = 0
             for batch in _read(file, read):
                 n_rows += batch.num_rows
-                rows = cuts.apply(batch)
+                rows = cuts.apply(batch, rules)
                 if rows.num_rows:
                     yield rows.select(schema.names).cast(schema)
             if watch is not None:
                 watch(n_rows)
 
-    title = f"{table.replace('_', ' ').capitalize()} of open clusters"
-    return Source(table, title, fields, batches, {**run_facts(run), "n_files": len(files)})
+    return Source(table, title, fields, batches, {**facts, "n_files": len(files)})
 
 
 def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 
 from ocspark.errors import InputError
 from ocspark.exports.source import Source, Watch, arrow_schema
+from ocspark.exports.targets import likelihood
 from ocspark.tables.fields import Field
 
 log = logging.getLogger("ocspark")
@@ -96,7 +97,7 @@ def _rp_error(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
 
 
 def _priority(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
-    return pc.add(1.0, pc.multiply(9.0, rows["probability"]))
+    return pc.add(1.0, pc.multiply(9.0, likelihood(rows)))
 
 
 def _healpix(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
@@ -149,7 +150,7 @@ _WEAVE = [
     Column("TARGCAT", "30A", "", "Catalogue file", ""),
     Column("TARGID", "30A", "", "Identifier of the target", _id),
     Column("TARGNAME", "30A", "", "Likeliest cluster of the target", _Of("cluster")),
-    Column("TARGPRIO", "E", "", "Priority, 1 to 10: 1 + 9 probability", _priority),
+    Column("TARGPRIO", "E", "", "Priority, 1 to 10: 1 + 9 posterior (or votes)", _priority),
     Column("TARGUSE", "1A", "", "T target", "T"),
     Column("TARGCLASS", "12A", "", "Class", "STAR"),
     Column("PROGTEMP", "8A", "", "Observing programme template", ""),

@@ -15,11 +15,11 @@ from ocspark.exports.epoch import PARAMETERS, propagate
 from ocspark.exports.scatter import BUCKET_ROWS, Buckets
 from ocspark.exports.source import (
     BATCH_ROWS,
+    MEMBERS_BY,
     Cuts,
     Source,
     Watch,
     arrow_schema,
-    run_facts,
     run_table,
     watch_files,
 )
@@ -27,16 +27,16 @@ from ocspark.sky.healpix import source_id_pixels
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
+from ocspark.tables.member_rule import POSTERIOR
 
-#: Probability that a target must have where nothing else is asked for.
-DEFAULT_PROBABILITY = 0.5
 #: Between the names in `clusters`.
 SEPARATOR = ";"
 #: Rows are counted by the source_ids' pixels of this order.
 _ORDER = 7
 _TAKEN = (
     "cluster source_id ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error "
-    "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error probability is_training_member"
+    "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error "
+    "probability posterior posterior_low posterior_high members_by is_training_member"
 ).split()
 _OF = {f.name: f for f in CANDIDATES}
 _ADDED = "what the motion's error has added since the release"
@@ -49,8 +49,9 @@ TARGETS = [
     Field("dec_error", T.DoubleType(), "mas", f"Error: {_ADDED}"),
     Field("epoch", T.DoubleType(), "yr", "Julian epoch of position and proper motion"),
     *[_OF[n] for n in _TAKEN[4:14]],
-    Field("probability", T.DoubleType(), "", "Highest probability of membership in a cluster"),
-    Field("cluster", T.StringType(), "", "The cluster that has it"),
+    Field("cluster", T.StringType(), "", "The likeliest of its clusters, by what members_by says"),
+    MEMBERS_BY,
+    *[_OF[n] for n in ("probability", "posterior", "posterior_low", "posterior_high")],
     Field(
         "clusters", T.StringType(), "", f"All its clusters, likeliest first, between {SEPARATOR}"
     ),
@@ -61,7 +62,7 @@ TARGETS = [
 
 @dataclass(frozen=True)
 class Targets:
-    """What is wanted: cuts, and the epoch of positions [yr] (None: the release's)."""
+    """What is wanted: cuts that take members, the epoch of positions [yr] (None: the release's)."""
 
     cuts: Cuts
     epoch: float | None = None
@@ -82,9 +83,10 @@ def target_source(run: FinishedRun, wanted: Targets, folder: str) -> Source:
         An empty local folder, for as long as the source is read.
     """
     rows = run_table(run, "candidates", wanted.cuts)
-    facts = run_facts(run)
-    from_epoch = facts["epoch"]
+    from_epoch = rows.facts["epoch"]
     epoch = from_epoch if wanted.epoch is None else wanted.epoch
+    # the files are read before the first batch
+    facts = {name: fact for name, fact in rows.facts.items() if name != "n_files"}
     grouped = _grouped(rows, folder)
     schema = arrow_schema(TARGETS)
     parts: list[str] = []
@@ -132,7 +134,8 @@ def _cells(batch: pa.RecordBatch) -> np.ndarray:
 
 def _one_row_each(table: pa.Table) -> pa.Table:
     """Return the likeliest row of every star, with all its clusters."""
-    keys = [("source_id", "ascending"), ("probability", "descending"), ("cluster", "ascending")]
+    table = table.append_column("_likely", likelihood(table))
+    keys = [("source_id", "ascending"), ("_likely", "descending"), ("cluster", "ascending")]
     table = table.sort_by(keys).combine_chunks()
     ids = table["source_id"].to_numpy()
     first = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else np.empty(0, int)
@@ -146,6 +149,12 @@ def _one_row_each(table: pa.Table) -> pa.Table:
     once = once.append_column("n_clusters", pa.array(np.diff(ends), pa.int32()))
     trained = np.logical_or.reduceat(listed, first) if len(first) else listed
     return once.append_column("is_training_member", pa.array(trained, pa.bool_()))
+
+
+def likelihood(rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray | pa.Array:
+    """Return the posterior or votes of members, whichever their ``members_by`` says."""
+    by_posterior = pc.equal(rows["members_by"], POSTERIOR)
+    return pc.if_else(by_posterior, rows["posterior"], rows["probability"])
 
 
 def _at_epoch(table: pa.Table, from_epoch: float, epoch: float) -> pa.Table:

@@ -84,8 +84,8 @@ def _opening(source: Source, measured: Measure, columns: Sequence[Packed]) -> st
         '<INFO name="QUERY_STATUS" value="OK"/>',
         '<INFO name="creator" value="ocspark"/>',
         *(
-            f"<INFO name={quoteattr(k)} value={quoteattr(str(facts[k]))}/>"
-            for k in ("run_id", "release", "model")
+            f"<INFO name={quoteattr(name)} value={quoteattr(value)}/>"
+            for name, value in source.provenance.items()
         ),
         f'<COOSYS ID="sky" system="ICRS" epoch="J{facts["epoch"]:g}"/>',
         f'<TABLE name={quoteattr(source.name)} nrows="{measured.rows}">',

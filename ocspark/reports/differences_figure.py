@@ -23,7 +23,9 @@ _SHORT = {
     "no_counterpart": "no counterpart",
     "merged": "counterpart taken",
     "no_candidate": "no candidate",
-    "probability": "probability changed",
+    "members_by": "posterior or votes",
+    "probability": "votes changed",
+    "posterior": "posterior changed",
     "noise": "within noise",
 }
 

@@ -57,7 +57,7 @@ def write_differences(
             rows=rows,
             n_clusters=len(clusters),
             n_unchanged=int((moved == 0).sum()),
-            level=f"{record['level']:g}",
+            members=" and ".join(dict.fromkeys(record["members"])),
         )
     )
     storage.write_file(storage.join(folder, "index.html"), page)
@@ -71,7 +71,7 @@ def _totals(totals: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         "with_n_members": "members after",
         "n_gained": "gained",
         "n_lost": "lost",
-        "n_changed": "probabilities changed beyond noise",
+        "n_changed": "votes changed beyond noise",
     }
     return [(words.number(totals[key]), text) for key, text in names.items()]
 

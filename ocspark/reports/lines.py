@@ -12,7 +12,7 @@ from ocspark.tables.differences import CHANGE_REASONS
 _MOST_CLUSTERS = 60
 _SHOWN = (
     "n_not_in_mirror n_not_in_cone n_not_kept n_proper_motion n_parallax n_isochrone "
-    "n_zero_probability n_low_probability n_unknown"
+    "n_no_posterior n_zero_probability n_low_probability n_unknown"
 ).split()
 
 
@@ -43,7 +43,7 @@ def difference_lines(differences: Differences) -> Iterator[str]:
     table = table.assign(moved=table["n_gained"] + table["n_lost"])
     table = table[table["moved"] > 0].sort_values(["moved", "cluster"], ascending=[False, True])
     before, after = (record[side]["release"] for side in ("run", "with_run"))
-    yield f"\n{before} to {after}, members with p ≥ {record['level']:g}"
+    yield f"\n{before} to {after}, members with {' and '.join(dict.fromkeys(record['members']))}"
     yield f"{'cluster':<18}{'before':>8}{'after':>8}{'kept':>8}{'gained':>8}{'lost':>8}{'p':>8}"
     rows = records(table.head(_MOST_CLUSTERS))
     for row in [*rows, {"cluster": "all", **totals}]:

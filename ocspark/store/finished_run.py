@@ -25,6 +25,7 @@ from ocspark.store.files import TableFile
 from ocspark.store.pieces import files_by_cluster, read_clusters
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
+from ocspark.tables.member_rule import MemberRule, member_rules
 from ocspark.tables.run_tables import RESULT_TABLES, fields_of
 
 #: In a run's folder: its record, written last, and its files with their rows by cluster.
@@ -94,6 +95,16 @@ class FinishedRun:
         """Names of the clusters by their keys."""
         table = self.clusters
         return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
+
+    def member_rules(
+        self, min_posterior: float | None = None, min_probability: float | None = None
+    ) -> dict[str, MemberRule]:
+        """Return the rule for the members of each cluster that is done, by its name.
+
+        See `ocspark.tables.member_rule.member_rule`.
+        """
+        done = self.clusters[self.clusters["status"] == "done"]
+        return member_rules(done, min_posterior, min_probability)
 
     def has(self, table: str) -> bool:
         """Whether there is a table (non_members only where it was asked for)."""

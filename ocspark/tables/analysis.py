@@ -12,7 +12,8 @@ LISTED_STARS = [
     *KEY,
     Field("list_probability", DOUBLE, "", "Probability in the member list"),
     *[f for f in [*ASTROMETRY, *PHOTOMETRY, *FEATURES] if not f.name.endswith("_error")],
-    Field("probability", DOUBLE, "", "This run's probability; null if it is no candidate"),
+    Field("probability", DOUBLE, "", "This run's votes; null if it is no candidate"),
+    Field("posterior", DOUBLE, "", "This run's posterior; null if it has none"),
     Field("is_training_member", BOOL, "", "Training member of the list (method §3)"),
     Field("in_mirror", BOOL, "", "Whether the mirror's files have it"),
     Field("kept", BOOL, "", "Whether it has all that a kept source must (method §1)"),
@@ -30,8 +31,9 @@ _COUNT_OF_REASON = {
     "proper_motion": "Missed: fails Eq. 1 (may fail others too)",
     "parallax": "Missed: fails Eq. 2 (may fail others too)",
     "isochrone": "Missed: fails Eq. 3 (may fail others too)",
-    "zero_probability": "Missed: a candidate with p = 0",
-    "low_probability": "Missed: a candidate with p above 0 but below the cut",
+    "no_posterior": "Missed: a candidate beyond the radius that has posteriors",
+    "zero_probability": "Missed: a candidate with posterior, or votes, of 0",
+    "low_probability": "Missed: a candidate with posterior, or votes, above 0 but below the cut",
 }
 _SPREAD = T.ArrayType(DOUBLE)
 
@@ -39,9 +41,12 @@ _SPREAD = T.ArrayType(DOUBLE)
 COMPARISON = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("cut", STRING, "", "Name of the cut"),
+    Field("members_by", STRING, "", "What tells this run's members: posterior or votes"),
     Field("n_listed", LONG, "", "Listed stars that pass the cut"),
     Field("n_ours", LONG, "", "Stars of this run that pass the cut"),
     Field("n_both", LONG, "", "Stars in both"),
+    Field("n_ours_votes", LONG, "", "n_ours if all members were told by votes"),
+    Field("n_both_votes", LONG, "", "n_both if all members were told by votes"),
     Field("n_listed_only", LONG, "", "Listed stars that this run misses"),
     Field("n_ours_only", LONG, "", "Stars of this run that the list does not have"),
     Field("n_unknown", LONG, "", "Listed, with unknown radius or G, so left out of the cut"),
@@ -53,14 +58,19 @@ COMPARISON = [
     Field("ours_f_pm", _SPREAD, "mas/yr", "15th, 50th, 85th percentile of f_pm of n_ours"),
     Field("listed_f_plx", _SPREAD, "mas", "15th, 50th, 85th percentile of f_plx of n_listed"),
     Field("listed_f_pm", _SPREAD, "mas/yr", "15th, 50th, 85th percentile of f_pm of n_listed"),
-    Field("faint_fraction", DOUBLE, "", "Share of this run's p >= 0.1 stars with G > 18"),
+    Field(
+        "faint_fraction",
+        DOUBLE,
+        "",
+        "Share with G > 18 of this run's with posterior, or votes, >= 0.1",
+    ),
     Field("model_saw_cluster", BOOL, "", "In-sample: the network was trained or validated on it"),
 ]
 
 CONFUSION = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("list_bin", INT, "", "Tenth of the list's probability, 0 to 9; -1 not listed"),
-    Field("our_bin", INT, "", "Tenth of this run's probability, 0 to 9; -1 no candidate"),
+    Field("our_bin", INT, "", "Tenth of this run's posterior or votes, 0 to 9; -1 none"),
     Field("n", LONG, "", "Stars"),
 ]
 
@@ -73,11 +83,12 @@ def _with_ends(name: str, unit: str, description: str) -> list[Field]:
     ]
 
 
-#: Structure of a cluster from its members (p >= 0.5); NaN where they do not constrain it.
+#: Structure of a cluster from its members; NaN where they do not constrain it.
 STRUCTURE = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
-    Field("n_members", LONG, "", "Candidates with probability >= 0.5"),
-    Field("extent_pc", DOUBLE, "pc", "Radius of the area searched: the farthest candidate's"),
+    Field("members_by", STRING, "", "What tells its members: posterior or votes"),
+    Field("n_members", LONG, "", "Candidates with posterior, or votes, >= 0.5"),
+    Field("extent_pc", DOUBLE, "pc", "Radius of the farthest candidate, or one with a posterior"),
     *_with_ends("r50", "pc", "Projected radius that holds half of the members"),
     *_with_ends("core_radius", "pc", "Core radius of the King profile"),
     *_with_ends("tidal_radius", "pc", "Tidal radius of the King profile"),
@@ -93,7 +104,9 @@ STRUCTURE = [
     Field("segregation_sizes", T.ArrayType(LONG), "", "Sizes of sets of brightest stars"),
     Field("segregation_ratios", _SPREAD, "", "Mass segregation ratio of each set"),
     Field("segregation_errors", _SPREAD, "", "Errors of segregation_ratios"),
-    *_with_ends("faint_fraction", "", "Share of stars with p >= 0.1 that have G > 18"),
+    *_with_ends(
+        "faint_fraction", "", "Share of stars with posterior, or votes, >= 0.1 that have G > 18"
+    ),
     Field("n_new", LONG, "", "Members that are no training members"),
     *[
         Field(f"new_{name}{suffix}", DOUBLE, unit, text)

@@ -11,8 +11,10 @@ CHANGE_REASONS = {
     "no_counterpart": "no counterpart in the other release",
     "merged": "a nearer source of the old release has its counterpart",
     "no_candidate": "no candidate: outside the cone or fails a condition",
-    "probability": "a candidate; probabilities differ by more than noise",
-    "noise": "a candidate; probabilities differ by no more than noise",
+    "members_by": "a candidate; one run tells its cluster's members by posterior, one by votes",
+    "probability": "a candidate; its votes differ by more than noise",
+    "posterior": "a candidate; the 95 % intervals of its posteriors do not overlap",
+    "noise": "a candidate; its votes differ by no more than noise, or the intervals overlap",
 }
 
 #: A candidate of either run.
@@ -22,14 +24,18 @@ DIFFERENT_STARS = [
         Field(f"{side}{name}", kind, unit, f"{text}, in {where}; null if it is no candidate there")
         for name, kind, unit, text in (
             ("source_id", LONG, "", "Gaia source identifier"),
-            ("probability", DOUBLE, "", "Membership probability"),
+            ("members_by", STRING, "", "What tells its cluster's members: posterior or votes"),
+            ("probability", DOUBLE, "", "Votes"),
+            ("posterior", DOUBLE, "", "Posterior"),
+            ("posterior_low", DOUBLE, "", "Lower end of its 95 % interval"),
+            ("posterior_high", DOUBLE, "", "Upper end of its 95 % interval"),
             ("n_samples", INT, "", "Samples drawn"),
             ("phot_g_mean_mag", DOUBLE, "mag", "G magnitude"),
             ("f_r", DOUBLE, "pc", "Projected radius"),
         )
         for side, where in _SIDES
     ],
-    Field("sigmas", DOUBLE, "", "Change of probability in units of its Monte Carlo noise"),
+    Field("sigmas", DOUBLE, "", "Change of votes in units of their Monte Carlo noise"),
     Field("beyond_noise", BOOL, "", "Whether that is more than noise; null if not known in both"),
     Field("change", STRING, "", "gained, lost or kept as a member; null if it is one in neither"),
     Field("reason", STRING, "", "Why it is gained or lost: one of " + ", ".join(CHANGE_REASONS)),
@@ -39,7 +45,11 @@ DIFFERENT_STARS = [
 DIFFERENCES = [
     Field("cluster", STRING, "", "Cluster, as the run's table names it, or else the other's"),
     *[
-        Field(f"{side}status", STRING, "", f"done or skipped, in {where}; null if not there")
+        Field(f"{side}{name}", STRING, "", f"{text}, in {where}; null if not there")
+        for name, text in (
+            ("status", "done or skipped"),
+            ("members_by", "What tells its members: posterior or votes"),
+        )
         for side, where in _SIDES
     ],
     *[
@@ -48,7 +58,7 @@ DIFFERENCES = [
         for side, where in _SIDES
     ],
     Field("n_in_both", LONG, "", "Candidates in both runs"),
-    Field("n_changed", LONG, "", "Of these, with probabilities that differ by more than noise"),
+    Field("n_changed", LONG, "", "Of these, with votes that differ by more than noise"),
     Field("n_kept", LONG, "", "Members in both runs"),
     Field("n_gained", LONG, "", "Members of the other run only"),
     Field("n_lost", LONG, "", "Members of the run only"),
@@ -58,16 +68,16 @@ DIFFERENCES = [
         for reason, text in CHANGE_REASONS.items()
     ],
     Field("chi2", DOUBLE, "", "Mean squared sigmas of candidates in both; 1 is pure noise"),
-    Field("mean_change", DOUBLE, "", "Mean change of probability of candidates in both"),
+    Field("mean_change", DOUBLE, "", "Mean change of votes of candidates in both"),
     *[
         Field(f"{name}_change", DOUBLE, unit, f"Change of the training members' mean {name}")
         for name, unit in (("parallax", "mas"), ("pmra", "mas/yr"), ("pmdec", "mas/yr"))
     ],
 ]
 
-#: Candidates of either run by their probabilities.
+#: Candidates of either run by their votes.
 PROBABILITY_PAIRS = [
-    Field("bin", INT, "", "Fiftieth of the run's probability, 0 to 49; -1 no candidate"),
-    Field("with_bin", INT, "", "Fiftieth of the other run's probability, likewise"),
+    Field("bin", INT, "", "Fiftieth of the run's votes, 0 to 49; -1 no candidate"),
+    Field("with_bin", INT, "", "Fiftieth of the other run's votes, likewise"),
     Field("n", LONG, "", "Stars"),
 ]

@@ -30,7 +30,7 @@ from ocspark.settings import make_settings
 from ocspark.store.claim import NOTE
 from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
-from tests.toyrun import ROOT, candidates_of
+from tests.toyrun import ROOT, candidates_of, told_by, with_posteriors
 
 SHARED = ROOT / "../shared/data"
 SAMPLE = SHARED / "members/dr2_neighbourhood_sample.parquet"
@@ -117,6 +117,7 @@ def differences(
         open_run(finished.path),
         open_run(later.path),
         output,
+        min_probability=0.5,
         neighbourhood=later.neighbourhood,
     )
 
@@ -205,6 +206,44 @@ def test_counts_are_those_of_plain_sets(
     )
 
 
+def test_a_posterior_differs_where_the_intervals_part(
+    spark: SparkSession, finished: RunResult, tmp_path: Path
+) -> None:
+    """In Wrap 1 members are told by the posterior in both runs, in Wrap_2 in the later one."""
+    before = with_posteriors(finished, tmp_path)
+    stars = candidates_of(before.path)
+    own = stars["cluster"] == "Wrap 1"
+    member = own & (stars["posterior"] >= 0.5)
+    far, near = np.split(stars.index[member][:12], 2)
+    after = stars.copy()
+    after.loc[far, ["posterior", "posterior_low", "posterior_high"]] = [0.01, 0.0, 0.02]
+    after.loc[near, ["posterior", "posterior_low", "posterior_high"]] = [0.45, 0.2, 0.99]
+    beyond = stars.index[member][12:15]
+    after.loc[beyond, ["posterior", "posterior_low", "posterior_high"]] = np.nan
+    told_otherwise = stars.index[(stars["cluster"] == "Wrap_2") & (stars["probability"] >= 0.5)]
+    after.loc[told_otherwise, "posterior"] = 0.4
+    write_run(tmp_path / "after", before, after)
+    (file,) = (tmp_path / "after" / "clusters").iterdir()
+    clusters = pd.read_parquet(file)
+    clusters.loc[clusters["cluster"] == "Wrap_2", "members_by"] = "posterior"
+    clusters.to_parquet(file, index=False)
+    runs = open_run(before.path), open_run(str(tmp_path / "after"))
+    found = find_differences(spark, *runs, str(tmp_path / "out"))
+    lost = stars_of(found).query("change == 'lost'")
+    by_reason = {reason: named(rows) for reason, rows in lost.groupby("reason")}
+    assert by_reason["posterior"] == named(stars.loc[[*far, *beyond]])
+    assert by_reason["noise"] == named(stars.loc[near])
+    assert by_reason["members_by"] == named(stars.loc[told_otherwise])
+    counts = (told_by(stars) >= 0.5).groupby(stars["cluster"]).sum()
+    table = found.table("clusters").set_index("cluster")
+    assert table.loc[counts.index, "n_members"].to_dict() == counts.to_dict()
+    assert table.loc["Wrap_2", ["members_by", "with_members_by"]].tolist() == ["votes", "posterior"]
+    assert found.record["members"] == [
+        "posterior >= 0.5 (1 cluster), votes >= 0.5 (2 clusters)",
+        "posterior >= 0.5 (2 clusters), votes >= 0.5 (1 cluster)",
+    ]
+
+
 def test_the_other_way_round_gained_is_lost(
     spark: SparkSession, finished: RunResult, later: Later, differences: Differences, tmp_path: Path
 ) -> None:
@@ -213,6 +252,7 @@ def test_the_other_way_round_gained_is_lost(
         open_run(later.path),
         open_run(finished.path),
         str(tmp_path / "back"),
+        min_probability=0.5,
         neighbourhood=later.neighbourhood,
     )
     there, here = differences.record["totals"], back.record["totals"]
@@ -264,6 +304,7 @@ def test_the_job_writes_figures_and_the_report_a_page(
 ) -> None:
     arguments = ["compare.py", "--run", finished.path, "--with-run", later.path]
     arguments += ["--neighbourhood", later.neighbourhood, "--output", str(tmp_path / "out")]
+    arguments += ["--min-probability", "0.5"]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "jobs/compare.py"), run_name="__main__")

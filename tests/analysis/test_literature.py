@@ -20,10 +20,15 @@ from ocspark.errors import InputError
 from ocspark.selection.run_models import read_models
 from ocspark.store.finished_run import FinishedRun, open_run
 from tests.toy import Toy
-from tests.toyrun import ROOT, candidates_of
+from tests.toyrun import ROOT, candidates_of, told_by, with_posteriors
 
 WIDE = Cut("wide", 0.3, 12.0, 17.0)
 NOWHERE = 123 << 35
+
+
+@pytest.fixture(scope="module")
+def finished(finished: RunResult, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return with_posteriors(finished, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +111,16 @@ def cut_sets(comparison: Comparison, finished: RunResult, listed: Path, cut: Cut
     theirs = {tuple(row) for row in theirs}
     ours = {
         tuple(row)
+        for row in stars.loc[told_by(stars) >= cut.probability, key].itertuples(index=False)
+    }
+    by_votes = {
+        tuple(row)
         for row in stars.loc[stars["probability"] >= cut.probability, key].itertuples(index=False)
     }
     if cut.max_radius_pc is not None or cut.max_g is not None:
         theirs, ours = theirs & set(known.index), ours & set(known.index)
-    return {"theirs": theirs, "ours": ours}
+        by_votes &= set(known.index)
+    return {"theirs": theirs, "ours": ours, "by votes": by_votes}
 
 
 @pytest.mark.parametrize("cut", [*PAPER_CUTS, WIDE], ids=lambda cut: cut.name)
@@ -125,10 +135,17 @@ def test_venn_counts_are_those_of_plain_sets(
     for name, row in [*rows.iterrows(), (None, total)]:
         a = {s for s in theirs if name in (None, s[0])}
         b = {s for s in ours if name in (None, s[0])}
-        expected = (len(a), len(b), len(a & b), len(a - b), len(b - a))
-        columns = ("n_listed", "n_ours", "n_both", "n_listed_only", "n_ours_only")
-        assert tuple(row[c] for c in columns) == expected, name
+        v = {s for s in sets["by votes"] if name in (None, s[0])}
+        expected = (len(a), len(b), len(a & b), len(a - b), len(b - a), len(v), len(a & v))
+        columns = "n_listed n_ours n_both n_listed_only n_ours_only n_ours_votes n_both_votes"
+        assert tuple(row[c] for c in columns.split()) == expected, name
         assert row["recovered"] == pytest.approx(len(a & b) / len(a))
+    assert rows["members_by"].to_dict() == {
+        "Wrap 1": "posterior",
+        "Wrap_2": "votes",
+        "Pole_1": "votes",
+    }
+    assert comparison.record["members_by"] == {"posterior": 1, "votes": 2}
     assert len(theirs & ours) > 20
     if cut.name == "all":
         assert len(theirs - ours) > 20
@@ -184,28 +201,32 @@ def test_unheard_of_and_incomplete_stars_are_told_apart(
     assert len(bad) and bad["in_mirror"].all() and not bad["kept"].any()
     row = comparison.record["combined"]["all"]
     p = pd.read_parquet(f"{comparison.path}/stars")
-    missed = p[(p["list_probability"] >= 0.1) & ~(p["probability"] >= 0.1)]
+    p["told"] = told_by(p)
+    missed = p[(p["list_probability"] >= 0.1) & ~(p["told"] >= 0.1)]
     assert row["n_not_in_mirror"] == (~missed["in_mirror"]).sum()
     assert row["n_not_kept"] == (missed["in_mirror"] & ~missed["kept"]).sum()
     assert (
         row["n_not_in_cone"] == (~missed["in_cone"] & (missed["kept"] | ~missed["in_mirror"])).sum()
     )
-    assert row["n_zero_probability"] == (missed["probability"] == 0).sum()
-    assert row["n_low_probability"] == (missed["probability"] > 0).sum()
+    assert row["n_zero_probability"] == (missed["told"] == 0).sum()
+    assert row["n_low_probability"] == (missed["told"] > 0).sum()
+    beyond = missed["probability"].notna() & missed["told"].isna()
+    assert row["n_no_posterior"] == beyond.sum() > 0
 
 
 def test_confusion_is_a_histogram_of_both_probabilities(
     comparison: Comparison, finished: RunResult, listed: Path
 ) -> None:
     key = ["cluster", "source_id"]
-    ours = candidates_of(finished.path)[[*key, "probability"]]
+    ours = candidates_of(finished.path)
+    ours = ours.assign(told=told_by(ours))[[*key, "told"]]
     theirs = pd.read_csv(listed).rename(columns={"probability": "theirs"})
     both = theirs.merge(ours, on=key, how="outer")
     both = both[both["cluster"].isin(theirs["cluster"])]
     # steps of 0.01 and of 1/20: in hundredths there is no rounding
     bins = {
         name: np.minimum((both[c].fillna(-0.1) * 100).round() // 10, 9).astype(int)
-        for name, c in (("list_bin", "theirs"), ("our_bin", "probability"))
+        for name, c in (("list_bin", "theirs"), ("our_bin", "told"))
     }
     expected = both.assign(**bins).groupby(["cluster", "list_bin", "our_bin"]).size()
     found = comparison.table("confusion").set_index(["cluster", "list_bin", "our_bin"])["n"]
@@ -216,7 +237,7 @@ def test_spreads_are_percentiles_of_the_stars_on_each_side(
     comparison: Comparison, finished: RunResult
 ) -> None:
     own = candidates_of(finished.path)
-    own = own[(own["probability"] >= 0.5) & (own["f_r"] < 20) & (own["phot_g_mean_mag"] < 18)]
+    own = own[(told_by(own) >= 0.5) & (own["f_r"] < 20) & (own["phot_g_mean_mag"] < 18)]
     row = comparison.record["combined"]["probable"]
     for feature in ("f_plx", "f_pm"):
         expected = np.percentile(own[feature], [15, 50, 85])

@@ -21,6 +21,7 @@ from ocspark.analysis.structure import (
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.sky.sphere import tangent_plane_rad
 from ocspark.store.finished_run import open_run
+from ocspark.tables.member_rule import member_rule
 from tests.toyrun import candidates_of
 
 
@@ -84,10 +85,21 @@ def some_stars(n: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_few_members_give_nan_and_no_failure(n: int) -> None:
-    row = measure_structure(some_stars(n), (0.5, 0.5), 1000.0, 1)
+    row = measure_structure(some_stars(n), (0.5, 0.5), 1000.0, 1, member_rule("votes"))
     assert row["n_members"] == row["n_new"] == n
     assert math.isnan(row["core_radius"]) and math.isnan(row["segregation_ratio"])
     assert math.isnan(row["r50"]) is (n == 0)
+
+
+def test_members_by_posterior_fill_the_radius_that_has_posteriors() -> None:
+    stars = some_stars(40)
+    stars["posterior"] = np.where(stars["f_r"] > 0.8, np.nan, np.linspace(0.0, 1.0, 40))
+    row = measure_structure(stars, (0.5, 0.5), 1000.0, 1, member_rule("posterior"))
+    assert row["members_by"] == "posterior"
+    assert row["n_members"] == (stars["posterior"] >= 0.5).sum() > 10
+    assert row["extent_pc"] == stars["f_r"][stars["f_r"] <= 0.8].max()
+    faint = stars["phot_g_mean_mag"][stars["posterior"] >= 0.1] > 18.0
+    assert row["faint_fraction"] == pytest.approx(faint.mean())
 
 
 def test_structure_table_of_a_run_has_what_its_candidates_say(
@@ -97,12 +109,13 @@ def test_structure_table_of_a_run_has_what_its_candidates_say(
     candidates = candidates_of(finished.path)
     assert set(table.index) == set(candidates["cluster"])
     for name, own in candidates.groupby("cluster"):
-        members = own[own["probability"] >= 0.5]
         row = table.loc[str(name)]
+        p = own["posterior" if row["members_by"] == "posterior" else "probability"]
+        members = own[p >= 0.5]
         assert row["n_members"] == len(members)
         assert row["r50"] == pytest.approx(members["f_r"].median())
         assert row["n_new"] == (~members["is_training_member"]).sum()
-        faint = own.loc[own["probability"] >= 0.1, "phot_g_mean_mag"] > 18
+        faint = own.loc[p >= 0.1, "phot_g_mean_mag"] > 18
         assert row["faint_fraction"] == pytest.approx(faint.mean())
 
 

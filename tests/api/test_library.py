@@ -20,6 +20,7 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
 from tests.toy import Toy
+from tests.toyrun import with_posteriors
 
 CONES = {"cluster": ["A", "B"], "ra": [0.02, 359.6], "dec": [20.0, 20.3]}
 
@@ -132,13 +133,32 @@ def test_wrong_positions_are_named(
         ocspark.search(toy.folder / "plain", columns, spark=spark)
 
 
-def test_members_are_the_candidates_above_the_level(finished: RunResult) -> None:
-    table = pd.read_parquet(f"{finished.path}/candidates")
-    expected = table[(table["cluster"] == "Wrap_2") & (table["probability"] >= 0.5)]
-    members = ocspark.members_of(finished.path, "Wrap 2")
+@pytest.mark.parametrize(
+    ("cluster", "levels", "by", "level"),
+    [
+        ("Wrap 1", {}, "posterior", 0.5),
+        ("Wrap_2", {}, "votes", 0.5),  # whose posterior did not pass the check
+        ("Wrap_2", {"min_posterior": 0.7}, "posterior", 0.7),
+        ("Wrap 1", {"min_probability": 0.9}, "votes", 0.9),
+    ],
+)
+def test_members_are_the_candidates_above_the_level_of_posterior_or_votes(
+    finished: RunResult,
+    tmp_path: Path,
+    cluster: str,
+    levels: dict[str, float],
+    by: str,
+    level: float,
+) -> None:
+    run = with_posteriors(finished, tmp_path)
+    table = pd.read_parquet(f"{run.path}/candidates")
+    column = {"posterior": "posterior", "votes": "probability"}[by]
+    expected = table[(table["cluster"] == cluster) & (table[column] >= level)]
+    members = ocspark.members_of(run.path, cluster.replace("_", " "), **levels)
     assert sorted(members["source_id"]) == sorted(expected["source_id"])
+    assert len(members) and (members["members_by"] == by).all()
     assert members["source_id"].dtype == np.int64
-    assert members["probability"].is_monotonic_decreasing
+    assert members[column].is_monotonic_decreasing
     assert (members["p_low"] <= members["probability"]).all()
 
 

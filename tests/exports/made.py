@@ -69,6 +69,12 @@ def _stars(rng: np.random.Generator, first: int, n: int, awkward: bool) -> pa.Ta
         if name.endswith("_error"):
             columns[name] = pa.array(rng.uniform(0.01, 0.5, n))
     columns["probability"] = pa.array(rng.integers(0, 101, n) / 100)
+    names = columns["cluster"].to_numpy(zero_copy_only=False)
+    # of two clusters, and there not of all stars
+    without = ~np.isin(names, [CLUSTERS[0], CLUSTERS[2]]) | (rng.random(n) < 0.1)
+    posterior = np.clip(rng.normal(0.5, 0.4, n), 0.0, 1.0)
+    for name, shift in (("posterior", 0.0), ("posterior_low", -0.1), ("posterior_high", 0.1)):
+        columns[name] = pa.array(np.clip(posterior + shift, 0.0, 1.0), mask=without)
     columns["n_samples"] = pa.array(np.full(n, 100, np.int32), mask=np.arange(n) == 3)
     columns["errors_mended"] = pa.array(rng.random(n) < 0.5, mask=np.arange(n) == 4)
     columns["is_training_member"] = pa.array(rng.random(n) < 0.2)
@@ -90,7 +96,11 @@ def _clusters() -> pa.Table:
             "log_age": 9.04,
             "model_saw_cluster": True,
             "radius_bounded": False,
+            "members_by": "posterior",
+            "n_members": 9,
+            "expected_members": 8.7,
         },
+        {"cluster": CLUSTERS[2], "status": "done", "members_by": "posterior"},
         {
             "cluster": CLUSTERS[1],
             "status": "done",
@@ -100,14 +110,17 @@ def _clusters() -> pa.Table:
             "ra": 359.99,
             "dec": 20.0,
             "n_candidates": 3,
+            "members_by": "votes",
+            "posterior_reason": "the mirror covers 3.2 pc, expected 5",
             "log_age": 8.4,
             "model_saw_cluster": False,
             "radius_bounded": False,
         },
         {
             "cluster": CLUSTERS[3],
-            "status": "skipped",
-            "reason": "no sources in the cone",
+            "status": "done",
+            "members_by": "votes",
+            "posterior_reason": "12 training members, expected 15",
             "cone_ra": 120.0,
             "cone_dec": 89.7,
             "radius_deg": 2.4,

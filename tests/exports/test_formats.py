@@ -23,7 +23,7 @@ from ocspark.exports.source import Cuts, Source, run_table
 from ocspark.store.finished_run import FinishedRun, open_run
 from ocspark.tables.run_tables import RESULT_TABLES
 from ocspark.tables.ucds import UCDS, ucd_of
-from tests.exports.made import make_run, table_of
+from tests.exports.made import CLUSTERS, make_run, table_of
 
 FILES = {"votable": "t.vot", "fits": "t.fits", "ecsv": "t.ecsv", "csv": "t.csv", "mrt": "t.mrt"}
 #: Many batches in two files.
@@ -43,7 +43,7 @@ def exported(run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path
         for kind, name in FILES.items():
             assert export(run, Options(kind, str(folder / name))) == ROWS
             rows = export(run, Options(kind, str(folder / f"clusters_{name}"), table="clusters"))
-            assert rows == 4
+            assert rows == 5
     return folder
 
 
@@ -207,6 +207,45 @@ def test_a_cut_takes_the_rows_that_pass(run: FinishedRun, tmp_path: Path) -> Non
     np.testing.assert_array_equal(read["source_id"], wanted["source_id"])
 
 
+#: Where each kind of file says which members it has.
+MEMBERS_TOLD: dict[str, Callable[[Path], str]] = {
+    "votable": lambda path: next(
+        info.value for info in votable.parse(path).resources[0].infos if info.name == "members"
+    ),
+    "fits": lambda path: fits.getheader(path, 1)["MEMBERS"],
+    "ecsv": lambda path: Table.read(path, format="ascii.ecsv").meta["members"],
+    "mrt": lambda path: " ".join(path.read_text().split()),
+}
+
+
+@pytest.mark.parametrize("kind", MEMBERS_TOLD)
+@pytest.mark.parametrize(
+    ("cuts", "told"),
+    [
+        (Cuts(members=True), "posterior >= 0.5 (2 clusters), votes >= 0.5 (2 clusters)"),
+        (Cuts(min_posterior=0.8), "posterior >= 0.8"),
+        (Cuts(min_probability=0.8), "votes >= 0.8"),
+    ],
+)
+def test_members_are_told_by_what_the_file_says(
+    kind: str, cuts: Cuts, told: str, run: FinishedRun, tmp_path: Path
+) -> None:
+    path = tmp_path / FILES[kind]
+    rows = export(run, Options(kind, str(path), cuts=cuts))
+    frame = table_of(run).to_pandas()
+    by_posterior = frame["cluster"].isin([CLUSTERS[0], CLUSTERS[2]])
+    by_posterior |= cuts.min_posterior is not None
+    by_posterior &= cuts.min_probability is None
+    value = frame["posterior"].where(by_posterior, frame["probability"])
+    wanted = value >= (0.5 if cuts.members else 0.8)
+    read = READERS[kind](path)
+    assert rows == len(read) == wanted.sum() > 100
+    np.testing.assert_array_equal(read["source_id"], frame.loc[wanted, "source_id"])
+    by = np.where(by_posterior[wanted], "posterior", "votes")
+    np.testing.assert_array_equal(np.asarray(read["members_by"]).astype(str), by)
+    assert told in MEMBERS_TOLD[kind](path)
+
+
 def test_no_rows_make_a_table_without_rows(run: FinishedRun, tmp_path: Path) -> None:
     nothing = Cuts(faint=0.0)
     for kind, name in FILES.items():
@@ -274,6 +313,9 @@ def test_an_output_is_replaced_only_when_asked(run: FinishedRun, tmp_path: Path)
 
 def test_runs_and_outputs_may_be_uris(run: FinishedRun, tmp_path: Path) -> None:
     there = open_run(f"file://{run.path}")
-    assert export(there, Options("csv", f"file://{tmp_path}/t.csv", cuts=Cuts(0.9))) > 0
-    export(run, Options("csv", str(tmp_path / "same.csv"), cuts=Cuts(0.9)))
+    assert (
+        export(there, Options("csv", f"file://{tmp_path}/t.csv", cuts=Cuts(min_probability=0.9)))
+        > 0
+    )
+    export(run, Options("csv", str(tmp_path / "same.csv"), cuts=Cuts(min_probability=0.9)))
     assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "same.csv").read_bytes()

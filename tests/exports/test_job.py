@@ -68,7 +68,8 @@ def test_every_format_of_a_run_of_the_main_job(
     ra, dec = (np.array([c[i] for c in CLUSTERS.values()]) for i in (0, 1))
     assert moc.contains_lonlat(ra * u.deg, dec * u.deg).all()  # skipped clusters were searched too
     assert moc.sky_fraction < 0.01
-    code, said = job(*common, "targets", "--output", tmp_path / "t.fits", "--epoch", 2027)
+    wanted = ("--epoch", 2027, "--min-probability", 0.5)
+    code, said = job(*common, "targets", "--output", tmp_path / "t.fits", *wanted)
     assert code == 0
     targets = Table.read(tmp_path / "t.fits")
     assert sorted(targets["source_id"]) == sorted(set(members["source_id"]))

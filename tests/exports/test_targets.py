@@ -18,7 +18,7 @@ from ocspark.exports.epoch import propagate
 from ocspark.exports.export import Options, export
 from ocspark.exports.source import Cuts
 from ocspark.store.finished_run import FinishedRun
-from tests.exports.made import make_run, table_of
+from tests.exports.made import CLUSTERS, make_run, table_of
 
 #: FITS codes of the 4MOST target catalogue, format version 2.6.
 FORMAT_4MOST = (
@@ -58,7 +58,7 @@ def targets_of(run: FinishedRun, path: Path, **options: object) -> pd.DataFrame:
 def test_a_star_of_several_clusters_is_one_target(
     run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
-    found = targets_of(run, tmp_path / "t.ecsv", cuts=Cuts(0.3))
+    found = targets_of(run, tmp_path / "t.ecsv", cuts=Cuts(min_probability=0.3))
     passing = candidates[candidates["probability"] >= 0.3]
     ranked = passing.sort_values(
         ["source_id", "probability", "cluster"], ascending=[True, False, True]
@@ -92,15 +92,27 @@ def test_targets_do_not_depend_on_how_the_run_lies_on_disk(
     pd.testing.assert_frame_equal(one, targets_of(other, tmp_path / "two.csv"), check_exact=True)
 
 
-def test_half_is_the_least_probability_unless_another_is_asked_for(
+def test_targets_are_members_as_each_cluster_has_them_unless_a_level_is_asked_for(
     run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
     best = candidates.groupby("source_id")["probability"].max()
-    assert len(targets_of(run, tmp_path / "a.fits")) == (best >= 0.5).sum()
-    assert len(targets_of(run, tmp_path / "b.fits", cuts=Cuts(0.0))) == len(best)
-    bright = candidates["phot_g_mean_mag"].between(9, 12) & (candidates["probability"] >= 0.5)
-    found = targets_of(run, tmp_path / "c.fits", cuts=Cuts(None, 9.0, 12.0))
-    assert set(found["source_id"]) == set(candidates.loc[bright, "source_id"])
+    cuts = Cuts(min_probability=0.0)
+    assert len(targets_of(run, tmp_path / "b.fits", cuts=cuts)) == len(best)
+    stars = candidates.assign(members_by="votes", likely=candidates["probability"])
+    by_posterior = stars["cluster"].isin([CLUSTERS[0], CLUSTERS[2]])
+    stars.loc[by_posterior, "members_by"] = "posterior"
+    stars.loc[by_posterior, "likely"] = stars["posterior"]
+    members = stars[stars["likely"] >= 0.5].sort_values(
+        ["source_id", "likely", "cluster"], ascending=[True, False, True]
+    )
+    found = targets_of(run, tmp_path / "a.ecsv")
+    wanted = members.groupby("source_id").first()
+    for column in ("cluster", "members_by", "probability", "posterior"):
+        expected = members.drop_duplicates("source_id")[column].to_numpy()
+        np.testing.assert_array_equal(found[column], expected)
+    bright = wanted["phot_g_mean_mag"].between(9, 12)
+    found = targets_of(run, tmp_path / "c.fits", cuts=Cuts(bright=9.0, faint=12.0))
+    assert set(found["source_id"]) == set(wanted.index[bright])
 
 
 def test_positions_move_as_astropy_moves_them(run: FinishedRun, tmp_path: Path) -> None:
@@ -194,7 +206,9 @@ def test_weave_gets_its_catalogue(run: FinishedRun, tmp_path: Path) -> None:
     )
     assert set(found["GAIA_DR"]) == {b"3"} and set(found["TARGUSE"]) == {b"T"}
     np.testing.assert_array_equal(found["GAIA_RA"], plain["ra"])
-    np.testing.assert_allclose(found["TARGPRIO"], 1 + 9 * plain["probability"], rtol=1e-6)
+    by_posterior = plain["members_by"].astype(str).str.contains("posterior")
+    likely = plain["posterior"].where(by_posterior, plain["probability"])
+    np.testing.assert_allclose(found["TARGPRIO"], 1 + 9 * likely, rtol=1e-6)
     rp = (plain["phot_g_mean_mag"] - plain["g_rp"]).astype("f4")
     np.testing.assert_array_equal(found["GAIA_MAG_RP"], rp)
 

@@ -26,6 +26,7 @@ from ocspark.reports.page import PageFacts, page_files
 from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
 from ocspark.store.finished_run import open_run
+from ocspark.tables.member_rule import member_rule
 from tests.toyrun import candidates_of
 
 NASTY = '</script><img src=x onerror=alert(1)> $x_1 & "quotes"'
@@ -50,7 +51,8 @@ def view_of(finished: RunResult, n_members: int, name: str = "Wrap 1") -> Cluste
     row |= {"posterior_reason": None, "posterior_flags": None}
     stars = {str(c): table[c].to_numpy() for c in table}
     stars |= {f"posterior{end}": np.full(len(table), np.nan) for end in ("", "_low", "_high")}
-    structure = measure_structure(stars, (row["ra"], row["dec"]), row["distance"], 1)
+    place = (row["ra"], row["dec"]), row["distance"]
+    structure = measure_structure(stars, *place, 1, member_rule(row["members_by"]))
     curve = read_models(run)[row["cluster_key"]].curve
     return ClusterView(row, stars, {}, curve, structure, [])
 
