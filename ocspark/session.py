@@ -6,7 +6,9 @@ import hashlib
 import os
 import pickle
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -18,6 +20,8 @@ from ocspark.places import beside_package
 #: Environment variables that say that the session is on a Spark Connect server.
 _REMOTE = {"SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"}
 _UNPICKLED: dict[str, Any] = {}
+#: Bytes from which on a value travels as a file of its own on Connect.
+_LARGEST_CAPTURED = 1 << 20
 
 
 def get_session(name: str, config: Mapping[str, str] | None = None) -> SparkSession:
@@ -87,9 +91,10 @@ def is_connect(spark: SparkSession) -> bool:
 def ship(spark: SparkSession, value: Any) -> Callable[[], Any]:
     """Make `value` available to Python workers.
 
-    It is a broadcast variable on classic Spark and bytes captured by the closure on Connect.
-    Workers unpickle it once per process, whatever the number of tasks, and use the driver's options
-    of storages from then on.
+    It is a broadcast variable on classic Spark. On Connect it is bytes captured by the closure, or,
+    if it is large, a file that is sent once beside it: a message holds 128 MB. Workers unpickle it
+    once per process, whatever the number of tasks, and use the driver's options of storages from
+    then on.
 
     Returns
     -------
@@ -99,9 +104,27 @@ def ship(spark: SparkSession, value: Any) -> Callable[[], Any]:
     payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     digest = hashlib.sha256(payload).hexdigest()
     if is_connect(spark):
+        if len(payload) > _LARGEST_CAPTURED:
+            return _getter(_sent_file(spark, payload, digest), digest)
         return _getter(lambda: payload, digest)
     broadcast = spark.sparkContext.broadcast(payload)
     return _getter(lambda: broadcast.value, digest)
+
+
+def _sent_file(spark: SparkSession, payload: bytes, digest: str) -> Callable[[], bytes]:
+    """Send a payload to the workers as a file of the session; return a function that reads it."""
+    name = f"ocspark-{digest}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(payload)
+        spark.addArtifacts(str(path), file=True)
+
+    def read() -> bytes:
+        from pyspark import SparkFiles
+
+        return Path(SparkFiles.get(name)).read_bytes()
+
+    return read
 
 
 def _getter(fetch: Callable[[], bytes], digest: str) -> Callable[[], Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -157,3 +159,19 @@ def test_workers_that_die_and_storage_that_refuses_are_one_line(words: str, told
     with tasks_here(), pytest.raises(OutputError, match=told) as caught:
         run_tasks(Dies(), double, [1], lambda: None)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@dataclass(frozen=True)
+class SumOf:
+    """Return the sum of numbers that travel with the function."""
+
+    numbers: np.ndarray
+
+    def __call__(self, item: int) -> str:
+        return str(int(self.numbers[item::2].sum()))
+
+
+def test_what_is_larger_than_a_message_of_connect_reaches_the_tasks(spark: SparkSession) -> None:
+    numbers = np.random.default_rng(1).integers(0, 1000, 17_000_000)  # 136 MB; a message has 128
+    texts = run_tasks(spark, SumOf(numbers), [0, 1])
+    assert [int(text) for text in texts] == [numbers[0::2].sum(), numbers[1::2].sum()]
