@@ -22,6 +22,7 @@ from ocspark.validation.posterior_figure import draw_posterior_judgement
 from ocspark.validation.posterior_scores import (
     LEAST_PROBABILITY,
     LEVELS,
+    ROUNDING,
     calibration_error,
     score_expected_members,
     score_level,
@@ -224,7 +225,7 @@ def _judge_method(cells: pd.DataFrame, clusters: pd.DataFrame, method: str) -> d
     expected = clusters["expected_members" if method == "posterior" else "sum_votes"]
     error = clusters["expected_members_error"] if method == "posterior" else expected * np.nan
     some = n_true > 0
-    every = _counts(cells[cells["probability"] > LEAST_PROBABILITY])
+    every = counts_above(cells, LEAST_PROBABILITY)
     return {
         "levels": {
             f"{level:g}": {name: _score(_part(cells, part), level) for name, part in PARTS.items()}
@@ -234,7 +235,7 @@ def _judge_method(cells: pd.DataFrame, clusters: pd.DataFrame, method: str) -> d
         "radius": _by_bin(cells, "radius", RADIUS_EDGES),
         "reliability": calibration(every),
         "calibration_error": {
-            name: calibration_error(_counts(_part(cells, PARTS[name]), LEAST_PROBABILITY))
+            name: calibration_error(counts_above(_part(cells, PARTS[name]), LEAST_PROBABILITY))
             for name in CALIBRATED
         },
         "log_loss": float(clusters[f"loss_{method}"].sum() / max(n_true.sum(), 1.0)),
@@ -256,12 +257,12 @@ def _by_bin(cells: pd.DataFrame, quantity: str, edges: tuple[float, ...]) -> lis
 
 
 def _score(cells: pd.DataFrame, level: float) -> dict[str, Any]:
-    return score_level(_counts(cells), int(cells["true"].sum()), level)
+    return score_level(counts_above(cells), int(cells["true"].sum()), level)
 
 
-def _counts(cells: pd.DataFrame, above: float = -1.0) -> Counts:
-    """Return the counts at each probability above a limit."""
-    kept = cells[cells["probability"] > above]
+def counts_above(cells: pd.DataFrame, above: float = -1.0) -> Counts:
+    """Return the counts at each probability above a limit, the rounding of means aside."""
+    kept = cells[cells["probability"] > above + ROUNDING]
     columns = (kept[name].to_numpy() for name in ("probability", "true", "false"))
     return Counts(*columns)
 

@@ -15,8 +15,8 @@ Floats = NDArray[np.float64]
 LEVELS = (0.1, 0.5, 0.9)
 #: Bins of equal number for the calibration error, and the probability above which stars count.
 CALIBRATION_BINS, LEAST_PROBABILITY = 20, 0.01
-#: A mean of equal probabilities may come out lower than they are by so much.
-_ROUNDING = 1e-9
+#: A mean of equal probabilities may differ from them by so much.
+ROUNDING = 1e-9
 
 
 def score_level(counts: Counts, n_planted: int, level: float) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def score_level(counts: Counts, n_planted: int, level: float) -> dict[str, Any]:
         n_planted, n_called, n_true; completeness = n_true / n_planted and purity =
         n_true / n_called, None where nothing is to share.
     """
-    called = counts.probability >= level - _ROUNDING
+    called = counts.probability >= level - ROUNDING
     n_called, n_true = int(counts.all[called].sum()), int(counts.true[called].sum())
     return {
         "n_planted": n_planted,

@@ -86,6 +86,7 @@ def _draw_profile(axes: Axes, known: pd.DataFrame) -> None:
         density = np.histogram(radius, edges, weights=weight)[0] / area
         axes.plot(middle, np.where(density > 0, density, np.nan), style, color=colour, label=label)
     axes.set_yscale("log")
+    axes.set_ylim(bottom=0.3 / area.max())  # a third of a star in the widest ring
     axes.set_xlabel("projected radius [pc]", fontsize=9, color=INK)
     axes.set_ylabel("stars per pc²", fontsize=9, color=INK)
     axes.tick_params(labelsize=8, which="both", colors=INK)

@@ -103,7 +103,11 @@ def _judge(
     found = search.search([window for some in displaced.values() for window in some])
     rows = []
     for number, (key, (window, candidates)) in enumerate(own.items()):
-        others = [(w, found[w.model.cluster]) for w in displaced[key] if w.model.cluster in found]
+        others = [
+            (w, _without_members(found[w.model.cluster], candidates))
+            for w in displaced[key]
+            if w.model.cluster in found
+        ]
         name = window.model.cluster
         row = {
             **{column: clusters[key][column] for column in _OF_RUN},
@@ -162,6 +166,13 @@ def _windows(run: FinishedRun, inputs: RunInputs) -> dict[int, Window]:
 def _known(candidates: pa.Table) -> pd.DataFrame:
     """Return the candidates that have a posterior."""
     return candidates.to_pandas().dropna(subset=["posterior"])
+
+
+def _without_members(displaced: pa.Table, candidates: pa.Table) -> pa.Table:
+    """Return the candidates of a displaced window that the cluster itself does not claim."""
+    known = _known(candidates)
+    members = known.loc[known["posterior"] >= LEVEL, "source_id"]
+    return displaced.filter(~np.isin(displaced["source_id"].to_numpy(), members))
 
 
 def _training_members(candidates: pa.Table) -> dict[str, Any]:

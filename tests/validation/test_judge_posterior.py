@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from ocspark.validation.judge_posterior import judge_stars, summary_lines
+from ocspark.validation.judge_posterior import counts_above, judge_stars, summary_lines
 from ocspark.validation.posterior_figure import draw_posterior_judgement
 
 N = 4000
@@ -109,6 +109,19 @@ def test_a_right_posterior_is_calibrated_as_well_as_chance_allows(judged, stars)
     # bins of stars here differ by one star at most from bins of exactly equal number
     assert given == pytest.approx(by_hand / len(known), abs=0.004)
     assert given < 0.03 < result["votes"]["calibration_error"]["all"]
+
+
+def test_stars_of_the_least_probability_do_not_count_however_their_mean_is_rounded():
+    """Means of many equal votes of 0.01 come out a little above or below."""
+    cells = pd.DataFrame(
+        {
+            "probability": [0.01 - 1e-17, 0.01 + 2e-17, 0.02, np.nan],
+            "true": [1, 2, 3, 4],
+            "false": [9, 8, 7, 0],
+        }
+    )
+    assert counts_above(cells, 0.01).all.tolist() == [10]
+    assert counts_above(cells).all.tolist() == [10, 10, 10]
 
 
 def test_log_loss_is_a_sum_over_candidates_a_member(judged, stars):
