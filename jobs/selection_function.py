@@ -28,9 +28,11 @@ def main() -> int:
         f"[ocspark] selection function {state}: {summary['twins_done']} of {summary['twins']} "
         f"twins of {summary['clusters']} clusters done, {summary['planted']} stars planted"
     )
-    for level, rates in summary["overall"].items():
-        cells = "; ".join(f"{name} {_interval(rate)}" for name, rate in rates.items())
-        print(f"[ocspark] p >= {level}: {cells}")
+    print(f"[ocspark] {summary['twins_with_posterior']} of the twins done have a posterior")
+    for by, levels in summary["overall"].items():
+        for level, rates in levels.items():
+            cells = "; ".join(f"{name} {_interval(rate)}" for name, rate in rates.items())
+            print(f"[ocspark] {by} >= {level}: {cells}")
     print(
         f"[ocspark] tables: {result.path}/{{selection_function,clusters,twins}}; pictures: "
         f"{result.path}/figures"

@@ -9,12 +9,13 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
-from ocspark.mock.score import LEVELS, Score, score_run
-from ocspark.selection_function.count import count_planted
+from ocspark.mock.score import BY_VOTES, score_run
+from ocspark.selection_function.count import count_planted, done_clusters
 from ocspark.selection_function.figures import recovery_figure
 from ocspark.selection_function.tabulate import recovery
 from ocspark.session import get_session
 from ocspark.store.finished_run import FinishedRun, open_run
+from ocspark.tables.member_rule import POSTERIOR, VOTES
 
 _MOST_CLUSTERS = 40
 
@@ -30,36 +31,49 @@ def main() -> int:
         raise InputError(f"--mock: {truth}: no such file; expected a mock")
     run = open_run(arguments.runs, "--runs")
     spark = get_session("ocspark: summary")
-    scores = score_run(spark, run, truth)
-    by_name: dict[str, list[Score]] = {}
-    for score in scores:
-        by_name.setdefault(score.name, []).append(score)
-    skipped = int((run.clusters["status"] == "skipped").sum())
-    print(f"{'':<14}{'planted':>8}" + "".join(f"{f'p >= {p:g}':>24}" for p in LEVELS))
-    print(f"{'cluster':<14}{'stars':>8}" + "   members complete   pure" * len(LEVELS))
-    names = list(by_name)[:-1]
-    for name in [*names[:_MOST_CLUSTERS], "all"]:
+    *scores, all_clusters = score_run(spark, run, truth)
+    expected = run.clusters.set_index("cluster")[["expected_members", "expected_members_error"]]
+    kinds = ("members of each", str(BY_VOTES))
+    print(f"{'':<14}{'planted':>8}{'expected':>14}  {'':<9}" + "".join(f"{k:>24}" for k in kinds))
+    print(
+        f"{'cluster':<14}{'stars':>8}{'members':>14}  {'by':<9}"
+        + "   members complete   pure" * len(kinds)
+    )
+    for both in [*scores[:_MOST_CLUSTERS], all_clusters]:
+        own, _ = both
         cells = "".join(
-            f"{s.n_members:>10}{_percent(s.completeness):>8}{_percent(s.purity):>7}"
-            for s in by_name[name]
+            f"{s.n_members:>10}{_percent(s.completeness):>8}{_percent(s.purity):>7}" for s in both
         )
-        print(f"{name:<14}{by_name[name][0].n_planted:>8}{cells}")
-    if len(names) > _MOST_CLUSTERS:
-        print(f"({len(names) - _MOST_CLUSTERS} clusters more in the total)")
-    print(f"[ocspark] {len(names)} clusters done, {skipped} skipped")
+        n, by = "", ""
+        if both is not all_clusters:
+            n, by = _with_error(*expected.loc[own.name]), own.rule.split()[0]
+        print(f"{own.name:<14}{own.n_planted:>8}{n:>14}  {by:<9}{cells}")
+    if len(scores) > _MOST_CLUSTERS:
+        print(f"({len(scores) - _MOST_CLUSTERS} clusters more in the total)")
+    skipped = int((run.clusters["status"] == "skipped").sum())
+    print(f"[ocspark] {len(scores)} clusters done, {skipped} skipped")
+    print(f"[ocspark] members: {all_clusters[0].rule}")
     picture = storage.join(run.path, "completeness_purity.png")
-    storage.write_file(picture, _picture(spark, run, truth, names))
+    storage.write_file(picture, _picture(spark, run, truth))
     print(f"[ocspark] completeness and purity as a picture: {picture}")
     print(f"[ocspark] tables: {run.path}/{{candidates,training_members,clusters}}")
     print(f"[ocspark] record: {run.path}/run.json")
     return 0
 
 
-def _picture(spark: SparkSession, run: FinishedRun, truth: str, clusters: list[str]) -> bytes:
+def _picture(spark: SparkSession, run: FinishedRun, truth: str) -> bytes:
     planted = spark.read.parquet(storage.for_spark(truth))
-    done = spark.createDataFrame([(name,) for name in clusters], "cluster string")
-    counts = count_planted(run.read(spark, "candidates"), planted, done).toPandas()
-    return recovery_figure(recovery(counts, clusters))
+    done = run.clusters[run.clusters["status"] == "done"]
+    found = count_planted(run.read(spark, "candidates"), planted, done_clusters(spark, done))
+    names = {
+        VOTES: done["cluster"].tolist(),
+        POSTERIOR: done.loc[done["expected_members"].notna(), "cluster"].tolist(),
+    }
+    return recovery_figure(recovery(found.toPandas(), names))
+
+
+def _with_error(expected: float, error: float) -> str:
+    return "–" if math.isnan(expected) else f"{expected:.1f} ± {error:.1f}"
 
 
 def _percent(share: float) -> str:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.store.finished_run import FinishedRun
+from ocspark.tables.member_columns import is_member
+from ocspark.tables.member_rule import VOTES, MemberRule, describe_rules
 
-LEVELS = (0.1, 0.5, 0.9)
+#: What is counted beside the members by each cluster's own rule.
+BY_VOTES = MemberRule(VOTES)
 
 
 class Score(NamedTuple):
-    """Members of some clusters at a probability level.
+    """Members of some clusters by a rule: each one's own, or votes.
 
     Completeness is the share of the planted stars in the mirror that are members; purity is the
     share of members that were planted in that cluster. Both are NaN where nothing is to share.
     """
 
     name: str
-    level: float
+    rule: str
     n_planted: int
     n_members: int
     n_true: int
@@ -37,7 +40,7 @@ class Score(NamedTuple):
         return self.n_true / self.n_members if self.n_members else float("nan")
 
 
-def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[Score]:
+def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[tuple[Score, Score]]:
     """Score the clusters that a run has done.
 
     Parameters
@@ -49,37 +52,39 @@ def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[Score]:
 
     Returns
     -------
-    list of Score
-        Per cluster and level, in order of name; then those of all clusters, named "all".
+    list of (Score, Score)
+        For each cluster, in order of name, and last for all of them, named "all": its members by
+        its own rule (`ocspark.tables.member_rule`), and those by votes.
     """
-    done = run.read(spark, "clusters").where("status = 'done'").select("cluster")
+    rules = run.member_rules()
+    members = [is_member(rules), is_member(dict.fromkeys(rules, BY_VOTES))]
+    names = spark.createDataFrame([(name,) for name in rules], "cluster string")
     planted = (
         spark.read.parquet(storage.for_spark(truth))
         .select("cluster", "source_id")
-        .join(F.broadcast(done), "cluster")
+        .join(F.broadcast(names), "cluster")
     )
     counts = planted.groupBy("cluster").agg(F.count("*").alias("n_planted"))
-    candidates = run.read(spark, "candidates").select("cluster", "source_id", "probability")
-    found = candidates.join(planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left")
-    rows = done.join(counts, "cluster", "left").join(_tally(found), "cluster", "left").fillna(0)
-    scores = [
-        Score(row["cluster"], p, row["n_planted"], row[f"n_{i}"], row[f"true_{i}"])
-        for row in sorted(rows.collect(), key=lambda r: r["cluster"])
-        for i, p in enumerate(LEVELS)
-    ]
-    for p in LEVELS:
-        level = [s for s in scores if s.level == p and s.name != "all"]
-        sums = (
-            sum(getattr(s, name) for s in level) for name in ("n_planted", "n_members", "n_true")
+    found = run.read(spark, "candidates").join(
+        planted.withColumn("true", F.lit(1)), ["cluster", "source_id"], "left"
+    )
+    rows = names.join(counts, "cluster", "left").join(_tally(found, members), "cluster", "left")
+    table = rows.fillna(0).toPandas().set_index("cluster").sort_index()
+    table.loc["all"] = table.sum()
+    scores = []
+    for name, row in table.iterrows():
+        said = str(rules[str(name)]) if name in rules else describe_rules(rules)
+        own, by_votes = (
+            Score(str(name), rule, *(int(row[c]) for c in ("n_planted", f"n_{i}", f"true_{i}")))
+            for i, rule in enumerate((said, str(BY_VOTES)))
         )
-        scores.append(Score("all", p, *sums))
+        scores.append((own, by_votes))
     return scores
 
 
-def _tally(found: DataFrame) -> DataFrame:
-    members = {i: F.col("probability") >= p for i, p in enumerate(LEVELS)}
-    sums = [F.count_if(m).alias(f"n_{i}") for i, m in members.items()]
-    sums += [
-        F.count_if(m & F.col("true").isNotNull()).alias(f"true_{i}") for i, m in members.items()
-    ]
+def _tally(found: DataFrame, members: list[Column]) -> DataFrame:
+    """Count members, and true ones, by cluster."""
+    true = F.col("true").isNotNull()
+    sums = [F.count_if(m).alias(f"n_{i}") for i, m in enumerate(members)]
+    sums += [F.count_if(m & true).alias(f"true_{i}") for i, m in enumerate(members)]
     return found.groupBy("cluster").agg(*sums)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from pyspark.sql import Column, DataFrame
+import pandas as pd
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ocspark.selection_function.offsets import LEAST_PROBABILITY
+from ocspark.tables.member_rule import POSTERIOR, VOTES, MemberRule
 from ocspark.tables.selection_function import SELECTION_COUNTS
 
 #: Edges of the bins; what lies beyond the first and the last is in the first and last bins.
@@ -16,13 +18,16 @@ G_EDGES = (5.0, 10.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0
 RADIUS_EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 30.0, 50.0)
 #: Kinds of stars.
 PLANTED, FIELD, OFFSET = "planted", "field", "offset"
-_STAR = ["cluster", "source_id", "phot_g_mean_mag", "f_r", "probability"]
+#: What members may be told by, and the column that has it.
+_COLUMNS = {by: MemberRule(by).column for by in (VOTES, POSTERIOR)}
+_PLACE = ["cluster", "source_id", "phot_g_mean_mag", "f_r"]
 
 
 def count_planted(candidates: DataFrame, truth: DataFrame, done: DataFrame) -> DataFrame:
     """Count planted stars, found or not, and field stars found, of clusters that are done.
 
-    Stars planted in another cluster whose cone overlaps are neither.
+    By votes, and by posterior in the clusters that have one. Stars planted in another cluster
+    whose cone overlaps are neither.
 
     Parameters
     ----------
@@ -31,34 +36,68 @@ def count_planted(candidates: DataFrame, truth: DataFrame, done: DataFrame) -> D
     truth : DataFrame
         `MOCK_TRUTH`.
     done : DataFrame
-        Column cluster.
+        Columns cluster, and has_posterior.
 
     Returns
     -------
     DataFrame
         `SELECTION_COUNTS`.
     """
-    truth = truth.join(F.broadcast(done), "cluster")
-    found = candidates.select(*_STAR)
+    done = F.broadcast(done.select("cluster", "has_posterior"))
+    truth = truth.join(done, "cluster")
+    found = candidates.join(done, "cluster").select(*_PLACE, "has_posterior", *_COLUMNS.values())
     planted = truth.select(
-        "cluster", "source_id", "phot_g_mean_mag", F.col("projected_radius").alias("f_r")
-    ).join(found.select("cluster", "source_id", "probability"), ["cluster", "source_id"], "left")
-    others = found.where(F.col("probability") >= LEAST_PROBABILITY)
-    others = others.join(truth.select("source_id"), "source_id", "left_anti")
-    return _counted(planted, PLANTED).unionByName(_counted(others, FIELD))
+        "cluster",
+        "source_id",
+        "phot_g_mean_mag",
+        F.col("projected_radius").alias("f_r"),
+        "has_posterior",
+    ).join(
+        found.select("cluster", "source_id", *_COLUMNS.values()), ["cluster", "source_id"], "left"
+    )
+    others = found.join(truth.select("source_id"), "source_id", "left_anti")
+    return _counted(_by_each(planted), PLANTED).unionByName(
+        _counted(_by_each(others).where(F.col("p") >= LEAST_PROBABILITY), FIELD)
+    )
+
+
+def done_clusters(spark: SparkSession, clusters: pd.DataFrame) -> DataFrame:
+    """Return the clusters that are done, as `count_planted` takes them.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    clusters : DataFrame
+        cluster, status and expected_members, null without a posterior.
+    """
+    done = clusters[clusters["status"] == "done"]
+    has_posterior = done["expected_members"].notna().tolist()
+    rows = list(zip(done["cluster"].tolist(), has_posterior, strict=True))
+    return spark.createDataFrame(rows, "cluster string, has_posterior boolean")
 
 
 def count_offsets(offsets: DataFrame) -> DataFrame:
     """Count the stars found at offset positions: `SELECTION_COUNTS`."""
-    return _counted(offsets.select(*_STAR), OFFSET)
+    by_votes = {"by": F.lit(VOTES), "p": F.col(_COLUMNS[VOTES])}
+    return _counted(offsets.withColumns(by_votes), OFFSET)
+
+
+def _by_each(stars: DataFrame) -> DataFrame:
+    """Return every star with its votes, and again with its posterior where its cluster has one."""
+    both = [F.struct(F.lit(by).alias("by"), F.col(c).alias("p")) for by, c in _COLUMNS.items()]
+    twice = stars.withColumn("_each", F.explode(F.array(*both))).select(
+        *_PLACE, "has_posterior", "_each.by", "_each.p"
+    )
+    return twice.where((F.col("by") == VOTES) | F.col("has_posterior"))
 
 
 def _counted(stars: DataFrame, kind: str) -> DataFrame:
     # votes come in hundredths and the like: what is 0.3 may be stored a bit lower
-    tenths = F.floor(F.col("probability") * 10.0 + 1e-9).cast("int")
+    tenths = F.floor(F.col("p") * 10.0 + 1e-9).cast("int")
     cells = stars.select(
         "cluster",
         F.lit(kind).alias("kind"),
+        "by",
         _bin("phot_g_mean_mag", G_EDGES).alias("g_bin"),
         _bin("f_r", RADIUS_EDGES).alias("radius_bin"),
         F.coalesce(tenths, F.lit(-1)).alias("p_bin"),

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ocspark.selection_function.count import FIELD, OFFSET
 from ocspark.selection_function.rates import per_cone
+from ocspark.tables.member_rule import POSTERIOR, VOTES
 
 _COLOURS = {0.1: "#7fb3d5", 0.5: "#1f4e79", 0.9: "#0b1f33"}
 _WARM = {0.1: "#f5b183", 0.5: "#d95f02", 0.9: "#7f3300"}
@@ -24,6 +25,9 @@ _AXES = {
     "field_density": ("sources that pass the cone's cuts [deg⁻²]", True),
     "radius": ("projected radius [pc]", False),
 }
+#: How labels call what members are called by.
+_SIGNS = {VOTES: "votes", POSTERIOR: "posterior"}
+_OF_BOTH = {VOTES: "#d95f02", POSTERIOR: "#1f4e79"}
 #: Bins of G of the figure by threshold.
 _SOME_G = ((14, 15), (17, 18), (18, 19), (19, 20))
 _OF = 0.5  # the probability of figures that show one
@@ -35,8 +39,9 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
     Parameters
     ----------
     curves : DataFrame
-        `SELECTION_FUNCTION`.
+        `SELECTION_FUNCTION`, by votes or by posterior.
     """
+    sign = _SIGNS[curves["by"].iloc[0]]
     figure = Figure(figsize=(13, 7.5), layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     whole = curves[curves["distance_low"].isna()]
@@ -46,14 +51,14 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
         for level in _COLOURS:
             for quantity, colours, style in _QUANTITIES:
                 rows = _rows(whole, quantity, axis, level)
-                _curve(axes, rows, colours[level], style, f"{quantity}, p ≥ {level:g}")
+                _curve(axes, rows, colours[level], style, f"{quantity}, {sign} ≥ {level:g}")
         axes.set(xlabel=label, ylim=(-0.02, 1.02), ylabel="share")
         if logarithmic and (whole.loc[whole["axis"] == axis, "bin_low"] > 0).all():
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-    _threshold_panel(panels[1], whole)
+    _threshold_panel(panels[1], whole, sign)
     panels[0].legend(fontsize=7, frameon=False)
     figure.suptitle(_title(curves))
     return _png(figure)
@@ -62,7 +67,7 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
 _QUANTITIES = (("completeness", _COLOURS, "-"), ("contamination", _WARM, "--"))
 
 
-def _threshold_panel(axes: Axes, curves: pd.DataFrame) -> None:
+def _threshold_panel(axes: Axes, curves: pd.DataFrame, sign: str) -> None:
     for (low, high), shade in zip(_SOME_G, _DISTANCES[1:], strict=True):
         inside = curves[(curves["axis"] == "g_mag") & (curves["bin_low"] == low)]
         for quantity, _, style in _QUANTITIES:
@@ -75,7 +80,7 @@ def _threshold_panel(axes: Axes, curves: pd.DataFrame) -> None:
                 lw=1.4,
                 label=f"{low} < G < {high}" if style == "-" else None,
             )
-    axes.set(xlabel="p threshold (dashed: contamination)", ylim=(-0.02, 1.02), ylabel="share")
+    axes.set(xlabel=f"least {sign} (dashed: contamination)", ylim=(-0.02, 1.02), ylabel="share")
     axes.legend(fontsize=7, loc=(0.02, 0.5), frameon=False)
 
 
@@ -84,18 +89,19 @@ def distance_figure(curves: pd.DataFrame) -> bytes:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2)
     apart = curves[curves["distance_low"].notna() & (curves["axis"] == "g_mag")]
+    sign = _SIGNS[curves["by"].iloc[0]]
     for axes, quantity in zip(panels, ("completeness", "contamination"), strict=True):
         ranges = sorted(set(zip(apart["distance_low"], apart["distance_high"], strict=True)))
         for (low, high), colour in zip(ranges, _DISTANCES, strict=False):
             rows = _rows(apart[apart["distance_low"] == low], quantity, "g_mag", _OF)
             _curve(axes, rows, colour, "-", f"{low:,.0f} – {high:,.0f} pc")
-        axes.set(xlabel="G [mag]", ylabel=f"{quantity}, p ≥ {_OF:g}", ylim=(-0.02, 1.02))
+        axes.set(xlabel="G [mag]", ylabel=f"{quantity}, {sign} ≥ {_OF:g}", ylim=(-0.02, 1.02))
     panels[0].legend(fontsize=8, frameon=False)
     return _png(figure)
 
 
 def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame) -> bytes:
-    """Return a PNG: contaminants found with twins against those at offset positions.
+    """Return a PNG: contaminants by votes, found with twins against those at offset positions.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
     """
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     by_cluster, by_g = figure.subplots(1, 2)
-    likely = counts[counts["p_bin"] >= round(10 * _OF)]
+    likely = counts[(counts["by"] == VOTES) & (counts["p_bin"] >= round(10 * _OF))]
     points = []
     for _, group in twins.groupby("twin_of"):
         names = group["cluster"].tolist()
@@ -132,21 +138,41 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
         ylim=(-0.05 * top, top),
         xlabel="members by chance at offset positions, per cone",
         ylabel="members of twins that were not planted, per cone",
-        title=f"real clusters, p ≥ {_OF:g}",
+        title=f"real clusters, votes ≥ {_OF:g}",
     )
-    whole = curves[curves["distance_low"].isna()]
+    whole = curves[curves["distance_low"].isna() & (curves["by"] == VOTES)]
     for quantity, colour, label in (
         ("contaminants", _WARM[0.5], "with twins"),
         ("offset_contaminants", _COLOURS[0.5], "offset positions"),
     ):
         _curve(by_g, _rows(whole, quantity, "g_mag", _OF), colour, "-", label)
-    by_g.set(xlabel="G [mag]", ylabel="contaminants per cone", title=f"by G, p ≥ {_OF:g}")
+    by_g.set(xlabel="G [mag]", ylabel="contaminants per cone", title=f"by G, votes ≥ {_OF:g}")
     by_g.legend(fontsize=8, frameon=False)
     return _png(figure)
 
 
+def both_figure(curves: pd.DataFrame) -> bytes:
+    """Return a PNG: votes and posterior side by side, at 0.5 by G and by radius.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        `SELECTION_FUNCTION`.
+    """
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    whole = curves[curves["distance_low"].isna()]
+    for axes, axis in zip(figure.subplots(1, 2), ("g_mag", "radius"), strict=True):
+        for by, colour in _OF_BOTH.items():
+            for quantity, _, style in _QUANTITIES:
+                rows = _rows(whole[whole["by"] == by], quantity, axis, _OF)
+                _curve(axes, rows, colour, style, f"{quantity}, {_SIGNS[by]} ≥ {_OF:g}")
+        axes.set(xlabel=_AXES[axis][0], ylabel="share", ylim=(-0.02, 1.02))
+    axes.legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
 def recovery_figure(rows: pd.DataFrame) -> bytes:
-    """Return a PNG: completeness and purity by G, and one against the other as p changes.
+    """Return a PNG: completeness and purity by G, and one against the other by the least value.
 
     Parameters
     ----------
@@ -160,23 +186,25 @@ def recovery_figure(rows: pd.DataFrame) -> bytes:
     mirrored = {"value": "value", "low": "high", "high": "low"}
     purity = rows[pure].assign(quantity="purity", **{a: 1.0 - rows[b] for a, b in mirrored.items()})
     both = pd.concat([rows, purity], ignore_index=True)
-    for level in _COLOURS:
-        for quantity, colours, style in (("completeness", _COLOURS, "-"), ("purity", _WARM, "--")):
-            some = _rows(both, quantity, "g_mag", level)
-            _curve(by_g, some, colours[level], style, f"{quantity}, p ≥ {level:g}")
+    for by, colour in _OF_BOTH.items():
+        own = both[both["by"] == by]
+        for quantity, style in (("completeness", "-"), ("purity", "--")):
+            some = _rows(own, quantity, "g_mag", _OF)
+            _curve(by_g, some, colour, style, f"{quantity}, {_SIGNS[by]} ≥ {_OF:g}")
+        for axis, style, label in (("all", "o--", "all"), ("bright", "o-", "G < 18")):
+            x, y = (
+                own[(own["axis"] == axis) & (own["quantity"] == q)].sort_values("probability")
+                for q in ("completeness", "purity")
+            )
+            at = (x["value"], y["value"])
+            curve.plot(*at, style, ms=3, color=colour, label=f"{_SIGNS[by]}, {label}")
+            for p, *place in zip(x["probability"], *at, strict=True):
+                if p in _COLOURS:
+                    curve.annotate(f"{p:g}", place, (3, -10), textcoords="offset points", size=7)
     by_g.set(xlabel="G [mag]", ylabel="share", ylim=(-0.02, 1.02))
     by_g.legend(fontsize=7, frameon=False, loc="lower left")
-    for axis, colour, label in (("all", _WARM[0.5], "all"), ("bright", _COLOURS[0.5], "G < 18")):
-        x, y = (
-            both[(both["axis"] == axis) & (both["quantity"] == quantity)].sort_values("probability")
-            for quantity in ("completeness", "purity")
-        )
-        curve.plot(x["value"], y["value"], "o-", ms=3, color=colour, label=label)
-        for p, at, high in zip(x["probability"], x["value"], y["value"], strict=True):
-            if p in _COLOURS:
-                curve.annotate(f"{p:g}", (at, high), (3, -10), textcoords="offset points", size=7)
     curve.set(xlabel="completeness", ylabel="purity", xlim=(-0.02, 1.02))
-    curve.set_title("as the p threshold changes", fontsize=9)
+    curve.set_title("as the least votes or posterior change", fontsize=9)
     curve.legend(fontsize=8, frameon=False)
     return _png(figure)
 

@@ -21,8 +21,13 @@ from ocspark.errors import InputError
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observe import Observatory
-from ocspark.selection_function.count import count_offsets, count_planted
-from ocspark.selection_function.figures import check_figure, distance_figure, selection_figure
+from ocspark.selection_function.count import count_offsets, count_planted, done_clusters
+from ocspark.selection_function.figures import (
+    both_figure,
+    check_figure,
+    distance_figure,
+    selection_figure,
+)
 from ocspark.selection_function.offsets import OFFSETS, count_offset_cones, search_offsets
 from ocspark.selection_function.overlay import (
     OVERLAY,
@@ -46,6 +51,7 @@ from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest
 from ocspark.tables.candidates import EVALUATED
 from ocspark.tables.fields import Field
+from ocspark.tables.member_rule import POSTERIOR, VOTES
 from ocspark.tables.mock import MOCK_TRUTH
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
@@ -59,7 +65,7 @@ log = logging.getLogger("ocspark")
 #: Written last, in the output folder.
 SUMMARY = "selection_function.json"
 #: Rises whenever the same inputs give another result.
-_FORMAT = 1
+_FORMAT = 2
 _LEVELS = (0.1, 0.5, 0.9)
 
 
@@ -150,7 +156,7 @@ class _Measurement:
                 f"clusters: none of {len(table)} twins could be processed; the first one's "
                 f"reason: {table['reason'].iloc[0]}"
             )
-        counts = self._count(found, done["cluster"].tolist())
+        counts = self._count(found, done)
         curves = selection_function(counts, done)
         clusters = expected_clusters(counts, done, self._real_clusters)
         thin = (clusters["n_twins"] > 0) & clusters["contamination_p10"].isna()
@@ -166,10 +172,15 @@ class _Measurement:
         self._write("selection_function", curves, SELECTION_FUNCTION)
         self._write("clusters", clusters, SELECTION_CLUSTERS)
         pictures = {
-            "selection_function": selection_figure(curves),
-            "completeness_by_distance": distance_figure(curves),
+            "votes_and_posterior": both_figure(curves),
             "contamination_check": check_figure(counts, done, curves),
         }
+        for by in (VOTES, POSTERIOR):
+            own = curves[curves["by"] == by]
+            if own["value"].isna().all():
+                continue  # no twin has a posterior
+            pictures[f"selection_function_{by}"] = selection_figure(own)
+            pictures[f"completeness_by_distance_{by}"] = distance_figure(own)
         storage.make_directory(self._folder.path("figures"))
         for name, picture in pictures.items():
             storage.write_file(self._folder.path("figures", f"{name}.png"), picture)
@@ -182,6 +193,7 @@ class _Measurement:
             "clusters": int((self._real_clusters["status"] == "done").sum()),
             "twins": len(table),
             "twins_done": len(done),
+            "twins_with_posterior": int(done["expected_members"].notna().sum()),
             "planted": int(done["n_planted"].sum()),
             "overall": _overall(curves),
         }
@@ -234,11 +246,11 @@ class _Measurement:
         in_cone = count_offset_cones(self._folder)
         return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
-    def _count(self, found: FinishedRun, done: Sequence[str]) -> pd.DataFrame:
+    def _count(self, found: FinishedRun, done: pd.DataFrame) -> pd.DataFrame:
         """Count the stars of twins that are done; only the counts come to the driver."""
-        names = self._spark.createDataFrame([(name,) for name in done], "cluster string")
         candidates = found.read(self._spark, "candidates")
-        counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), names)
+        twins = done_clusters(self._spark, done)
+        counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), twins)
         counts = counts.unionByName(count_offsets(self._read(OFFSETS, EVALUATED)))
         cells = [field.name for field in SELECTION_COUNTS if field.name != "n"]
         table = counts.toPandas().sort_values(cells, ignore_index=True)
@@ -254,16 +266,14 @@ class _Measurement:
         self._folder.delete_unlisted_files([file], [table])
 
 
-def _overall(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    """Return the estimates over all stars of all twins, by probability and quantity."""
-    every = curves[curves["axis"] == "all"]
-    return {
-        f"{level:g}": {
-            row["quantity"]: {
-                name: None if pd.isna(row[name]) else row[name]
-                for name in ("n", "k", "value", "low", "high")
-            }
-            for row in every[every["probability"] == level].to_dict("records")
+def _overall(curves: pd.DataFrame) -> dict[str, Any]:
+    """Return the estimates over all stars of all twins: by, level and quantity."""
+    every = curves[(curves["axis"] == "all") & curves["probability"].isin(_LEVELS)]
+    overall: dict[str, Any] = {}
+    for row in every.to_dict("records"):
+        levels = overall.setdefault(row["by"], {})
+        levels.setdefault(f"{row['probability']:g}", {})[row["quantity"]] = {
+            name: None if pd.isna(row[name]) else row[name]
+            for name in ("n", "k", "value", "low", "high")
         }
-        for level in _LEVELS
-    }
+    return overall

@@ -11,18 +11,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ocspark.names import cluster_key
-from ocspark.selection_function.count import FIELD, G_EDGES, OFFSET, PLANTED, RADIUS_EDGES
+from ocspark.selection_function.count import (
+    FIELD,
+    G_EDGES,
+    OFFSET,
+    PLANTED,
+    RADIUS_EDGES,
+)
 from ocspark.selection_function.rates import Rate, per_cone, share
 from ocspark.selection_function.twins import Twin
+from ocspark.tables.member_rule import POSTERIOR, VOTES
 from ocspark.tables.selection_function import (
     SELECTION_CLUSTERS,
     SELECTION_FUNCTION,
     SELECTION_TWINS,
 )
 
-#: Tenths of the probability that members have at least, and those of the clusters table.
+#: Tenths of the probability that members have at least, and those of the clusters table, by the
+#: end of its columns' names.
 TENTHS = range(1, 11)
-CLUSTER_TENTHS = {"p10": 1, "p50": 5, "p90": 9}
+CLUSTER_TENTHS = {
+    VOTES: {"p10": 1, "p50": 5, "p90": 9},
+    POSTERIOR: {"posterior_10": 1, "posterior_50": 5, "posterior_90": 9},
+}
 #: Axes along which twins, not stars, differ, in bins of about as many twins each.
 TWIN_AXES, TWIN_BINS = ("distance", "richness", "field_density"), 5
 _KINDS = (PLANTED, FIELD, OFFSET)
@@ -33,13 +44,17 @@ THIN = 0.2
 Tally = NDArray[np.int64]
 
 
-def tally(counts: pd.DataFrame, clusters: Sequence[str], column: str, n_bins: int) -> Tally:
+def tally(
+    counts: pd.DataFrame, by: str, clusters: Sequence[str], column: str, n_bins: int
+) -> Tally:
     """Return how many stars of each bin, cluster and kind reach a probability.
 
     Parameters
     ----------
     counts : DataFrame
         `SELECTION_COUNTS`.
+    by : str
+        `VOTES` or `POSTERIOR`.
     clusters : sequence of str
         Those to count, in this order.
     column : str
@@ -51,6 +66,7 @@ def tally(counts: pd.DataFrame, clusters: Sequence[str], column: str, n_bins: in
     array of int64, shape (n_bins, n_clusters, 3, 11)
         The last axis: all stars (0, candidates or not), then those with p >= 0.1, 0.2, …, 1.
     """
+    counts = counts[counts["by"] == by]
     place = pd.Index(clusters).get_indexer(pd.Index(counts["cluster"]))
     known = counts[place >= 0]
     cells = np.zeros((n_bins, len(clusters), len(_KINDS), len(TENTHS) + 1), dtype=np.int64)
@@ -87,47 +103,60 @@ def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFram
     counts : DataFrame
         `SELECTION_COUNTS`.
     twins : DataFrame
-        cluster and `TWIN_AXES` of the twins that are done.
+        cluster, expected_members and `TWIN_AXES` of the twins that are done.
     """
-    names = twins["cluster"].tolist()
-    by_g = tally(counts, names, "g_bin", len(G_EDGES) - 1)
-    by_radius = tally(counts, names, "radius_bin", len(RADIUS_EDGES) - 1)
-    rows = _rows("all", [None, None], by_g.sum(axis=0)[None])
-    rows += _rows("g_mag", G_EDGES, by_g)
-    rows += _rows("radius", RADIUS_EDGES, by_radius)
-    for axis in TWIN_AXES:
-        edges, twin_bin = even_bins(twins[axis].to_numpy(dtype=float))
-        for b, (low, high) in enumerate(pairwise(edges)):
-            inside = by_g[:, twin_bin == b]
-            rows += _rows(axis, [low, high], inside.sum(axis=0)[None])
-            if axis == "distance":
-                within = {"distance_low": low, "distance_high": high}
-                rows += [row | within for row in _rows("g_mag", G_EDGES, inside)]
+    # the edges are those of all twins, so that both are told in the same bins
+    bins = {axis: even_bins(twins[axis].to_numpy(dtype=float)) for axis in TWIN_AXES}
+    rows: list[dict[str, Any]] = []
+    for by in (VOTES, POSTERIOR):
+        known = told_of(twins, by)
+        names = twins.loc[known, "cluster"].tolist()
+        by_g = tally(counts, by, names, "g_bin", len(G_EDGES) - 1)
+        by_radius = tally(counts, by, names, "radius_bin", len(RADIUS_EDGES) - 1)
+        rows += _rows(by, "all", [None, None], by_g.sum(axis=0)[None])
+        rows += _rows(by, "g_mag", G_EDGES, by_g)
+        rows += _rows(by, "radius", RADIUS_EDGES, by_radius)
+        for axis, (edges, twin_bin) in bins.items():
+            for b, (low, high) in enumerate(pairwise(edges)):
+                inside = by_g[:, twin_bin[known] == b]
+                rows += _rows(by, axis, [low, high], inside.sum(axis=0)[None])
+                if axis == "distance":
+                    within = {"distance_low": low, "distance_high": high}
+                    rows += [row | within for row in _rows(by, "g_mag", G_EDGES, inside)]
     return pd.DataFrame(rows, columns=[field.name for field in SELECTION_FUNCTION])
 
 
-def recovery(counts: pd.DataFrame, clusters: Sequence[str]) -> pd.DataFrame:
+def told_of(twins: pd.DataFrame, by: str) -> NDArray[np.bool_]:
+    """Return which twins have votes (all that are done) or a posterior."""
+    every = np.ones(len(twins), dtype=bool)
+    return every if by == VOTES else twins["expected_members"].notna().to_numpy()
+
+
+def recovery(counts: pd.DataFrame, by: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return the rows of `SELECTION_FUNCTION` by G, over all stars, and over those with G < 18.
 
     Parameters
     ----------
     counts : DataFrame
         `SELECTION_COUNTS`.
-    clusters : sequence of str
-        Those to count.
+    by : mapping
+        `VOTES` and `POSTERIOR` to the clusters to count.
     """
-    by_g = tally(counts, clusters, "g_bin", len(G_EDGES) - 1)
-    rows = _rows("all", [None, None], by_g.sum(axis=0)[None])
-    rows += _rows("bright", [None, None], by_g[:_G18].sum(axis=0)[None])
-    rows += _rows("g_mag", G_EDGES, by_g)
+    rows: list[dict[str, Any]] = []
+    for what, clusters in by.items():
+        by_g = tally(counts, what, clusters, "g_bin", len(G_EDGES) - 1)
+        rows += _rows(what, "all", [None, None], by_g.sum(axis=0)[None])
+        rows += _rows(what, "bright", [None, None], by_g[:_G18].sum(axis=0)[None])
+        rows += _rows(what, "g_mag", G_EDGES, by_g)
     return pd.DataFrame(rows)
 
 
-def _rows(axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[str, Any]]:
+def _rows(by: str, axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[str, Any]]:
     """Return the rows of an axis; `stars` has a bin between each two edges."""
     return [
         {
             "quantity": quantity,
+            "by": by,
             "axis": axis,
             "bin_low": low,
             "bin_high": high,
@@ -137,6 +166,7 @@ def _rows(axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[s
         for low, high, inside in zip(edges[:-1], edges[1:], stars, strict=True)
         for tenths in TENTHS
         for quantity, rate in estimates(inside, tenths)
+        if by == VOTES or quantity != "offset_contaminants"  # no fit was made at the offsets
     ]
 
 
@@ -147,6 +177,10 @@ def even_bins(values: NDArray[np.float64]) -> tuple[list[float], NDArray[np.int6
         edges = np.repeat(edges, 2)
     bins = np.searchsorted(edges[1:-1], values, side="right")
     return edges.tolist(), np.asarray(bins, dtype=np.int64)
+
+
+#: Columns that twins have from the run with them.
+_OF_RUN = ("status", "reason", "n_training_members", "expected_members", "posterior_reason")
 
 
 def describe_twins(
@@ -178,7 +212,7 @@ def describe_twins(
                 "ra": twin.row["ra"],
                 "dec": twin.row["dec"],
                 "distance": twin.cluster.distance_pc,
-                **{c: found[name][c] for c in ("status", "reason", "n_training_members")},
+                **{c: found[name][c] for c in _OF_RUN},
                 **{c: stars.get(name, none)[c] for c in none},
                 "n_cone_offset": n_cone,
                 "field_density": n_cone / cone_area_deg2(twin.row["radius_deg"]),
@@ -203,7 +237,10 @@ def expected_clusters(
     clusters : DataFrame
         `CLUSTERS` of the real run.
     """
-    by_g = tally(counts, twins["cluster"].tolist(), "g_bin", len(G_EDGES) - 1)
+    told = {by: told_of(twins, by) for by in CLUSTER_TENTHS}
+    by_g = {
+        by: tally(counts, by, twins["cluster"].tolist(), "g_bin", len(G_EDGES) - 1) for by in told
+    }
     rows = []
     for cluster in clusters.to_dict("records"):
         own = (twins["twin_of"] == cluster["cluster"]).to_numpy()
@@ -214,8 +251,13 @@ def expected_clusters(
             row["field_density"] = twins.loc[own, "field_density"].mean()
             area = cone_area_deg2(cluster["radius_deg"])
             row["cone_density"] = cluster["n_cone"] / area
-            for level, tenths in CLUSTER_TENTHS.items():
-                row |= _expected(by_g[:, own], tenths, level, int(cluster[f"n_{level}"]))
+            row["n_twins_with_posterior"] = int((own & told[POSTERIOR]).sum())
+            for by, levels in CLUSTER_TENTHS.items():
+                stars = by_g[by][:, own & told[by]]
+                for level, tenths in levels.items():
+                    row |= _expected(stars, tenths, level)
+                    if by == VOTES:
+                        row |= _by_chance(stars, tenths, level, int(cluster[f"n_{level}"]))
             # without its own members the cone should look like the twins' field
             if row["field_density"] < THIN * (cluster["n_cone"] - cluster["n_p10"]) / area:
                 row = {c: v for c, v in row.items() if "contamina" not in c}
@@ -223,25 +265,29 @@ def expected_clusters(
     return pd.DataFrame(rows, columns=[field.name for field in SELECTION_CLUSTERS])
 
 
-def _expected(stars: Tally, tenths: int, level: str, n_members: int) -> dict[str, float]:
+def _expected(stars: Tally, tenths: int, level: str) -> dict[str, float]:
     every = dict(estimates(stars.sum(axis=0), tenths))
     bright = dict(estimates(stars[:_G18].sum(axis=0), tenths))
-    chance = every["offset_contaminants"]
-    of_members = [
-        min(float(value) / n_members, 1.0) if n_members else np.nan for value in chance[2:]
-    ]
-    rates = {
-        "completeness": every["completeness"][2:],
-        "completeness_g18": bright["completeness"][2:],
-        "contamination": every["contamination"][2:],
-        "contaminants": chance[2:],
-        "offset_contamination": of_members,
-    }
     return {
-        f"{name}_{level}{end}": value
-        for name, values in rates.items()
-        for end, value in zip(("", "_low", "_high"), values, strict=True)
+        **_with_ends("completeness", level, every["completeness"][2:]),
+        **_with_ends("completeness_g18", level, bright["completeness"][2:]),
+        **_with_ends("contamination", level, every["contamination"][2:]),
     }
+
+
+def _by_chance(stars: Tally, tenths: int, level: str, n_members: int) -> dict[str, float]:
+    """Return what the offset positions tell of a cluster in whose own run are `n_members`."""
+    chance = dict(estimates(stars.sum(axis=0), tenths))["offset_contaminants"][2:]
+    of_members = [min(float(value) / n_members, 1.0) if n_members else np.nan for value in chance]
+    return {
+        **_with_ends("contaminants", level, chance),
+        **_with_ends("offset_contamination", level, of_members),
+    }
+
+
+def _with_ends(name: str, level: str, values: Sequence[float]) -> dict[str, float]:
+    ends = ("", "_low", "_high")
+    return {f"{name}_{level}{end}": value for end, value in zip(ends, values, strict=True)}
 
 
 def cone_area_deg2(radius_deg: float) -> float:

@@ -31,9 +31,11 @@ def radius_deg() -> pd.Series:
     return pd.Series({name: np.degrees(50.0 / row[-2]) for name, *row in ROWS}).sort_index()
 
 
-def rows(measured: SelectionResult, quantity: str, axis: str, p: float) -> pd.DataFrame:
+def rows(
+    measured: SelectionResult, quantity: str, axis: str, p: float, by: str = "votes"
+) -> pd.DataFrame:
     curves = table(measured, "selection_function")
-    wanted = (curves["quantity"] == quantity) & (curves["axis"] == axis)
+    wanted = (curves["quantity"] == quantity) & (curves["axis"] == axis) & (curves["by"] == by)
     return curves[wanted & (curves["probability"] == p) & curves["distance_low"].isna()]
 
 
@@ -68,12 +70,22 @@ def test_completeness_is_what_truth_and_candidates_say(measured: SelectionResult
     truth = table(measured, "twin_truth")
     run = measured.summary["run_with_twins"]
     candidates = pd.read_parquet(f"{run}/candidates")
-    found = truth.merge(candidates[["cluster", "source_id", "probability"]])
-    for p in (0.1, 0.5, 0.9):
-        for row in rows(measured, "completeness", "g_mag", p).itertuples():
-            inside = truth["phot_g_mean_mag"].between(row.bin_low, row.bin_high, inclusive="left")
-            hits = found["phot_g_mean_mag"].between(row.bin_low, row.bin_high, inclusive="left")
-            assert (row.n, row.k) == (inside.sum(), (hits & (found["probability"] >= p)).sum())
+    found = truth.merge(candidates[["cluster", "source_id", "probability", "posterior"]])
+    twins = table(measured, "twins").set_index("cluster")
+    has_posterior = twins.index[twins["expected_members"].notna()]
+    assert measured.summary["twins_with_posterior"] == len(has_posterior)
+    for by, column, names in (
+        ("votes", "probability", twins.index),
+        ("posterior", "posterior", has_posterior),
+    ):
+        planted, own = (t[t["cluster"].isin(names)] for t in (truth, found))
+        for p in (0.1, 0.5, 0.9):
+            for row in rows(measured, "completeness", "g_mag", p, by).itertuples():
+                inside, hits = (
+                    t["phot_g_mean_mag"].between(row.bin_low, row.bin_high, inclusive="left")
+                    for t in (planted, own)
+                )
+                assert (row.n, row.k) == (inside.sum(), (hits & (own[column] >= p)).sum())
 
 
 def test_single_stars_are_candidates_as_often_as_their_errors_allow(measured: SelectionResult):
@@ -175,7 +187,7 @@ def test_what_was_interrupted_goes_on_and_leaves_one_file_a_table(
 
 def test_pictures_are_there(measured: SelectionResult):
     pictures = sorted(Path(measured.path, "figures").iterdir())
-    assert len(pictures) == 3
+    assert len(pictures) == (6 if measured.summary["twins_with_posterior"] else 4)
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     assert json.loads(Path(measured.path, "selection_function.json").read_text())["twins"] == 4
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.selection_function.count import count_planted
+from ocspark.selection_function.count import count_planted, done_clusters
 from ocspark.selection_function.figures import recovery_figure
 from ocspark.selection_function.tabulate import (
     cone_area_deg2,
@@ -18,11 +18,15 @@ from ocspark.selection_function.tabulate import (
 )
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import struct
+from ocspark.tables.member_rule import POSTERIOR, VOTES
 from ocspark.tables.mock import MOCK_TRUTH
 
 
 def known_sky(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Candidates and truth: found with p >= 0.5 are 0.8 of G < 18 and 0.3 of the others."""
+    """Candidates and truth: found with votes >= 0.5 are 0.8 of G < 18 and 0.3 of the others.
+
+    Posteriors are 0.2 higher for planted stars and 0.3 lower for others, null in cluster b.
+    """
     rng = np.random.default_rng(seed)
     truth = pd.DataFrame(
         {
@@ -46,7 +50,12 @@ def known_sky(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     # a star planted in a is found in b too: neither planted nor field there
     other = truth.iloc[:50].assign(cluster="b", probability=0.9)
-    candidates = pd.concat([planted, field, other], ignore_index=True)
+    shifted = [
+        rows.assign(posterior=rows["probability"] + by)
+        for rows, by in ((planted, 0.2), (field, -0.3), (other, 0.0))
+    ]
+    candidates = pd.concat(shifted, ignore_index=True)
+    candidates.loc[candidates["cluster"] == "b", "posterior"] = np.nan
     return candidates.rename(columns={"projected_radius": "f_r"}), truth
 
 
@@ -60,7 +69,8 @@ def _spark(spark: SparkSession, table: pd.DataFrame, fields: list):
 @pytest.fixture(scope="module")
 def counts(spark) -> pd.DataFrame:
     candidates, truth = known_sky(1)
-    done = spark.createDataFrame([("a",), ("b",)], "cluster string")
+    clusters = {"cluster": ["a", "b", "c"], "status": ["done", "done", "skipped"]}
+    done = done_clusters(spark, pd.DataFrame({**clusters, "expected_members": [1.0, None, None]}))
     return count_planted(
         _spark(spark, candidates, CANDIDATES), _spark(spark, truth, MOCK_TRUTH), done
     ).toPandas()
@@ -71,6 +81,7 @@ def curves(counts: pd.DataFrame) -> pd.DataFrame:
     twins = pd.DataFrame(
         {
             "cluster": ["a", "b"],
+            "expected_members": [1800.0, None],
             "distance": [500.0, 1500.0],
             "richness": [100, 120],
             "field_density": [10.0, 30.0],
@@ -79,9 +90,12 @@ def curves(counts: pd.DataFrame) -> pd.DataFrame:
     return selection_function(counts, twins)
 
 
-def value(curves: pd.DataFrame, quantity: str, axis: str, p: float, low: float = np.nan):
+def value(
+    curves: pd.DataFrame, quantity: str, axis: str, p: float, low: float = np.nan, by: str = VOTES
+):
     rows = curves[
         (curves["quantity"] == quantity)
+        & (curves["by"] == by)
         & (curves["axis"] == axis)
         & np.isclose(curves["probability"], p)
         & curves["distance_low"].isna()
@@ -125,16 +139,30 @@ def test_contaminants_are_field_stars_only(curves: pd.DataFrame):
     assert value(curves, "contaminants", "radius", 0.5, 3.0)["k"] == 200
 
 
+def test_posteriors_are_told_of_clusters_that_have_one(curves: pd.DataFrame):
+    row = value(curves, "completeness", "all", 0.5, by=POSTERIOR)
+    assert row["n"] == 2000  # b has none
+    assert row["value"] == pytest.approx(0.9, abs=0.02)
+    # 100 field stars have 0.6 of the votes and a posterior of 0.3
+    assert value(curves, "contaminants", "g_mag", 0.3, 17.0, POSTERIOR)["k"] == 100
+    assert value(curves, "contamination", "all", 0.5, by=POSTERIOR)["k"] == 0
+    told = set(curves.loc[curves["by"] == POSTERIOR, "quantity"])
+    assert told == {"completeness", "contamination", "contaminants"}
+
+
 def test_clusters_fall_into_their_bins(curves: pd.DataFrame):
     rows = curves[(curves["axis"] == "distance") & (curves["quantity"] == "completeness")]
-    rows = rows[np.isclose(rows["probability"], 0.5)]
+    rows = rows[np.isclose(rows["probability"], 0.5) & (rows["by"] == VOTES)]
     assert rows["n"].sum() == 4000 and set(rows["n"]) <= {0, 2000}
 
 
 def test_recovery_tells_bright_stars_apart_and_draws_them(counts: pd.DataFrame):
-    rows = recovery(counts, ["a", "b"])
+    rows = recovery(counts, {VOTES: ["a", "b"], POSTERIOR: ["a"]})
     bright = rows[(rows["axis"] == "bright") & (rows["quantity"] == "completeness")]
-    assert bright.set_index("probability").at[0.5, "value"] == pytest.approx(0.8, abs=0.04)
+    bright = bright.set_index(["by", "probability"])["value"]
+    # what has 0.7 of the votes has a posterior of 0.9, what has 0.3 one of 0.5
+    for by, p, true in ((VOTES, 0.5, 0.8), (POSTERIOR, 0.5, 0.9), (POSTERIOR, 0.8, 0.8)):
+        assert bright.at[by, p] == pytest.approx(true, abs=0.04)
     assert recovery_figure(rows).startswith(b"\x89PNG")
 
 
@@ -143,6 +171,7 @@ def test_no_contamination_is_told_without_a_field(
     counts: pd.DataFrame, field_density: float, known: bool
 ):
     twins = pd.DataFrame({"cluster": ["a", "b"], "twin_of": "A", "n_training_members": [20, 30]})
+    twins["expected_members"] = [1800.0, None]
     cluster = {"cluster": "A", "status": "done", "reason": None, "n_training_members": 24}
     found = {"n_cone": 500, "radius_deg": 1.0, "n_p10": 300, "n_p50": 200, "n_p90": 100}
     table = expected_clusters(
@@ -150,6 +179,8 @@ def test_no_contamination_is_told_without_a_field(
     )
     row = table.iloc[0]
     assert row["completeness_p10"] == pytest.approx(0.9, abs=0.02)
+    assert (row["n_twins"], row["n_twins_with_posterior"]) == (2, 1)
+    assert row["completeness_posterior_50"] == pytest.approx(0.9, abs=0.02)
     assert row["twin_training_members"] == 25.0
     assert row["cone_density"] == pytest.approx(500 / np.pi, rel=1e-3)
     assert pd.notna(row["contamination_p50"]) == known
