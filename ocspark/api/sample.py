@@ -21,6 +21,11 @@ def sample() -> dict[str, Any]:
     dict
         Mirror, cluster table, member list, isochrones.
 
+    Raises
+    ------
+    InputError
+        If the package lacks its folder ``conf``.
+
     Examples
     --------
     >>> import ocspark

@@ -10,7 +10,7 @@ import ocspark
 #: In the order in which one uses what another has written.
 VERBS = (
     "make_mock run plan open_run members_of plot compare differences report search "
-    "find_members".split()
+    "find_members sample".split()
 )
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,8 @@ def test_every_public_verb_is_listed_and_explained() -> None:
     for name in verbs:
         explained = getattr(ocspark, name).__doc__
         assert f"    {name}(" in str(ocspark.__doc__)
-        for section in ("Parameters", "Raises", "Examples"):
+        takes_something = signature(getattr(ocspark, name)).parameters
+        for section in (*["Parameters"] * bool(takes_something), "Raises", "Examples"):
             assert f"{section}\n    ---" in explained, (name, section)
 
 
