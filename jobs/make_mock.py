@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocspark.cli import Parser, run_job
 from ocspark.mock.cluster_table import cluster_table
-from ocspark.mock.generate import MockParameters, check_output, finished_mock, make_mock
+from ocspark.mock.generate import MockParameters, finished_mock, make_mock, mock_claim
 from ocspark.session import get_session
 
 
@@ -53,7 +53,7 @@ def main() -> int:
     if finished_mock(options.output, parameters):
         print(f"[ocspark] {options.output} already holds this mock; nothing to do")
         return 0
-    check_output(options.output)
+    mock_claim(options.output).check()
     marker = make_mock(get_session("ocspark: mock"), options.output, parameters, table)
     rows, seconds = marker["rows"], marker["seconds"]["all"]
     print(

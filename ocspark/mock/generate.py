@@ -29,6 +29,7 @@ from ocspark.mock.tables import merge_tables, write_cluster_tables
 from ocspark.mock.write import write_cells
 from ocspark.release import load_release
 from ocspark.sky.healpix import HealpixPixel
+from ocspark.store.claim import Claim
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import run_tasks
 
@@ -36,8 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Rises whenever the same parameters give other stars or other columns.
 GENERATOR_VERSION = 4
-#: Completion marker, and what stands there until then.
-MARKER, UNFINISHED = "mock.json", "mock.unfinished"
+#: Written last.
+MARKER = "mock.json"
 PARTS = ("mirror", "clusters.parquet", "members.parquet", "truth.parquet", "isochrones")
 _STAGING = "_staging"
 _MAX_SOURCES = 10**10
@@ -175,13 +176,28 @@ def make_mock(
     ------
     InputError
         If the folder holds something else.
+    BusyError
+        If another mock is being made there.
     """
-    started = time.monotonic()
-    check_output(output)
+    claim = mock_claim(output)
+    claim.check()
     catalogue = build_catalogue(parameters, table)
     extent = extent_of(catalogue, parameters)
     log.info("mock %s", extent.describe())
-    _claim(output)
+    with claim.hold():
+        return _write_mock(spark, output, catalogue, extent, parameters, n_tasks)
+
+
+def _write_mock(
+    spark: SparkSession,
+    output: str,
+    catalogue: MockCatalogue,
+    extent: Extent,
+    parameters: MockParameters,
+    n_tasks: int | None,
+) -> dict[str, Any]:
+    started = time.monotonic()
+    _clear(output)
     mirror = storage.join(output, "mirror")
     n_rows = _write_mirror(spark, catalogue, extent.plan, mirror, n_tasks)
     seconds = time.monotonic() - started
@@ -199,32 +215,16 @@ def make_mock(
         "seconds": {"mirror": round(seconds, 2), "all": round(time.monotonic() - started, 2)},
     }
     storage.write_file(storage.join(output, MARKER), json.dumps(marker, indent=1) + "\n")
-    storage.remove_file(storage.join(output, UNFINISHED))
     return marker
 
 
-def check_output(output: str) -> None:
-    """Refuse a folder that holds something else than a mock; needs no Spark.
-
-    Raises
-    ------
-    InputError
-        If `output` is a file, or a folder with other things in it.
-    """
-    if storage.is_file(output):
-        raise InputError(f"--output {output}: is a file; expected a folder")
-    ours = any(storage.exists(storage.join(output, name)) for name in (MARKER, UNFINISHED))
-    if not ours and not storage.is_empty(output):
-        raise InputError(
-            f"--output {output}: is not empty and not a mock; expected a new or empty "
-            f"folder, or an earlier mock (with {MARKER}) to replace"
-        )
+def mock_claim(output: str) -> Claim:
+    """Return the claim on a mock's folder; an earlier mock in it is replaced."""
+    return Claim(output, {"holds": "a mock"}, "a mock")
 
 
-def _claim(output: str) -> None:
-    """Mark the folder as an unfinished mock and clear what an earlier one left."""
-    storage.make_directory(output)
-    storage.write_file(storage.join(output, UNFINISHED), "")
+def _clear(output: str) -> None:
+    """Remove what an earlier mock left, first what says that it is whole."""
     for part in (MARKER, *PARTS, _STAGING):
         storage.remove_file(storage.join(output, part))
         storage.remove_directory(storage.join(output, part))

@@ -180,7 +180,7 @@ def test_release_decides_the_columns(catalogue):
 
 def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="not empty and not a mock"):
+    with pytest.raises(InputError, match="is not empty and does not hold a mock"):
         make_mock(spark, str(tmp_path), PARAMETERS)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
