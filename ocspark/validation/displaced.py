@@ -35,8 +35,8 @@ from ocspark.selection.model import ClusterModel
 from ocspark.tables.arrow import pick, to_batch
 from ocspark.tables.run import cone_fields
 
-#: Displaced windows of a cluster; how far off, in half-widths of its candidates' median window:
-#: as near as can be, for the field to be the same, without sharing stars with its own.
+#: Displaced windows of a cluster; how far off, in half-widths of the window that 99 % of the
+#: candidates have, so that it does not overlap the cluster's own.
 DIRECTIONS, AWAY = 4, 2.0
 #: The list's probability of a twin's training members.
 _LISTED = 1.0
@@ -100,7 +100,7 @@ def displaced_windows(window: Window, candidates: pa.Table) -> list[Window]:
         Its own candidates.
     """
     half_width = window.stars(candidates).half_width[:2].max(axis=0)
-    distance = AWAY * float(np.median(half_width))
+    distance = AWAY * float(np.quantile(half_width, 0.99))
     return [window.displaced(number, distance) for number in range(DIRECTIONS)]
 
 
