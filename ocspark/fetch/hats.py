@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client, NotThere, Passing
 from ocspark.fetch.folder import Folder, Wanted
@@ -135,10 +134,12 @@ def open_tree(url: str, client: Client) -> Tree:
     if re.match(r"s3://[^/?]", url):
         uri = url if "@" in url else url.replace("s3://", "s3://anonymous@")  # no credentials
         try:
-            filesystem, inner = storage.resolve(uri)
+            filesystem, inner = fs.FileSystem.from_uri(
+                uri
+            )  # with its options, which travel no further
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"--from {url}: {error}") from None
-        return S3Tree(url.split("?")[0].rstrip("/"), filesystem, inner, client)
+        return S3Tree(url.split("?")[0].rstrip("/"), filesystem, inner.rstrip("/"), client)
     raise InputError(f"--from {url}: expected http://…, https://… or s3://BUCKET…")
 
 
