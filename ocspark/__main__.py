@@ -10,13 +10,12 @@ import ast
 import runpy
 import sys
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.names import did_you_mean
-from ocspark.places import beside_package
+from ocspark.places import beside_package, package_version
 
 #: Jobs by what they are for, those that most people need first.
 GROUPS = {
@@ -51,7 +50,9 @@ def _choose(arguments: list[str]) -> str:
         epilog=_list_jobs(jobs),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"ocspark {_version()}")
+    parser.add_argument(
+        "--version", action="version", version=f"ocspark {package_version('ocspark')}"
+    )
     parser.add_argument(
         "--packages",
         metavar="DIR",
@@ -85,13 +86,6 @@ def _list_jobs(jobs: Mapping[str, Path]) -> str:
             first = text.partition("\n")[0]
             lines.append(f"  {name:<20}{first.partition(':')[0].rstrip('.')}")
     return "\n".join(lines)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("ocspark")
-    except metadata.PackageNotFoundError:
-        return "(a checkout that is not installed)"
 
 
 def _ignore_exit_zero(call: Callable[[], object]) -> None:

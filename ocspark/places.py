@@ -1,4 +1,4 @@
-"""Where the package's own folders conf/ and jobs/ are: installed, in a checkout, or in a zip."""
+"""Find the package's own folders conf/ and jobs/, and versions of packages, however installed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from ocspark.errors import InputError
@@ -24,6 +25,14 @@ def beside_package(folder: str) -> Path:
         if unpacked.is_dir():
             return unpacked
     raise InputError(f"{folder}: this folder of ocspark is missing; install the package again")
+
+
+def package_version(name: str) -> str:
+    """Return the version of a package, ``unknown`` if it is not installed, as in a checkout."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @cache

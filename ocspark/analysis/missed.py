@@ -1,4 +1,4 @@
-"""Why a listed star is no candidate: looked up in the mirror, judged by the selection's kernels."""
+"""Find why listed stars are no candidates: look them up and apply the selection's conditions."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class PixelWork:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made of all staged files.
+    """The pixels that all staged files become.
 
     Attributes
     ----------

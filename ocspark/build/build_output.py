@@ -1,4 +1,4 @@
-"""What a build is asked for, and whether its output folder is free, half built or finished."""
+"""Options of a build, and the check that its output folder is free, half built or finished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What to build.
+    """Options of a build.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a mirror is built from: the files of a bulk directory, a HATS catalogue, or one table."""
+"""List the files that a mirror is built from: a bulk directory, a HATS catalogue, one table."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class InputFile:
 
     @property
     def identity(self) -> str:
-        """What must be unchanged for an earlier reading to count."""
+        """The facts, as JSON, that must be unchanged for an earlier reading to count."""
         facts = asdict(self)
         del facts["path"]
         return json.dumps(facts)

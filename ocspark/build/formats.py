@@ -37,7 +37,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which columns to read.
+    """The columns to read.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Wanted:
 
 
 def _is_mask(name: str, there: Sequence[str]) -> bool:
-    """Whether a column tells where another is missing, as astropy writes them in Parquet."""
+    """Return whether a column says where another is missing, as astropy writes them in Parquet."""
     return name.endswith(".mask") and name.removesuffix(".mask") in there
 
 

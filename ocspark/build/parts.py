@@ -7,7 +7,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.mirror.hats import PROPERTIES, partition_path
+from ocspark.places import package_version
 from ocspark.sky.healpix import HEALPIX_COLUMN, HEALPIX_ORDER, HealpixPixel
 
 #: Rows of a Parquet row group; statistics per group let a reader skip those off its cones.
@@ -158,7 +158,7 @@ def write_catalogue_metadata(
         "hats_cols_sort": HEALPIX_COLUMN,
         "hats_cols_default": " ".join(n for n in schema.names if not n.startswith("_")),
         "hats_max_rows": max(max_rows, *(p.rows for p in ordered)),
-        "hats_builder": f"ocspark {_version()}",
+        "hats_builder": f"ocspark {package_version('ocspark')}",
         "hats_creation_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MUTC"),
         "hats_estsize": sum(p.n_bytes for p in ordered) // 1024,  # KiB
         "moc_sky_fraction": f"{sum(0.25**p.pixel.order for p in ordered) / 12:.10g}",
@@ -167,10 +167,3 @@ def write_catalogue_metadata(
     text = "".join(f"{key}={value}\n" for key, value in properties.items())
     for name in PROPERTIES:
         storage.write_file(storage.join(root, name), text)
-
-
-def _version() -> str:
-    try:
-        return version("ocspark")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unversioned"

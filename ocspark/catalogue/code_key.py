@@ -8,8 +8,9 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
+
+from ocspark.places import package_version
 
 #: The modules whose functions a stage's tasks run, and those whose functions the driver runs for
 #: it. What these import is found, not listed; a stage also depends on all stages before it.
@@ -70,14 +71,6 @@ def code_digest(roots: Iterable[str]) -> str:
     parts = [f"{name}\n{_read(name).source}" for name in modules]
     parts += [f"{name} {package_version(name)}" for name in sorted(packages)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def package_version(name: str) -> str:
-    """Return the version of an installed package, or ``unknown``."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def modules_used_by(roots: Iterable[str]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.catalogue.code_key import code_keys, package_version
+from ocspark.catalogue.code_key import code_keys
 from ocspark.deepsets.program import instruction_set
 from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
@@ -19,6 +19,7 @@ from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import summarised
 from ocspark.physics.extinction import law_file
+from ocspark.places import package_version
 from ocspark.release import Release
 from ocspark.settings import Settings
 from ocspark.store.folder import digest

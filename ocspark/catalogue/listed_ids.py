@@ -11,14 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ocspark.catalogue.inputs import RunInputs
+from ocspark.sky.healpix import SOURCE_ID_ORDER, n_pixels, source_id_pixels
 from ocspark.sky.sphere import separation_rad
 
 #: A warning is given where less than this share of a cluster's listed stars are found by id …
 FOUND_SHARE = 0.5
 #: … of at least this many.
 LEAST_LISTED = 10
-#: A Gaia id is a nested HEALPix cell of level 12 times 2 to this power, and more.
-_CELL_BITS, _NSIDE = 35, 4096
 #: How far a star may be from the centre of its cell [rad].
 _CELL_RAD = np.radians(0.02)
 _SHOWN = 5
@@ -31,9 +30,9 @@ def positions_of_ids(source_id: NDArray[np.int64]) -> tuple[NDArray[np.float64],
     ----------
     source_id : array of int64
     """
-    cell = source_id >> _CELL_BITS
-    known = (cell >= 0) & (cell < hpgeom.nside_to_npixel(_NSIDE))
-    ra, dec = hpgeom.pixel_to_angle(_NSIDE, np.where(known, cell, 0))
+    cell = source_id_pixels(source_id)
+    known = (cell >= 0) & (cell < n_pixels(SOURCE_ID_ORDER))
+    ra, dec = hpgeom.pixel_to_angle(1 << SOURCE_ID_ORDER, np.where(known, cell, 0))
     return np.where(known, ra, np.nan), np.where(known, dec, np.nan)
 
 

@@ -7,7 +7,6 @@ import platform
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from uuid import uuid4
 
 from pyspark.errors import PySparkException
@@ -15,13 +14,13 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.places import package_version
 from ocspark.store.tasks import run_tasks
 
 #: Tasks that look; Spark spreads them over the executors that there are.
 _TASKS = 32
 #: Packages whose versions must be the driver's, or a task might not understand it.
 _PACKAGES = ("ocspark", "numpy", "pandas", "pyarrow")
-_UNKNOWN = "unknown"
 
 
 def check_workers(spark: SparkSession, folder: str, inputs: Sequence[str] = ()) -> None:
@@ -60,7 +59,7 @@ def check_workers(spark: SparkSession, folder: str, inputs: Sequence[str] = ()) 
             if fault is not None:
                 raise InputError(f"{fault}; expected storage that driver and workers share")
             for name, version in _versions().items():
-                if _UNKNOWN not in (version, there := seen["versions"][name]) and there != version:
+                if "unknown" not in (version, there := seen["versions"][name]) and there != version:
                     raise InputError(
                         f"{name}: {there} on {host}, {version} on the driver; "
                         "expected the same (PYSPARK_PYTHON says which Python workers run)"
@@ -96,13 +95,8 @@ class _Visit:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"Python": ".".join(platform.python_version_tuple()[:2])}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # in a zip, a checkout
-            versions[name] = _UNKNOWN
-    return versions
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, **{name: package_version(name) for name in _PACKAGES}}
 
 
 def _is_local(spark: SparkSession) -> bool:
