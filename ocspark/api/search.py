@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark.api.running import APPLICATION
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import UNITS
-from ocspark.inputs.files import AnyTable, numeric_column, read_table
+from ocspark.inputs.columns import numeric_column
+from ocspark.inputs.files import AnyTable, read_table
 from ocspark.inputs.plausible import check_positions
 from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key

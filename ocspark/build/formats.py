@@ -15,7 +15,7 @@ from ocspark import storage
 from ocspark.build.bulk import InputFile
 from ocspark.inputs.content import TableFault, read_content
 from ocspark.inputs.fits_votable import SeveralTables, read_astropy
-from ocspark.inputs.text import SEPARATOR_LINE, find_separator
+from ocspark.inputs.text_layout import SEPARATOR_LINE, find_separator
 from ocspark.release import Release
 from ocspark.sky.healpix import HEALPIX_COLUMN
 from ocspark.tables.arrow import apply_masks

@@ -9,14 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.files import (
-    AnyTable,
-    canonical_columns,
-    name_column,
-    name_of,
-    numeric_column,
-    read_table,
-)
+from ocspark.inputs.columns import canonical_columns, name_column, numeric_column
+from ocspark.inputs.files import AnyTable, name_of, read_table
 from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
 from ocspark.names import cluster_key, did_you_mean, matching_name, normalise_name
 from ocspark.units import LOG_YEARS

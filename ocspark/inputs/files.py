@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from ocspark.inputs.fits_votable import (
 from ocspark.inputs.text import read_text_table
 from ocspark.session import get_session
 from ocspark.tables.arrow import apply_masks
-from ocspark.units import to_unit, units_of_schema
+from ocspark.units import units_of_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -261,103 +261,3 @@ def read_spark_table(
     frame = rows.to_pandas(integer_object_nulls=True)
     frame.attrs["units"] = units
     return frame
-
-
-def canonical_columns(
-    table: pd.DataFrame,
-    column_map: Mapping[str, str],
-    wanted: Sequence[str],
-    path: str,
-    key: str,
-    optional: Sequence[str] = (),
-) -> pd.DataFrame:
-    """Return the `wanted` columns of `table`, and the `optional` ones it has, by canonical name.
-
-    `column_map` gives the file's name for a canonical one; a column it does not mention is
-    expected under its canonical name. Letter case does not matter where just one column differs
-    by it alone from a wanted one, as in archives' SOURCE_ID.
-
-    Raises
-    ------
-    InputError
-        If a column is missing or there twice, or `column_map` has a name that is not canonical.
-    """
-    unknown = sorted(set(column_map) - {*wanted, *optional})
-    if unknown:
-        raise InputError(
-            f"{key}.columns: unknown name {unknown[0]}; expected {', '.join([*wanted, *optional])}"
-        )
-    picked, units = {}, {}
-    for name in [*wanted, *optional]:
-        source = column_map.get(name, name)
-        if name in wanted and source not in table.columns:
-            alike = [c for c in table.columns if str(c).lower() == source.lower()]
-            source = alike[0] if len(alike) == 1 else source
-        if (table.columns == source).sum() > 1:
-            raise InputError(f"{key}: {path}: column {source} is there twice; expected it once")
-        if source not in table.columns:
-            if name in optional and name not in column_map:
-                continue
-            raise InputError(
-                f"{key}: {path}: column {source} is missing (wanted as {name}); "
-                f"the file has {', '.join(map(str, table.columns[:40]))}"
-            )
-        picked[name] = table[source]
-        units[name] = table.attrs.get("units", {}).get(source, "")
-    canonical = pd.DataFrame(picked)
-    canonical.attrs["units"] = units
-    return canonical
-
-
-def name_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:
-    """Return a column of names as texts.
-
-    Raises
-    ------
-    InputError
-        If a row has none.
-    """
-    column = table[name]
-    texts = column.astype(str).str.strip()
-    blank = column.isna() | (texts == "")
-    if blank.any():
-        row = int(np.flatnonzero(blank)[0]) + 1
-        raise InputError(f"{key}: {path}: column {name}, row {row}: expected a name, got nothing")
-    return texts
-
-
-def numeric_column(
-    table: pd.DataFrame, name: str, path: str, key: str, unit: str = ""
-) -> pd.Series:
-    """Return a column as float64 with NaN for blanks, converted to `unit` from the file's.
-
-    Raises
-    ------
-    InputError
-        If a value is neither a number nor blank, or is infinite, or the file gives a unit that is
-        not known or of another kind.
-    """
-    column = table[name]
-    if column.dtype == object:
-        column = column.replace("", np.nan)
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    if column.dtype == object:  # to_numeric may miss the nearest double to a text
-        told = numbers.notna()
-        numbers.loc[told] = np.array([float(value) for value in column[told]])
-    bad = (
-        numbers.isna()
-        & column.notna()
-        & ~column.astype(str).str.lower().isin(["nan", "null", "none", "--"])
-    )
-    bad |= np.isinf(numbers)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"{key}: {path}: column {name}, row {row + 1}: expected a number, "
-            f"got {column.iloc[row]!r}"
-        )
-    given = table.attrs.get("units", {}).get(name, "")
-    try:
-        return pd.Series(to_unit(numbers.to_numpy(), given, unit), index=numbers.index)
-    except ValueError as error:
-        raise InputError(f"{key}: {path}: column {name} {error}") from None

@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
-from ocspark.inputs.files import (
-    AnyTable,
-    canonical_columns,
-    name_column,
-    name_of,
-    numeric_column,
-    read_table,
-)
+from ocspark.inputs.columns import canonical_columns, name_column, numeric_column
+from ocspark.inputs.files import AnyTable, name_of, read_table
 from ocspark.inputs.ids import digits_lost_by_part, id_column
 from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.names import cluster_key, did_you_mean, matching_name

@@ -20,13 +20,8 @@ from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.inputs.files import (
-    is_parquet,
-    is_spark_table,
-    numeric_column,
-    read_spark_table,
-    read_table,
-)
+from ocspark.inputs.columns import numeric_column
+from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table, read_table
 from ocspark.inputs.ids import id_column
 
 log = logging.getLogger("ocspark")
