@@ -9,8 +9,8 @@ from __future__ import annotations
 from ocspark.build.schema import compare_schema
 from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.session import get_session
-from ocspark.storage import is_table
 
 
 def main() -> int:

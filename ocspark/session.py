@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.util import is_remote_only
 
-from ocspark import storage
+from ocspark import locations
 from ocspark.places import beside_package
 
 #: Environment variables that say that the session is on a Spark Connect server.
@@ -128,12 +128,12 @@ def _sent_file(spark: SparkSession, payload: bytes, digest: str) -> Callable[[],
 
 
 def _getter(fetch: Callable[[], bytes], digest: str) -> Callable[[], Any]:
-    options = storage.options_given()
+    options = locations.options_given()
 
     def get() -> Any:
-        from ocspark import session, storage
+        from ocspark import locations, session
 
-        storage.configure(options)  # of the driver, whatever the worker's environment
+        locations.configure(options)  # of the driver, whatever the worker's environment
         return session._unpickled(digest, fetch)
 
     return get

@@ -138,7 +138,7 @@ class Settings(Section):
     search: SearchSettings = SearchSettings()
     output: OutputSettings = OutputSettings()
     spark: SparkSettings = SparkSettings()
-    #: See `ocspark.storage.configure`. Never part of a record: it may hold secrets.
+    #: See `ocspark.locations.configure`. Never part of a record: it may hold secrets.
     storage: dict[str, dict[str, Any]] = Field(default_factory=dict, exclude=True, repr=False)
 
 

@@ -1,38 +1,32 @@
-"""Files by path or URI through pyarrow.fs, one way for local disks, S3, GCS, Azure and HDFS."""
+"""Read, write, list and remove files by path or URI, one way for disks and object stores.
+
+Where a path leads is found by `ocspark.locations`; `locate`, `resolve` and `for_spark` of it have
+their names here too.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import pyarrow.parquet as pq
 from pyarrow import NativeFile, fs
 
-from ocspark.errors import InputError
+from ocspark.locations import for_spark as for_spark
+from ocspark.locations import locate, resolve
 
 #: Ends the name of a file that is still being written, or whose writer died.
 PART_SUFFIX = ".part"
 #: Pauses before the second and the third attempt at a read [s].
 RETRY_PAUSES = (0.5, 2.0)
 
-#: Begins what names a table of Spark's where a path may stand too.
-TABLE_PREFIX = "table:"
-
 _Value = TypeVar("_Value")
-
-
-def is_table(path: str) -> bool:
-    """Whether a path names a Spark table."""
-    return path.startswith(TABLE_PREFIX)
 
 
 def retry(read: Callable[[], _Value]) -> _Value:
@@ -45,215 +39,14 @@ def retry(read: Callable[[], _Value]) -> _Value:
     return read()
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a path or URI leads.
-
-    Attributes
-    ----------
-    filesystem : pyarrow.fs.FileSystem
-    inner : str
-        The path on it; absolute on a local disk.
-    root, inner_root : str
-        What URIs and inner paths there begin with, so that the one can be told from the other.
-    """
-
-    filesystem: fs.FileSystem
-    inner: str
-    root: str = ""
-    inner_root: str = ""
-
-    def uri(self, inner: str) -> str:
-        """Return the URI (a bare path on a local disk) of another inner path there."""
-        return self.root + inner.removeprefix(self.inner_root)
-
-
-#: Options of a storage, by its scheme or by ``scheme://authority``; see `configure`.
-OPTIONS_VARIABLE = "OCSPARK_STORAGE"
-_OPTIONS = (
-    "endpoint region anonymous access_key secret_key session_token account_key sas_token"
-).split()
-_given: dict[str, dict[str, Any]] = {}
-_clients: dict[tuple[object, ...], fs.FileSystem] = {}
-#: Variables by which a storage's own client finds what it is not told.
-_ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR", "HADOOP_", "CLASSPATH")
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/")
-_KNOWN = "s3://, gs://, abfss://, hdfs://, dbfs:/Volumes/, file:/ or a local path"
-
-
-def configure(options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Use these options for storages from now on, beside those of `OCSPARK_STORAGE`.
-
-    Parameters
-    ----------
-    options : mapping
-        A scheme, such as ``s3``, or a scheme and an authority, such as ``s3://bucket`` or
-        ``abfss://container@account.dfs.core.windows.net``, to its options: ``endpoint`` (a URL),
-        ``region``, ``anonymous`` (S3, GCS), ``access_key``, ``secret_key``, ``session_token`` (S3),
-        ``account_key``, ``sas_token`` (Azure). What is not given is found as the storage's own
-        client finds it: environment, profile, role.
-
-    Raises
-    ------
-    InputError
-        For an option that there is not.
-    """
-    for place, values in options.items():
-        unknown = sorted(set(values) - set(_OPTIONS))
-        if unknown:
-            raise InputError(
-                f"storage.{place}.{unknown[0]}: unknown option; expected {', '.join(_OPTIONS)}"
-            )
-    _given.clear()
-    _given.update({place: dict(values) for place, values in options.items()})
-
-
-def options_given() -> dict[str, dict[str, Any]]:
-    """Return the options of all storages, for `configure` in a task. They may hold secrets.
-
-    Raises
-    ------
-    InputError
-        If the environment variable is no JSON object of objects.
-    """
-    text = os.environ.get(OPTIONS_VARIABLE, "").strip() or "{}"
-    try:
-        told = json.loads(text)
-        of_environment = {place: dict(values) for place, values in told.items()}
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(
-            f'{OPTIONS_VARIABLE}: expected JSON, such as {{"s3": {{"endpoint": "https://..."}}}}'
-        ) from None
-    return {**of_environment, **_given}
-
-
-def normalise(path: str) -> str:
-    """Return the one spelling of a path or URI that all others of it come to.
-
-    ``s3a`` and ``s3n`` are ``s3``; ``wasbs`` is ``abfss``; ``file:/`` is a bare path; ``dbfs:/`` is
-    the path under which Databricks mounts it.
-
-    Raises
-    ------
-    InputError
-        For a scheme that no storage here has: such a path is never taken for a local one.
-    """
-    match = _SCHEME.match(path)
-    if match is None:
-        return path
-    scheme, rest = match[1].lower(), path[match.end() :]
-    below = rest.lstrip("/")
-    if scheme == "file":
-        return f"/{below}"
-    if scheme == "dbfs":
-        if not below.startswith("Volumes/") and not os.path.isdir("/dbfs"):
-            raise InputError(
-                f"{path}: DBFS is not mounted here; expected dbfs:/Volumes/… or s3://…"
-            )
-        return f"/{below}" if below.startswith("Volumes/") else f"/dbfs/{below}"
-    if scheme == "hdfs":
-        return f"hdfs://{rest[1:]}" if rest.startswith("/") else f"hdfs:///{below}"
-    known = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"}
-    known |= {"abfs": "abfs", "abfss": "abfss", "wasb": "abfs", "wasbs": "abfss"}
-    if scheme not in known:
-        hint = "; fetch it first" if scheme in ("http", "https") else ""
-        raise InputError(f"{path}: no storage of that kind{hint}; expected {_KNOWN}")
-    if not rest.startswith("/") or not below or "?" in rest:
-        raise InputError(f"{path}: expected {scheme}://NAME/PATH, its options under `storage`")
-    if scheme.startswith("wasb"):
-        rest = rest.replace(".blob.core.windows.net", ".dfs.core.windows.net", 1)
-    return f"{known[scheme]}:/{rest}"
-
-
-def locate(path: str) -> Place:
-    """Return where a path or URI leads.
-
-    Raises
-    ------
-    InputError
-        For a URI that cannot be one of a storage.
-    """
-    path = normalise(path)
-    if "://" not in path:
-        return Place(fs.LocalFileSystem(), os.path.abspath(path))
-    scheme, _, rest = path.partition("://")
-    authority, _, below = rest.rstrip("/").partition("/")
-    filesystem = _client(scheme, authority)
-    if scheme == "hdfs":
-        return Place(filesystem, f"/{below}", f"hdfs://{authority}")
-    if scheme in ("abfs", "abfss"):
-        container = authority.partition("@")[0]
-        inner = f"{container}/{below}" if below else container
-        return Place(filesystem, inner, f"{scheme}://{authority}", container)
-    return Place(filesystem, f"{authority}/{below}" if below else authority, f"{scheme}://")
-
-
-def resolve(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the file system of a path or URI, and the path on it (absolute on a local disk)."""
-    place = locate(path)
-    return place.filesystem, place.inner
-
-
-def _client(scheme: str, authority: str) -> fs.FileSystem:
-    """Return the file system of an authority: one for each, its options and this process."""
-    all_options = options_given()
-    options = {**all_options.get(scheme, {}), **all_options.get(f"{scheme}://{authority}", {})}
-    environment = sorted((k, v) for k, v in os.environ.items() if k.startswith(_ENVIRONMENT))
-    told = json.dumps(options, sort_keys=True)
-    key = (os.getpid(), scheme, authority, told, *environment)
-    if key not in _clients:
-        try:
-            _clients[key] = _connect(scheme, authority, options)
-        except (OSError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{scheme}://{authority}: cannot be opened: {reason}") from None
-    return _clients[key]
-
-
-def _connect(scheme: str, authority: str, options: Mapping[str, Any]) -> fs.FileSystem:
-    if not options:
-        return fs.FileSystem.from_uri(f"{scheme}://{authority}")[0]
-    endpoint_scheme, _, endpoint = str(options.get("endpoint", "")).rpartition("://")
-    named = {k: v for k, v in options.items() if k != "endpoint"}
-    if scheme == "s3":
-        if endpoint:
-            named |= {"endpoint_override": endpoint, "scheme": endpoint_scheme or "https"}
-        return fs.S3FileSystem(**named)
-    if scheme == "gs":
-        if endpoint:
-            named |= {"endpoint_override": endpoint, "scheme": endpoint_scheme or "https"}
-        return fs.GcsFileSystem(**named)
-    if scheme in ("abfs", "abfss"):
-        if endpoint:
-            for service in ("blob", "dfs"):
-                named[f"{service}_storage_authority"] = endpoint
-                named[f"{service}_storage_scheme"] = endpoint_scheme or "https"
-        account = authority.partition("@")[2].partition(".")[0]
-        return fs.AzureFileSystem(account, **named)
-    raise ValueError("it takes no options")
-
-
-def for_spark(path: str) -> str:
-    """Return the path as Spark must be given it.
-
-    A local path gets its scheme, since Spark's default file system may be another; Databricks
-    volumes are known to Spark by their bare path, and its S3 client by ``s3a``.
-    """
-    path = normalise(path)
-    if "://" in path:
-        return re.sub(r"^s3://", "s3a://", path)
-    local = os.path.abspath(path)
-    return local if local.startswith("/Volumes/") else f"file://{local}"
-
-
 def exists(path: str) -> bool:
-    """Whether there is a file or directory at `path`."""
+    """Return whether there is a file or directory at `path`."""
     filesystem, inner = resolve(path)
     return bool(filesystem.get_file_info(inner).type != fs.FileType.NotFound)
 
 
 def is_directory(path: str) -> bool:
-    """Whether there is a directory at `path`."""
+    """Return whether there is a directory at `path`."""
     filesystem, inner = resolve(path)
     return bool(filesystem.get_file_info(inner).type == fs.FileType.Directory)
 
@@ -279,9 +72,9 @@ def open_whole(path: str) -> Iterator[NativeFile]:
     beside, under a name of its own so that two attempts cannot mix, and renamed. Azure shows an
     object while it is written: there a reader must not trust one that cannot be parsed.
     """
-    place = locate(path)
-    filesystem, inner = place.filesystem, place.inner
-    renames = isinstance(filesystem, fs.LocalFileSystem) or place.root.startswith("hdfs:")
+    location = locate(path)
+    filesystem, inner = location.filesystem, location.inner
+    renames = isinstance(filesystem, fs.LocalFileSystem) or location.root.startswith("hdfs:")
     target = f"{inner}.{uuid4().hex}{PART_SUFFIX}" if renames else inner
     # no compression by file name: what is written is what is meant
     try:
@@ -310,10 +103,10 @@ def make_directory(path: str) -> None:
 
 def list_files(path: str, recursive: bool = False) -> list[str]:
     """Return the files below a directory, sorted, as paths that `resolve` understands."""
-    place = locate(path)
-    selector = fs.FileSelector(place.inner, recursive=recursive, allow_not_found=True)
-    found = place.filesystem.get_file_info(selector)
-    return sorted(place.uri(info.path) for info in found if info.is_file)
+    location = locate(path)
+    selector = fs.FileSelector(location.inner, recursive=recursive, allow_not_found=True)
+    found = location.filesystem.get_file_info(selector)
+    return sorted(location.uri(info.path) for info in found if info.is_file)
 
 
 @dataclass(frozen=True)
@@ -330,41 +123,43 @@ def list_infos(path: str) -> list[FileInfo]:
 
     Where there is nothing, there are no files.
     """
-    place = locate(path)
-    infos = [place.filesystem.get_file_info(place.inner)]
+    location = locate(path)
+    infos = [location.filesystem.get_file_info(location.inner)]
     if not infos[0].is_file:
-        selector = fs.FileSelector(place.inner, recursive=True, allow_not_found=True)
-        infos = place.filesystem.get_file_info(selector)
-    files = [FileInfo(place.uri(i.path), i.size, i.mtime_ns or 0) for i in infos if i.is_file]
+        selector = fs.FileSelector(location.inner, recursive=True, allow_not_found=True)
+        infos = location.filesystem.get_file_info(selector)
+    files = [FileInfo(location.uri(i.path), i.size, i.mtime_ns or 0) for i in infos if i.is_file]
     return sorted(files, key=lambda file: file.path)
 
 
 def list_names(path: str) -> list[str]:
     """Return the names of the files and directories in a directory, which may not be there."""
-    place = locate(path)
+    location = locate(path)
     # Arrow's listing of one level of a GCS folder leaves out the folders in it
     selector = fs.FileSelector(
-        place.inner, recursive=place.root.startswith("gs:"), allow_not_found=True
+        location.inner, recursive=location.root.startswith("gs:"), allow_not_found=True
     )
-    below = (i.path.removeprefix(place.inner) for i in place.filesystem.get_file_info(selector))
+    below = (
+        i.path.removeprefix(location.inner) for i in location.filesystem.get_file_info(selector)
+    )
     return sorted({name.strip("/").partition("/")[0] for name in below})
 
 
 def is_empty(path: str) -> bool:
-    """Whether there is nothing at `path`, or a directory with nothing in it."""
+    """Return whether there is nothing at `path`, or a directory with nothing in it."""
     return not is_file(path) and not list_names(path)
 
 
 def is_file(path: str) -> bool:
-    """Whether there is a file at `path`."""
+    """Return whether there is a file at `path`."""
     filesystem, inner = resolve(path)
     return bool(filesystem.get_file_info(inner).type == fs.FileType.File)
 
 
 def can_be_read(path: str) -> bool:
-    """Say whether a file's bytes can be read to its end, or its folder is there without it.
+    """Return whether a file can be read to its end, or is missing from a folder that is there.
 
-    What cannot be parsed is damaged then, or gone; else the storage does not answer.
+    If so, a file that could not be parsed is damaged or gone; if not, the storage does not answer.
     """
     try:
         for _ in chunks(path):
@@ -392,7 +187,7 @@ def file_state(path: str) -> tuple[int, int]:
 
 
 def parquet_rows(path: str) -> int:
-    """Return the number of rows that a Parquet file's footer tells."""
+    """Return the number of rows of a Parquet file, from its footer."""
     filesystem, inner = resolve(path)
     return int(pq.read_metadata(inner, filesystem=filesystem).num_rows)
 
@@ -444,9 +239,9 @@ def chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
 
 
 def relative(path: str, root: str) -> str:
-    """Return a file's path below a folder, however both are spelled; the whole if it is elsewhere.
+    """Return a file's path below a folder, however both are spelled.
 
-    A file that is the root itself has its name.
+    It is the whole path for a file elsewhere, and the file's name if the folder is the file itself.
     """
     inner, above = locate(path).inner, locate(root).inner.rstrip("/")
     if inner == above:
@@ -455,7 +250,7 @@ def relative(path: str, root: str) -> str:
 
 
 def same_content(path: str, other: str) -> bool:
-    """Whether two files have the same bytes; read to the first that differs."""
+    """Return whether two files have the same bytes; they are read up to the first difference."""
     if file_size(path) != file_size(other):
         return False
     return all(a == b for a, b in zip_longest(chunks(path), chunks(other)))

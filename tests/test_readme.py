@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from ocspark import storage
+from ocspark import locations
 from ocspark.cli import Parser
 from ocspark.settings import make_settings, settings_tree
 from ocspark.training.training_settings import load_training_settings
@@ -89,10 +89,10 @@ def test_readme_has_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     job = _JOB.search(command)
-    if command.startswith(f"export {storage.OPTIONS_VARIABLE}="):
+    if command.startswith(f"export {locations.OPTIONS_VARIABLE}="):
         monkeypatch.setenv(*shlex.split(command)[1].split("=", 1))
-        storage.configure(storage.options_given())
-        storage.configure({})
+        locations.configure(locations.options_given())
+        locations.configure({})
         return
     if job is None:
         made = re.fullmatch(r"make ((?:[A-Z]+=\S+ )*[a-z-]+(?: [A-Z]+=\S+)*)", command)

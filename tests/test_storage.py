@@ -21,7 +21,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ocspark import storage
+from ocspark import locations, storage
 from ocspark.errors import InputError
 
 #: Azurite's account and key, which are published.
@@ -95,7 +95,7 @@ def azure() -> Iterator[Storage]:
     with serving([*command, "--blobPort", str(port)], port) as url:
         place = f"abfs://gaia@{ACCOUNT}.dfs.core.windows.net"
         options = {place: {"endpoint": url, "account_key": KEY}}
-        storage.configure(options)
+        locations.configure(options)
         storage.make_directory(place)
         yield place, options
 
@@ -116,9 +116,9 @@ def kind(
 def root(kind: Storage) -> Iterator[str]:
     """A folder of its own in the storage."""
     place, options = kind
-    storage.configure(options)
+    locations.configure(options)
     yield f"{place}/{uuid.uuid4().hex}"
-    storage.configure({})
+    locations.configure({})
 
 
 def test_what_is_listed_is_there_under_that_name(root: str) -> None:
@@ -177,7 +177,7 @@ def test_a_folder_goes_with_everything_in_it(root: str) -> None:
     ],
 )
 def test_other_spellings_of_a_place_are_known(path: str, spelled: str) -> None:
-    assert storage.normalise(path) == spelled
+    assert locations.normalise(path) == spelled
 
 
 @pytest.mark.parametrize(
@@ -199,17 +199,17 @@ def test_options_that_are_none_are_named(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(
         InputError, match=r"storage\.s3\.endpont: unknown option; expected endpoint"
     ):
-        storage.configure({"s3": {"endpont": "http://x"}})
-    monkeypatch.setenv(storage.OPTIONS_VARIABLE, "[1]")
+        locations.configure({"s3": {"endpont": "http://x"}})
+    monkeypatch.setenv(locations.OPTIONS_VARIABLE, "[1]")
     with pytest.raises(InputError, match="OCSPARK_STORAGE: expected JSON"):
         storage.exists("s3://bucket/key")
 
 
 def test_a_place_has_one_client() -> None:
-    storage.configure({"gs": {"anonymous": True}})
+    locations.configure({"gs": {"anonymous": True}})
     one, again, other = (storage.resolve(f"gs://{name}/x")[0] for name in ("a", "a", "b"))
     assert one is again and one is not other
-    storage.configure({})
+    locations.configure({})
 
 
 def test_a_path_below_a_folder_is_the_same_wherever_the_folder_lies(root: str) -> None:

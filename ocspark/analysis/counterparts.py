@@ -12,7 +12,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import is_parquet, read_table
 from ocspark.inputs.neighbourhood import check_id_types, neighbourhood_columns
-from ocspark.storage import TABLE_PREFIX, is_table
+from ocspark.locations import TABLE_PREFIX, is_table
 
 _KEY = "--neighbourhood"
 

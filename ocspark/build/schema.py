@@ -16,10 +16,10 @@ from ocspark import storage
 from ocspark.build.bulk import InputFile, file_kind, first_file
 from ocspark.build.formats import LAYOUT_COLUMNS, Fault, csv_columns
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.mirror.table import table_schema
 from ocspark.release import Release, known_releases, load_release
-from ocspark.storage import is_table
 from ocspark.tables.source_columns import BY_NAME, matching
 
 

@@ -32,9 +32,9 @@ from ocspark.build.verify_file import (
 from ocspark.build.verify_report import Check, Report, make_check
 from ocspark.build.verify_values import check_codes, check_values, value_reports
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.release import load_release
 from ocspark.session import get_session
-from ocspark.storage import is_table
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import run_tasks
 

@@ -17,6 +17,7 @@ from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
+from ocspark.locations import is_table
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.opened import OpenMirror, open_mirror
@@ -29,7 +30,6 @@ from ocspark.selection.cone import Cones, make_cones
 from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.storage import is_table
 from ocspark.tables.candidates import candidate_fields
 from ocspark.tables.fields import Field
 

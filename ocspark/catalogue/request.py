@@ -9,15 +9,15 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from ocspark import storage
+from ocspark import locations, storage
 from ocspark.catalogue.dependence import STAGES, Dependence, depends_on
 from ocspark.catalogue.fingerprint import default_run_id, fingerprint_run
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.reuse import BaseRun, Reuse, decide, open_base
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.membership.evaluate import expected_device
 from ocspark.settings import OutputSettings, Settings
-from ocspark.storage import is_table
 from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import RECORD
@@ -124,7 +124,7 @@ def open_request(
         For anything wrong with settings or inputs.
     """
     if settings.storage:
-        storage.configure(settings.storage)
+        locations.configure(settings.storage)
     root, catalogue = _output(settings.output)
     inputs = read_inputs(settings, spark, overlay)
     fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, list_pieces
 from ocspark.mirror.table import open_table
 from ocspark.release import Release
 from ocspark.session import get_session
 from ocspark.sky.cover import Cover
-from ocspark.storage import is_table
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema, to_arrow_type
 
 from ocspark.errors import InputError
+from ocspark.locations import TABLE_PREFIX
 from ocspark.mirror.columns import (
     MirrorColumns,
     carry,
@@ -37,7 +38,6 @@ from ocspark.sky.healpix import (
     n_pixels,
     source_id_shift,
 )
-from ocspark.storage import TABLE_PREFIX
 from ocspark.tables.source_columns import matching
 
 log = logging.getLogger("ocspark")

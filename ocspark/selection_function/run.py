@@ -18,6 +18,7 @@ from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.summary import table_of
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observe import Observatory
@@ -45,7 +46,6 @@ from ocspark.selection_function.tabulate import (
 from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings
-from ocspark.storage import is_table
 from ocspark.store.claim import NOTE, Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.folder import RunFolder, digest

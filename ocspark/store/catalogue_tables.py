@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from ocspark import storage
 from ocspark.errors import InputError
-from ocspark.storage import TABLE_PREFIX
+from ocspark.locations import TABLE_PREFIX
 from ocspark.store.folder import RunFolder
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.clusters import RUNS

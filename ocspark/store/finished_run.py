@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
 from ocspark.errors import InputError
+from ocspark.locations import is_table
 from ocspark.names import cluster_key
 from ocspark.release import Release, release_of_run
 from ocspark.session import get_session
 from ocspark.settings import Settings, make_settings
-from ocspark.storage import is_table
 from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.claim import NOTE
 from ocspark.store.files import TableFile

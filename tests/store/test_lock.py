@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pyarrow import fs
 
-from ocspark import storage
+from ocspark import locations, storage
 from ocspark.cli import run_job
 from ocspark.errors import BusyError, OutputError
 from ocspark.store import lock as locks
@@ -445,7 +445,7 @@ def test_of_many_on_an_object_store_one_has_it(
     if dead:
         left_by(str(tmp_path / "_lock"), born="earlier")
     store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
-    monkeypatch.setattr(storage, "locate", lambda path: storage.Place(store, path, "s3://"))
+    monkeypatch.setattr(storage, "locate", lambda path: locations.Location(store, path, "s3://"))
     monkeypatch.setattr(locks, "_PAUSE_SECONDS", 1.0)
     contend("_lock", hold_lock)
 
