@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from ocspark import cli
 from ocspark.build.build_mirror import build_mirror
 from ocspark.build.build_output import BuildOptions
-from ocspark.cli import Parser, run_job
 
 
 def main() -> int:
     """Parse the command line, build or go on building, say what the mirror holds."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--input", required=True, metavar="PATH", help="directory or file")
     parser.add_argument("--output", required=True, metavar="PATH", help="folder of the mirror")
     parser.add_argument("--release", required=True, help="such as dr3; see conf/releases")
@@ -39,4 +39,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ocspark import storage
+from ocspark import cli, storage
 from ocspark.analysis.clustering import Baseline
 from ocspark.analysis.distributed import baseline_members
-from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
@@ -13,7 +12,7 @@ from ocspark.store.finished_run import open_run
 
 def main() -> int:
     """Cluster every cone and write the member list."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--run", required=True, metavar="DIR", help="run with non_members")
     parser.add_argument("--output", required=True, metavar="DIR.parquet", help="list to write")
     parser.add_argument("--min-cluster-size", type=int, default=Baseline.min_cluster_size)
@@ -34,4 +33,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

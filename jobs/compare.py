@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ocspark import cli
 from ocspark.analysis.cuts import PAPER_CUTS, parse_cut
 from ocspark.analysis.differences import find_differences
 from ocspark.analysis.literature import compare
-from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.reports.differences_figure import draw_differences
 from ocspark.reports.lines import comparison_lines, difference_lines
@@ -20,7 +20,7 @@ _APPLICATION = "ocspark: compare"
 
 def main() -> int:
     """Compare, draw, print a line per cluster and the totals."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--run", required=True, metavar="DIR", help="a finished run")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -111,4 +111,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.mock.compare import compare_fields
 
 
 def main() -> int:
     """Draw the mock at the release's density in each cone only; needs no Spark."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--sources", required=True, metavar="FILE", help="real sources")
     parser.add_argument("--cones", required=True, metavar="FILE", help="index of their cones")
     parser.add_argument("--members", nargs="*", default=[], metavar="FILE", help="to leave out")
@@ -38,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.errors import InputError
 from ocspark.exports.export import FORMATS, STYLES, Options, export
 from ocspark.exports.moc import DEFAULT_ORDER
@@ -17,7 +17,7 @@ from ocspark.tables.run_tables import RESULT_TABLES
 
 def main() -> int:
     """Export and say how many rows were written."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     add = parser.add_argument
     add("--run", required=True, metavar="DIR", help="a finished run")
     add("--format", required=True, metavar="NAME", help=f"one of {', '.join(FORMATS)}")
@@ -75,4 +75,4 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

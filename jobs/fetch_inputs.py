@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.errors import InputError
 from ocspark.fetch import bulk, isochrones, vizier
 from ocspark.fetch.client import Client
@@ -15,8 +15,10 @@ from ocspark.release import load_release
 
 def main() -> int:
     """Fetch and say how many files came."""
-    parser = Parser(description=__doc__)
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", parser_class=Parser)
+    parser = cli.Parser(description=__doc__)
+    kinds = parser.add_subparsers(
+        dest="kind", required=True, metavar="KIND", parser_class=cli.Parser
+    )
     names = ", ".join(vizier.TABLES)
     catalogue = _kind(kinds, "catalogue", "cluster tables and member lists of VizieR")
     catalogue.add_argument("names", nargs="+", metavar="NAME", help=f"{names}, or VizieR's name")
@@ -78,4 +80,4 @@ def _fetch(options: argparse.Namespace, client: Client) -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

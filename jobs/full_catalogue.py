@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from ocspark import cli
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.catalogue.plan import plan_full_catalogue
-from ocspark.cli import Parser, run_job
 from ocspark.settings import load_settings
 
 
 def main() -> int:
     """Parse the command line, run, say where the tables lie."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_settings("default.yaml")
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done and why; write nothing"
@@ -37,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

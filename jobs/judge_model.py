@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
 from ocspark.training.judge_model import judge_model
@@ -10,7 +10,7 @@ from ocspark.training.judge_model import judge_model
 
 def main() -> int:
     """Parse the command line, judge, say the main numbers."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--run", required=True, metavar="DIR", help="finished run of the main job")
     parser.add_argument("--truth", required=True, metavar="FILE", help="the mock's truth.parquet")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
@@ -29,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

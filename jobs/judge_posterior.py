@@ -7,7 +7,7 @@ what must hold of real clusters; JSON and a figure of each.
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
 from ocspark.validation import judge_posterior, real_posteriors, real_summary
@@ -15,7 +15,7 @@ from ocspark.validation import judge_posterior, real_posteriors, real_summary
 
 def main() -> int:
     """Parse the command line, judge, print the main figures."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--run", metavar="DIR", help="finished run of the main job on a mock")
     given.add_argument("--data", metavar="DIR", help="validation data set of real clusters")
@@ -44,4 +44,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

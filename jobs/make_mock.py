@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.mock.cluster_table import cluster_table
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock, mock_claim
 from ocspark.session import get_session
@@ -10,7 +10,7 @@ from ocspark.session import get_session
 
 def main() -> int:
     """Parse the command line, make the mock unless it is there, say what it holds."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--sources", type=int, default=300_000, help="field stars, at least")
     parser.add_argument("--clusters", type=int, default=24, help="clusters to plant")
@@ -65,4 +65,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
+from ocspark import cli
 from ocspark.analysis.differences import open_differences
 from ocspark.analysis.literature import open_comparison
-from ocspark.cli import Parser, run_job
 from ocspark.reports.site import make_report
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
@@ -14,7 +14,7 @@ from ocspark.store.finished_run import open_run
 
 def main() -> int:
     """Write the site and say how to open it."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--run", required=True, metavar="DIR", help="a finished run")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the site")
     parser.add_argument(
@@ -43,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.training.make_training_set import make_training_set
 from ocspark.training.training_settings import load_training_settings
 
 
 def main() -> int:
     """Parse the command line, make the set, say what it holds."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_settings("training.yaml")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the set")
     options = parser.parse_args()
@@ -26,4 +26,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

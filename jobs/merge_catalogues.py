@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.errors import InputError
 from ocspark.inputs.catalogues import read_catalogue
 from ocspark.inputs.clusters import REQUIRED
@@ -13,7 +13,7 @@ from ocspark.tables.catalogues import DOUBTFUL_CLUSTERS, MERGED_CLUSTERS
 
 def main() -> int:
     """Read, merge, write, say what came of it."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     source = "[MAP=]FILE"
     parser.add_argument(
         "--input",
@@ -98,4 +98,4 @@ def _print(merged: MergedCatalogue) -> None:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -6,8 +6,8 @@ it can be read as the release; 2: it cannot, or there is nothing to read.
 
 from __future__ import annotations
 
+from ocspark import cli
 from ocspark.build.schema import compare_schema
-from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.session import get_session
@@ -15,7 +15,7 @@ from ocspark.session import get_session
 
 def main() -> int:
     """Print a line for each column that is not as the release's description says."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument(
         "path", metavar="PATH", help="bulk file, folder of them, mirror, or table:NAME"
     )
@@ -35,4 +35,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

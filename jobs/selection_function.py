@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.selection_function.run import measure_selection_function
 from ocspark.settings import load_settings
 
 
 def main() -> int:
     """Parse the command line, measure, say what came out and where the tables lie."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_settings("default.yaml")
     parser.add_argument("--output", required=True, metavar="DIR", help="a new or empty folder")
     parser.add_argument("--copies", type=int, default=4, help="twins of each cluster (default 4)")
@@ -47,4 +47,4 @@ def _interval(rate: dict[str, float | None]) -> str:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

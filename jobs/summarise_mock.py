@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from pyspark.sql import SparkSession
-
-from ocspark import storage
-from ocspark.cli import Parser, run_job
+from ocspark import cli, storage
 from ocspark.errors import InputError
 from ocspark.mock.score import BY_VOTES, score_run
 from ocspark.selection_function.count import count_planted, done_clusters
@@ -17,12 +15,15 @@ from ocspark.session import get_session
 from ocspark.store.finished_run import FinishedRun, open_run
 from ocspark.tables.member_rule import POSTERIOR, VOTES
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 _MOST_CLUSTERS = 40
 
 
 def main() -> int:
     """Print members, completeness and purity per cluster and in all, and where the tables lie."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--mock", required=True, metavar="DIR", help="from jobs/make_mock.py")
     parser.add_argument("--runs", required=True, metavar="DIR", help="output.path of the run")
     arguments = parser.parse_args()
@@ -81,4 +82,4 @@ def _percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

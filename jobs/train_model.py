@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ocspark import storage
-from ocspark.cli import Parser, run_job
+from ocspark import cli, storage
 from ocspark.training.train_model import train_model
 from ocspark.training.training_settings import load_training_settings
 
 
 def main() -> int:
     """Parse the command line, train, say how good the model is and where it lies."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_settings("training.yaml")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the model")
     options = parser.parse_args()
@@ -24,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

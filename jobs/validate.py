@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ocspark.cli import Parser, run_job
+from ocspark import cli
 from ocspark.validation.validate import report_lines, validate, write_report
 
 
 def main() -> int:
     """Validate, print a line per cluster and the totals; exit 1 if method §12 does not hold."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--data", required=True, metavar="DIR", help="validation data set")
     parser.add_argument("--report", metavar="FILE", help="write the comparison as JSON")
     parser.add_argument("--work", default="runs/validate", metavar="DIR", help="mirror and run")
@@ -23,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -5,10 +5,9 @@ Exit code 0: every check passed; 2: a check failed, or there is no mirror to che
 
 from __future__ import annotations
 
-from ocspark import storage
+from ocspark import cli, storage
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.verify_report import report_lines
-from ocspark.cli import Parser, run_job
 from ocspark.errors import InputError
 
 
@@ -24,7 +23,7 @@ def prepare(path: str) -> None:
 
 def main() -> int:
     """Verify, print a line per check, write the report; a fault is bad input (exit code 2)."""
-    parser = Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__)
     parser.add_argument("--mirror", required=True, metavar="PATH", help="HATS or plain Parquet")
     parser.add_argument("--release", default="dr3", help="release it should hold")
     parser.add_argument(
@@ -51,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_job(main)
+    cli.run_job(main)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ocspark.cli import Parser, run_job
+from ocspark.cli import Parser, run_job, say_missing
 from ocspark.errors import InputError
 from ocspark.names import did_you_mean
 from ocspark.places import beside_package, package_version
@@ -37,7 +37,14 @@ def main() -> None:
 
     _ignore_exit_zero(lambda: run_job(choose))
     if script:  # else the command line asked for help alone
-        _ignore_exit_zero(lambda: runpy.run_path(script, run_name="__main__"))
+        _ignore_exit_zero(lambda: _run(script))
+
+
+def _run(script: str) -> None:
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except ModuleNotFoundError as error:
+        sys.exit(say_missing(error))
 
 
 def _choose(arguments: list[str]) -> str:

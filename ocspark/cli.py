@@ -1,4 +1,8 @@
-"""What every job shares: one-line errors with exit codes, and log lines with their own prefix."""
+"""What every job shares: one-line errors with exit codes, and log lines with their own prefix.
+
+A job imports this module before all others of the package, so that a package of an extra that is
+missing is one line as well when those import it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
 from typing import NoReturn
 
 from ocspark.errors import InputError, OneLineError
@@ -96,13 +102,24 @@ def run_job(main: Callable[[], int]) -> NoReturn:
         sys.stderr.write("ocspark: interrupted; the same command goes on where this one was\n")
         code = 130
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        code = _say(
-            InputError(f"package {error.name} is not installed; pip install 'ocspark[{extra}]'")
-        )
+        code = say_missing(error)
     sys.exit(code)
+
+
+def say_missing(error: ModuleNotFoundError) -> int:
+    """Write the one line that a package of an extra is missing, and return its exit code.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The error itself, if the module is of no extra.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        raise error
+    return _say(
+        InputError(f"package {package} is not installed; pip install 'ocspark[{EXTRAS[package]}]'")
+    )
 
 
 def _say(error: OneLineError) -> int:
@@ -111,3 +128,17 @@ def _say(error: OneLineError) -> int:
     sys.stdout.flush()
     sys.stderr.write(f"ocspark: {error}\n")
     return error.exit_code
+
+
+def _say_missing_at_import(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show an error that ends the interpreter, which a job's imports raise before `run_job`."""
+    if isinstance(error, ModuleNotFoundError):
+        with suppress(ModuleNotFoundError):
+            raise SystemExit(say_missing(error))
+    _show_error(kind, error, trace)
+
+
+_show_error = sys.excepthook
+sys.excepthook = _say_missing_at_import

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -132,6 +133,52 @@ for name in ("dr3", "dr4"):
     extinction_coefficients(np.array([5000.0]), 1.0, source.law, source.passbands)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+#: Makes a package missing, wherever Python is started with this module on its path.
+WITHOUT = """
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {package!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Without())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        ("{python} jobs/compare.py", "matplotlib", "report"),
+        ("{python} jobs/summarise_mock.py", "pyspark", "spark"),
+        ("{python} jobs/fetch_inputs.py", "requests", "fetch"),
+        ("{python} -m ocspark compare", "matplotlib", "report"),
+        ("{python} -m ocspark full_catalogue", "pyspark", "spark"),
+        ("{spark_submit} jobs/make_report.py", "jinja2", "report"),
+    ],
+)
+def test_a_package_of_an_extra_that_is_not_installed_is_one_line(
+    command: str, package: str, extra: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT.format(package=package))
+    spark_submit = Path(sys.executable).with_name("spark-submit")
+    done = subprocess.run(
+        command.format(python=sys.executable, spark_submit=spark_submit).split(),
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+            "PYSPARK_PYTHON": sys.executable,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    output = done.stdout + done.stderr  # of what spark-submit starts, it prints both as output
+    ours = [line for line in output.splitlines() if line.startswith("ocspark: ")]
+    assert ours == [f"ocspark: package {package} is not installed; pip install 'ocspark[{extra}]'"]
+    assert done.returncode == 2
+    assert "Traceback" not in output
 
 
 def requirements() -> list[Requirement]:
