@@ -113,7 +113,8 @@ run: setup
 	$(SPARK_SUBMIT) jobs/make_mock.py --output runs/mock \
 	    --sources $(MOCK_SOURCES) --clusters $(MOCK_CLUSTERS) --seed $(MOCK_SEED)
 	$(SPARK_SUBMIT) jobs/full_catalogue.py --config conf/mock.yaml
-	$(SPARK_SUBMIT) jobs/summarise_mock.py --mock runs/mock --runs runs/full_catalogue
+	$(SPARK_SUBMIT) jobs/summarise_mock.py --run runs/full_catalogue \
+	    --truth runs/mock/truth.parquet
 	$(SPARK_SUBMIT) jobs/compare.py --run runs/full_catalogue --members runs/mock/members.parquet \
 	    --name 'mock list' --output runs/comparison
 	$(SPARK_SUBMIT) jobs/make_report.py --run runs/full_catalogue --comparison runs/comparison \

@@ -1,4 +1,10 @@
-"""Build a HATS mirror from ESA's bulk files, a HATS catalogue, or tables of sources."""
+"""Build a HATS mirror from ESA's bulk files, a HATS catalogue, or tables of sources.
+
+Example:
+    spark-submit jobs/build_mirror.py --input bulk --output mirror --release dr3
+
+The same command goes on with a build that was interrupted.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +14,56 @@ from ocspark.build.build_output import BuildOptions
 
 
 def main() -> int:
-    """Parse the command line, build or go on building, say what the mirror holds."""
+    """Build or go on building; say what the mirror holds."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--input", required=True, metavar="PATH", help="directory or file")
-    parser.add_argument("--output", required=True, metavar="PATH", help="folder of the mirror")
-    parser.add_argument("--release", required=True, help="such as dr3; see conf/releases")
-    parser.add_argument(
-        "--max-rows", type=int, default=1_000_000, metavar="N", help="rows of a partition at most"
+    add = parser.add_argument
+    add("--input", required=True, metavar="PATH", help="folder of source files, or one file")
+    add("--output", required=True, metavar="DIR", help="folder of the mirror")
+    add(
+        "--release",
+        required=True,
+        metavar="R",
+        help="release of the sources: a name in conf/releases, such as dr3, or a YAML file",
     )
-    parser.add_argument(
+    add("--max-rows", type=int, default=1_000_000, metavar="N", help="most rows of a partition")
+    add(
         "--columns",
         choices=("needed", "all"),
         default="needed",
-        help="those the jobs need (the default), or all, with their types",
+        help="columns of the mirror: those that ocspark needs, or all that the files have",
     )
-    parser.add_argument(
-        "--table", metavar="NAME", help="of FITS files and VOTables with several: name or number"
+    add(
+        "--table",
+        metavar="NAME",
+        help="name or number of the table in FITS files and VOTables that have several",
     )
-    given = parser.parse_args()
-    options = BuildOptions(**vars(given))
-    result = build_mirror(options)
+    options = parser.parse_args()
+    result = build_mirror(
+        BuildOptions(
+            options.input,
+            options.output,
+            options.release,
+            options.max_rows,
+            options.columns,
+            options.table,
+        )
+    )
     record = result.record
+    counts = {
+        "rows": record["rows"],
+        "files": len(record["files"]),
+        "columns": record["columns"],
+        "partitions": len(record["partitions"]),
+    }
     state = "was already built" if result.already_finished else "built"
-    print(
-        f"[ocspark] mirror {state} in {options.output}: {record['rows']} sources from "
-        f"{len(record['files'])} files, {record['columns']} columns, "
-        f"{len(record['partitions'])} partitions"
+    cli.show_results(
+        options,
+        {"path": options.output, "already_finished": result.already_finished, **counts},
+        [
+            f"[ocspark] mirror {state} in {options.output}: {counts['rows']} sources from "
+            f"{counts['files']} files, {counts['columns']} columns, "
+            f"{counts['partitions']} partitions"
+        ],
     )
     return 0
 

@@ -1,4 +1,8 @@
-"""Members by HDBSCAN for all clusters of a run, as a list for jobs/compare.py."""
+"""Find members with HDBSCAN for all clusters of a run, as a list for jobs/compare.py.
+
+Example:
+    spark-submit jobs/cluster_baseline.py --run runs/full_catalogue --output hdbscan.parquet
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,29 @@ from ocspark.store.finished_run import open_run
 def main() -> int:
     """Cluster every cone and write the member list."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="DIR", help="run with non_members")
-    parser.add_argument("--output", required=True, metavar="DIR.parquet", help="list to write")
-    parser.add_argument("--min-cluster-size", type=int, default=Baseline.min_cluster_size)
-    parser.add_argument("--draws", type=int, default=Baseline.n_draws, help="of the errors")
-    parser.add_argument("--max-g", type=float, default=Baseline.max_g, help="faint limit [mag]")
+    add = parser.add_argument
+    add(
+        "--run",
+        required=True,
+        metavar="DIR",
+        help="finished run with non_members (output.non_members=true)",
+    )
+    add("--output", required=True, metavar="DIR.parquet", help="member list to write")
+    add(
+        "--min-cluster-size",
+        type=int,
+        default=Baseline.min_cluster_size,
+        metavar="N",
+        help="fewest stars of a cluster of HDBSCAN",
+    )
+    add(
+        "--draws",
+        type=int,
+        default=Baseline.n_draws,
+        metavar="N",
+        help="how often parallaxes and proper motions are drawn again from their errors",
+    )
+    add("--max-g", type=float, default=Baseline.max_g, metavar="MAG", help="faintest G magnitude")
     options = parser.parse_args()
     if not options.output.endswith(".parquet"):
         raise InputError(f"--output: {options.output}: expected a name that ends in .parquet")
@@ -28,7 +50,11 @@ def main() -> int:
     spark = get_session("ocspark: clustering baseline")
     members = baseline_members(spark, run, how)
     members.write.mode("overwrite").parquet(storage.for_spark(options.output))
-    print(f"[ocspark] members by HDBSCAN are in {options.output}; compare with jobs/compare.py")
+    cli.show_results(
+        options,
+        {"output": options.output},
+        [f"[ocspark] members by HDBSCAN are in {options.output}; compare with jobs/compare.py"],
+    )
     return 0
 
 

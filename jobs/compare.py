@@ -1,4 +1,9 @@
-"""A run against a member list or another run: ``spark-submit jobs/compare.py --run DIR …``."""
+"""Compare a run with a member list, or with a later run: tables, figures, and lines to read.
+
+Example:
+    spark-submit jobs/compare.py --run runs/full_catalogue --members t22.parquet --output runs/t22
+    spark-submit jobs/compare.py --run runs/dr3 --with-run runs/dr4 --same-ids --output runs/changes
+"""
 
 from __future__ import annotations
 
@@ -21,36 +26,45 @@ _APPLICATION = "ocspark: compare"
 def main() -> int:
     """Compare, draw, print a line per cluster and the totals."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="DIR", help="a finished run")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--run", required=True, metavar="DIR", help="finished run")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder for tables and figures"
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--members", metavar="FILE", help="member list to compare with")
     what.add_argument("--with-run", metavar="DIR", help="later finished run to compare with")
     of_list = parser.add_argument_group("with --members")
-    of_list.add_argument("--name", help="what to call the list; by default its file name")
     of_list.add_argument(
-        "--table", metavar="NAME", help="of a list's file with several: name or number"
+        "--name", metavar="NAME", help="what to call the list; its file name if not given"
+    )
+    of_list.add_argument(
+        "--table", metavar="NAME", help="name or number of the table in a file with several"
     )
     of_list.add_argument(
         "--columns",
         action="append",
         default=[],
         metavar="NAME=COLUMN",
-        help="the list's column for cluster, source_id or probability",
+        help="the list's column for cluster, source_id or probability; may be repeated",
     )
     of_list.add_argument(
         "--cut",
         action="append",
         default=[],
         metavar="p=P[,radius_pc=PC][,g=MAG]",
-        help="compare at this cut as well as at the paper's two",
+        help="compare at this cut as well as at the paper's two: least probability, largest "
+        "distance from the centre, faintest G; may be repeated",
     )
-    of_list.add_argument("--mirror", metavar="DIR", help="the run's mirror, if it has moved")
+    of_list.add_argument("--mirror", metavar="PATH", help="the run's mirror, if it has moved")
     of_run = parser.add_argument_group("with --with-run")
     of_run.add_argument(
-        "--neighbourhood", metavar="FILE", help="ids of both releases, such as dr3_neighbourhood"
+        "--neighbourhood",
+        metavar="FILE",
+        help="table of the ids of both releases, such as Gaia's dr3_neighbourhood",
     )
-    of_run.add_argument("--same-ids", action="store_true", help="two releases share their ids")
+    of_run.add_argument(
+        "--same-ids", action="store_true", help="the two releases have the same source ids"
+    )
     parser.add_member_levels()
     options = parser.parse_args()
     if options.with_run is not None:
@@ -67,7 +81,7 @@ def _with_list(options: argparse.Namespace) -> None:
             "list's probability and this run's posterior (votes are told beside)"
         )
     name = options.name or options.members.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
-    columns = dict(_pair(text) for text in options.columns)
+    columns = dict(cli.parse_pair(text, "--columns", "NAME=COLUMN") for text in options.columns)
     cuts = [*PAPER_CUTS, *map(parse_cut, options.cut)]
     run = open_run(options.run)
     comparison = compare(
@@ -82,8 +96,14 @@ def _with_list(options: argparse.Namespace) -> None:
         table=options.table,
     )
     draw_venns(comparison)
-    print(*comparison_lines(comparison), sep="\n")
-    print(f"[ocspark] tables, comparison.json and Venn diagrams are in {options.output}")
+    cli.show_results(
+        options,
+        {"path": options.output, **comparison.record},
+        [
+            *comparison_lines(comparison),
+            f"[ocspark] tables, comparison.json and Venn diagrams are in {options.output}",
+        ],
+    )
 
 
 def _with_run(options: argparse.Namespace) -> None:
@@ -99,15 +119,14 @@ def _with_run(options: argparse.Namespace) -> None:
         same_ids=options.same_ids,
     )
     draw_differences(differences)
-    print(*difference_lines(differences), sep="\n")
-    print(f"[ocspark] tables, differences.json and figures are in {options.output}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--columns {text}: expected NAME=COLUMN")
-    return key, value
+    cli.show_results(
+        options,
+        {"path": options.output, **differences.record},
+        [
+            *difference_lines(differences),
+            f"[ocspark] tables, differences.json and figures are in {options.output}",
+        ],
+    )
 
 
 if __name__ == "__main__":

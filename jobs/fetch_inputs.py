@@ -1,4 +1,10 @@
-"""Inputs from the servers that have them: ``jobs/fetch_inputs.py KIND --output DIR …``."""
+"""Fetch inputs from the servers that have them.
+
+Example:
+    python jobs/fetch_inputs.py catalogue cantat_gaudin_2020 --output inputs
+
+Each KIND has a --help of its own. Files that are there already are not fetched again.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +21,62 @@ from ocspark.release import load_release
 
 def main() -> int:
     """Fetch and say how many files came."""
-    parser = cli.Parser(description=__doc__)
+    parser = cli.Parser(description=__doc__, shows_results=False)
     kinds = parser.add_subparsers(
         dest="kind", required=True, metavar="KIND", parser_class=cli.Parser
     )
     names = ", ".join(vizier.TABLES)
     catalogue = _kind(kinds, "catalogue", "cluster tables and member lists of VizieR")
     catalogue.add_argument("names", nargs="+", metavar="NAME", help=f"{names}, or VizieR's name")
-    catalogue.add_argument("--server", default=vizier.SERVER, metavar="URL")
+    catalogue.add_argument("--server", default=vizier.SERVER, metavar="URL", help="server to ask")
     curves = _kind(kinds, "isochrones", "PARSEC isochrones of the CMD form")
-    curves.add_argument("--metallicity", type=float, nargs="+", required=True, metavar="Z")
+    curves.add_argument(
+        "--metallicity",
+        type=float,
+        nargs="+",
+        required=True,
+        metavar="Z",
+        help="mass fractions of metals",
+    )
     curves.add_argument(
         "--log-age",
         type=float,
         nargs=3,
         default=(6.6, 10.1, 0.05),
         metavar=("FIRST", "LAST", "STEP"),
-        help="dex; 6.6 10.1 0.05 by default",
+        help="grid of log10 of the age in years",
     )
-    curves.add_argument("--server", default=isochrones.SERVER, metavar="URL")
+    curves.add_argument("--server", default=isochrones.SERVER, metavar="URL", help="server to ask")
     files = _kind(kinds, "bulk", "ESA's files of a release")
     files.add_argument("--release", required=True, metavar="R", help="such as dr3, or a YAML file")
-    files.add_argument("--files", metavar="PATTERN", help="by default the release's")
-    files.add_argument("--server", metavar="URL", help="and folder; by default the release's")
+    files.add_argument(
+        "--files", metavar="PATTERN", help="names of the files to fetch; the release's if not given"
+    )
+    files.add_argument(
+        "--server", metavar="URL", help="server and folder; the release's if not given"
+    )
     hats = _kind(kinds, "hats", "a public HATS catalogue")
-    hats.add_argument("--from", required=True, dest="source", metavar="URL", help="http(s) or s3")
+    hats.add_argument(
+        "--from", required=True, dest="source", metavar="URL", help="http, https or s3 address"
+    )
     for many in (files, hats):
-        many.add_argument("--connections", type=int, default=2, help="at once, 1 to 8")
+        many.add_argument(
+            "--connections", type=int, default=2, metavar="N", help="files at once, 1 to 8"
+        )
     options = parser.parse_args()
     came = _fetch(options, Client())
-    print(f"[ocspark] {came} new files in {options.output}")
+    cli.show_results(
+        options,
+        {"path": options.output, "new_files": came},
+        [f"[ocspark] {came} new files in {options.output}"],
+    )
     return 0
 
 
 def _kind(kinds: argparse._SubParsersAction, name: str, help_text: str) -> argparse.ArgumentParser:
-    kind: argparse.ArgumentParser = kinds.add_parser(name, help=help_text, description=help_text)
+    kind: argparse.ArgumentParser = kinds.add_parser(
+        name, help=help_text, description=f"Fetch {help_text}."
+    )
     kind.add_argument("--output", required=True, metavar="DIR", help="folder to fill")
     return kind
 

@@ -1,8 +1,12 @@
-"""Judge posteriors and votes: of a run on a mock by its truth, or of real clusters without one.
+"""Judge posteriors and votes of a run on a mock by its truth, or of real clusters without one.
 
-With --run and --truth: completeness, purity, reliability, calibration, numbers of members of a
-finished run on a mock; JSON and a figure. With --data: the main job on a validation data set, and
-what must hold of real clusters; JSON and a figure of each.
+Example:
+    spark-submit jobs/judge_posterior.py --run runs/mock --truth mock/truth.parquet --output judged
+    spark-submit jobs/judge_posterior.py --data DIR --output judged
+
+With --run and --truth: completeness, purity, reliability, calibration and numbers of members of a
+finished run on a mock, as JSON and a figure. With --data: the main job on a validation data set,
+and what must hold of real clusters, as JSON and a figure of each.
 """
 
 from __future__ import annotations
@@ -14,16 +18,18 @@ from ocspark.validation import judge_posterior, real_posteriors, real_summary
 
 
 def main() -> int:
-    """Parse the command line, judge, print the main figures."""
+    """Judge, print the main figures."""
     parser = cli.Parser(description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--run", metavar="DIR", help="finished run of the main job on a mock")
+    given.add_argument("--run", metavar="DIR", help="finished run on a mock")
     given.add_argument("--data", metavar="DIR", help="validation data set of real clusters")
-    parser.add_argument("--truth", metavar="FILE", help="the mock's truth.parquet; with --run")
+    parser.add_argument("--truth", metavar="FILE", help="with --run: the mock's truth.parquet")
     parser.add_argument(
-        "--work", default="runs/validate", metavar="DIR", help="mirror and run; with --data"
+        "--work", default="runs/validate", metavar="DIR", help="with --data: mirror and run"
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder for numbers and figures"
+    )
     options = parser.parse_args()
     if options.run is not None and options.truth is None:
         parser.error("--run needs --truth")
@@ -37,9 +43,11 @@ def main() -> int:
             options.data, options.work, options.output, spark
         )
         lines = real_summary.summary_lines(judged)
-    for line in lines:
-        print(line)
-    print(f"[ocspark] numbers and figures are in {options.output}")
+    cli.show_results(
+        options,
+        {"path": options.output, **judged},
+        [*lines, f"[ocspark] numbers and figures are in {options.output}"],
+    )
     return 0
 
 

@@ -1,4 +1,8 @@
-"""Make a mock Galaxy with planted clusters: mirror, cluster table, member list, truth."""
+"""Make a mock Galaxy with planted clusters: mirror, cluster table, member list, truth.
+
+Example:
+    spark-submit jobs/make_mock.py --output runs/mock --sources 300000 --clusters 24
+"""
 
 from __future__ import annotations
 
@@ -9,32 +13,42 @@ from ocspark.session import get_session
 
 
 def main() -> int:
-    """Parse the command line, make the mock unless it is there, say what it holds."""
+    """Make the mock unless it is there, say what it holds."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--sources", type=int, default=300_000, help="field stars, at least")
-    parser.add_argument("--clusters", type=int, default=24, help="clusters to plant")
-    parser.add_argument("--seed", type=int, default=42, help="any integer")
-    parser.add_argument(
-        "--rows-per-partition", type=int, default=500_000, help="at most, as expected"
+    add = parser.add_argument
+    add("--output", required=True, metavar="DIR", help="folder of the mock")
+    add("--sources", type=int, default=300_000, metavar="N", help="least number of field stars")
+    add("--clusters", type=int, default=24, metavar="N", help="clusters to plant")
+    add("--seed", type=int, default=42, metavar="N", help="seed of all that is drawn")
+    add(
+        "--rows-per-partition",
+        type=int,
+        default=500_000,
+        metavar="N",
+        help="most rows that a partition of the mirror is expected to have",
     )
-    parser.add_argument(
+    add(
         "--around",
         type=int,
         default=0,
         metavar="N",
         help="only the files that the cones of N clusters touch, and only those clusters in the "
-        "tables; the seed chooses them. With --sources 1811709771 a slice as crowded as DR3",
+        "tables; the seed chooses them. With --sources 1811709771 a slice as crowded as DR3. "
+        "0: the whole sky",
     )
-    parser.add_argument(
-        "--min-distance", type=float, default=0.0, metavar="PC", help="of those clusters"
+    add(
+        "--min-distance",
+        type=float,
+        default=0.0,
+        metavar="PC",
+        help="with --around: least distance of those clusters",
     )
-    parser.add_argument("--release", default="dr3", help="that observes: dr3, dr4 (a draft)")
-    parser.add_argument("--cluster-table", metavar="FILE", help="plant its clusters instead")
-    parser.add_argument(
+    add("--release", default="dr3", metavar="R", help="release whose errors and columns it has")
+    add("--cluster-table", metavar="FILE", help="plant the clusters of this table instead")
+    add(
         "--cluster-columns",
         metavar="FILE",
-        help="configuration whose clusters.columns name the table's columns",
+        help="settings whose clusters.columns name the columns of --cluster-table",
     )
     options = parser.parse_args()
     table = fingerprint = None
@@ -50,16 +64,21 @@ def main() -> int:
         options.around,
         options.min_distance,
     )
-    if finished_mock(options.output, parameters):
-        print(f"[ocspark] {options.output} already holds this mock; nothing to do")
-        return 0
-    mock_claim(options.output).check()
-    marker = make_mock(get_session("ocspark: mock"), options.output, parameters, table)
+    marker = finished_mock(options.output, parameters)
+    already = marker is not None
+    if marker is None:
+        mock_claim(options.output).check()
+        marker = make_mock(get_session("ocspark: mock"), options.output, parameters, table)
     rows, seconds = marker["rows"], marker["seconds"]["all"]
-    print(
-        f"[ocspark] mock of {rows['mirror']} sources, {rows['clusters']} clusters with "
-        f"{rows['truth']} stars ({rows['members']} listed) in {options.output}: "
-        f"{seconds:.1f} s, {rows['mirror'] / seconds:.0f} sources/s"
+    said = f"[ocspark] {options.output} already holds this mock; nothing to do"
+    if not already:
+        said = (
+            f"[ocspark] mock of {rows['mirror']} sources, {rows['clusters']} clusters with "
+            f"{rows['truth']} stars ({rows['members']} listed) in {options.output}: "
+            f"{seconds:.1f} s, {rows['mirror'] / seconds:.0f} sources/s"
+        )
+    cli.show_results(
+        options, {"path": options.output, "already_finished": already, **marker}, [said]
     )
     return 0
 

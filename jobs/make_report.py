@@ -1,4 +1,8 @@
-"""The report of a finished run: ``spark-submit jobs/make_report.py --run DIR --output DIR``."""
+"""Make the report of a finished run: a web site of all clusters that opens from disk.
+
+Example:
+    spark-submit jobs/make_report.py --run runs/full_catalogue --output runs/report
+"""
 
 from __future__ import annotations
 
@@ -15,21 +19,22 @@ from ocspark.store.finished_run import open_run
 def main() -> int:
     """Write the site and say how to open it."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="DIR", help="a finished run")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the site")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--run", required=True, metavar="DIR", help="finished run")
+    add("--output", required=True, metavar="DIR", help="folder for the site")
+    add(
         "--comparison",
         action="append",
         default=[],
         metavar="DIR",
-        help="a comparison by jobs/compare.py to show; may be repeated",
+        help="show a comparison with a member list, from jobs/compare.py; may be repeated",
     )
-    parser.add_argument(
+    add(
         "--differences",
         action="append",
         default=[],
         metavar="DIR",
-        help="differences to another run by jobs/compare.py to show; may be repeated",
+        help="show the differences to another run, from jobs/compare.py; may be repeated",
     )
     options = parser.parse_args()
     run = open_run(options.run)
@@ -38,7 +43,9 @@ def main() -> int:
     spark = get_session("ocspark: report")
     index = make_report(spark, run, options.output, comparisons, differences)
     shown = index if "://" in index else f"file://{os.path.abspath(index)}"
-    print(f"[ocspark] the report is ready; open {shown} in a browser")
+    cli.show_results(
+        options, {"index": shown}, [f"[ocspark] the report is ready; open {shown} in a browser"]
+    )
     return 0
 
 

@@ -1,6 +1,13 @@
-"""Merge cluster catalogues into one table for the main job, no cluster twice."""
+r"""Merge cluster catalogues into one table for the main job, no cluster twice.
+
+Example:
+    python jobs/merge_catalogues.py --input cantat_gaudin_2020=cg20.csv \
+        --input hunt_2023=hunt.csv --output merged.ecsv
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from ocspark import cli
 from ocspark.errors import InputError
@@ -21,38 +28,47 @@ def main() -> int:
         action="append",
         required=True,
         help="a catalogue whose clusters are wanted, the preferred one first; MAP is a column map, "
-        "by its name in conf/catalogues or conf or as a file",
+        "by its name in conf/catalogues or conf, or as a file; may be repeated",
     )
     parser.add_argument(
         "--fill",
         metavar=source,
         action="append",
         default=[],
-        help="a catalogue that only supplies values that those lack",
+        help="a catalogue that only supplies values that those lack; may be repeated",
     )
     parser.add_argument(
         "--prefer",
         metavar="COLUMN=NAME[,NAME]",
         action="append",
         default=[],
-        help="catalogues whose values of a column, and of those that belong to it, come first",
+        help="catalogues whose values of a column, and of those that belong to it, come first; "
+        "may be repeated",
     )
     parser.add_argument(
         "--table",
         metavar="NAME=TABLE",
         action="append",
         default=[],
-        help="which table a catalogue is of a file with several: its name or number",
+        help="name or number of the table of catalogue NAME, if its file has several; may be "
+        "repeated",
     )
-    parser.add_argument("--output", required=True, metavar="FILE", help=".csv, .ecsv or .parquet")
     parser.add_argument(
-        "--doubtful", metavar="FILE", help="doubtful cases; by default beside the output, as CSV"
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="merged table, a name in .csv, .ecsv or .parquet",
+    )
+    parser.add_argument(
+        "--doubtful",
+        metavar="FILE",
+        help="table of doubtful cases; beside the output, as CSV, if not given",
     )
     options = parser.parse_args()
     doubtful = options.doubtful or f"{options.output.rpartition('.')[0]}_doubtful.csv"
     check_writable(options.output, "--output")
     check_writable(doubtful, "--doubtful")
-    tables = dict(_pair(text, "--table", "NAME=TABLE") for text in options.table)
+    tables = dict(cli.parse_pair(text, "--table", "NAME=TABLE") for text in options.table)
     catalogues = {
         key: [read_catalogue(text, f"--{key}", tables) for text in vars(options)[key]]
         for key in ("input", "fill")
@@ -60,7 +76,7 @@ def main() -> int:
     unknown = set(tables) - {c.name for chosen in catalogues.values() for c in chosen}
     if unknown:
         raise InputError(f"--table {min(unknown)}: no catalogue of that name is given")
-    prefer = [_pair(text, "--prefer", "COLUMN=NAME[,NAME]") for text in options.prefer]
+    prefer = [cli.parse_pair(text, "--prefer", "COLUMN=NAME[,NAME]") for text in options.prefer]
     merged = merge_catalogues(
         catalogues["input"],
         catalogues["fill"],
@@ -68,33 +84,35 @@ def main() -> int:
     )
     write_table(merged.doubtful, DOUBTFUL_CLUSTERS, doubtful)
     write_table(merged.table, MERGED_CLUSTERS, options.output)
-    _print(merged)
-    print(f"[ocspark] {options.output}; doubtful cases are in {doubtful}")
+    counts = {
+        "clusters": len(merged.table),
+        "complete": int((merged.table["missing"] == "").sum()),
+        "doubtful": len(merged.doubtful),
+    }
+    cli.show_results(
+        options,
+        {"output": options.output, "doubtful_cases": doubtful, **counts, "counts": merged.counts},
+        [
+            *_lines(merged),
+            f"[ocspark] {counts['clusters']} clusters, {counts['complete']} complete, "
+            f"{counts['doubtful']} doubtful cases",
+            f"[ocspark] {options.output}; doubtful cases are in {doubtful}",
+        ],
+    )
     return 0
 
 
-def _pair(text: str, option: str, expected: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"{option} {text}: expected {expected}")
-    return name, value
-
-
-def _print(merged: MergedCatalogue) -> None:
+def _lines(merged: MergedCatalogue) -> Iterator[str]:
+    """Yield what each catalogue gave, and where the values of each column are from."""
     for name, counts in merged.counts.items():
-        told = ", ".join(f"{n} {what}" for what, n in counts.items() if n)
-        print(f"[ocspark] {name}: {told}")
-    table = merged.table
+        given = ", ".join(f"{n} {what}" for what, n in counts.items() if n)
+        yield f"[ocspark] {name}: {given}"
     for column in REQUIRED:
-        sources = table[f"{column}_source"].value_counts()
-        told = ", ".join(
+        sources = merged.table[f"{column}_source"].value_counts()
+        given = ", ".join(
             f"{n} of {name}" if name else f"{n} missing" for name, n in sources.items()
         )
-        print(f"[ocspark] {column}: {told}")
-    print(
-        f"[ocspark] {len(table)} clusters, {(table['missing'] == '').sum()} complete, "
-        f"{len(merged.doubtful)} doubtful cases"
-    )
+        yield f"[ocspark] {column}: {given}"
 
 
 if __name__ == "__main__":

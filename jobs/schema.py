@@ -1,7 +1,10 @@
 """List the columns of a file, folder, mirror or table that do not fit a release.
 
-``ocspark schema PATH [--release R]`` reads one header or footer, whatever the size. Exit code 0:
-it can be read as the release; 2: it cannot, or there is nothing to read.
+Example:
+    python jobs/schema.py bulk --release dr3
+
+One header or footer is read, whatever the size. Exit code 0: it can be read as the release; 2: it
+cannot, or there is nothing to read.
 """
 
 from __future__ import annotations
@@ -17,14 +20,19 @@ def main() -> int:
     """Print a line for each column that is not as the release's description says."""
     parser = cli.Parser(description=__doc__)
     parser.add_argument(
-        "path", metavar="PATH", help="bulk file, folder of them, mirror, or table:NAME"
+        "path", metavar="PATH", help="source file, folder of them, mirror, or table:NAME"
     )
-    parser.add_argument("--release", metavar="R", help="by default the one that fits best")
+    parser.add_argument(
+        "--release",
+        metavar="R",
+        help="release to compare with: a name in conf/releases or a YAML file; the one that fits "
+        "best if not given",
+    )
     options = parser.parse_args()
     spark = get_session("ocspark: schema") if is_table(options.path) else None
     report = compare_schema(options.path, options.release, spark)
-    for line in report.lines():
-        print(line)
+    results = {**vars(report), "release": report.release.name, "faults": report.faults}
+    cli.show_results(options, results, report.lines())
     if not report.faults:
         return 0
     raise InputError(

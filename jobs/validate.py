@@ -1,4 +1,10 @@
-"""Parity with published results: ``spark-submit jobs/validate.py --data DIR [--report FILE]``."""
+"""Check that a run agrees with published results, on a data set that has both.
+
+Example:
+    spark-submit jobs/validate.py --data DIR
+
+Exit code 0: it agrees within the limits; 1: it does not.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +13,18 @@ from ocspark.validation.validate import report_lines, validate, write_report
 
 
 def main() -> int:
-    """Validate, print a line per cluster and the totals; exit 1 if method §12 does not hold."""
+    """Run the main job on the data set, compare, print a line per cluster and the totals."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--data", required=True, metavar="DIR", help="validation data set")
-    parser.add_argument("--report", metavar="FILE", help="write the comparison as JSON")
-    parser.add_argument("--work", default="runs/validate", metavar="DIR", help="mirror and run")
-    arguments = parser.parse_args()
-    report = validate(arguments.data, arguments.work)
-    if arguments.report:
-        write_report(report, arguments.report)
-    for line in report_lines(report):
-        print(line)
-    print(f"[ocspark] parity {'holds' if report['passed'] else 'DOES NOT HOLD'}")
+    add = parser.add_argument
+    add("--data", required=True, metavar="DIR", help="validation data set")
+    add("--report", metavar="FILE", help="write the comparison to this file, as JSON")
+    add("--work", default="runs/validate", metavar="DIR", help="folder for mirror and run")
+    options = parser.parse_args()
+    report = validate(options.data, options.work)
+    if options.report:
+        write_report(report, options.report)
+    verdict = f"[ocspark] parity {'holds' if report['passed'] else 'DOES NOT HOLD'}"
+    cli.show_results(options, report, [*report_lines(report), verdict])
     return 0 if report["passed"] else 1
 
 

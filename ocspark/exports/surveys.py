@@ -221,7 +221,7 @@ def survey_source(targets: Source, style: str, given: Mapping[str, Any]) -> Sour
     columns = [_with(column, given) for column in survey.columns]
     unknown = set(given) - {c.name for c in columns}
     if unknown:
-        raise InputError(f"--set {min(unknown)}: the style {style} has no such column")
+        raise InputError(f"--constant {min(unknown)}: the style {style} has no such column")
     empty = [name for name in survey.to_fill if name not in given]
     if empty:
         log.warning("%s: left empty; --set fills them", ", ".join(empty))
@@ -259,7 +259,7 @@ def _with(column: Column, given: Mapping[str, Any]) -> Column:
     else:
         fits, expected = type(value) in (int, float), "a number"
     if not fits:
-        raise InputError(f"--set {column.name}={value}: expected {expected}")
+        raise InputError(f"--constant {column.name}={value}: expected {expected}")
     return column._replace(value=value)
 
 

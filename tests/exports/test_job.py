@@ -140,7 +140,7 @@ BAD: dict[str, tuple[Callable[[Path], None], list[str], str]] = {
     "hats of clusters": (lambda r: None, ["--format", "hats", "--table", "clusters"], "clusters"),
     "a constant without sense": (
         lambda r: None,
-        ["--format", "targets", "--style", "weave", "--set", "OBSTEMP"],
+        ["--format", "targets", "--style", "weave", "--constant", "OBSTEMP"],
         "OBSTEMP",
     ),
     "no number": (lambda r: None, ["--format", "csv", "--faint", "faint"], "--faint"),
