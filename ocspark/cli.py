@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ocspark.errors import InputError, OneLineError
+from ocspark.errors import InputError, OneLineError, OutputError, StorageError
 from ocspark.store.progress import MessageHandler, end_line
 
 #: Packages that only some commands need, and the extra that installs each (pyproject.toml).
@@ -212,6 +212,8 @@ def run_job(main: Callable[[], int]) -> NoReturn:
         code = main()
     except OneLineError as error:
         code = _say(error)
+    except StorageError as error:
+        code = _say(OutputError(f"storage: {error}; the same command goes on when it is back"))
     except KeyboardInterrupt:
         end_line()
         sys.stdout.flush()

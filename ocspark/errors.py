@@ -56,3 +56,10 @@ class BusyError(OneLineError):
     """
 
     exit_code = 75
+
+
+class StorageError(OSError):
+    """A storage that does not answer, or refuses: the message begins with the URI.
+
+    Spark tries a task again that raises it. Jobs print it as one line and exit with code 1.
+    """

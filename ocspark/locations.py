@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pyarrow import fs
 
-from ocspark.errors import InputError
+from ocspark.errors import InputError, StorageError
 
 #: Begins the name of a Spark table where a path may stand too.
 TABLE_PREFIX = "table:"
@@ -25,6 +26,9 @@ _OPTIONS = (
 ).split()
 #: Environment variables from which a storage's client takes what its options do not say.
 _ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR", "HADOOP_", "CLASSPATH")
+
+#: How long the client of GCS tries again; left alone, it does so for a quarter of an hour.
+_GCS_PATIENCE = timedelta(seconds=30)
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/")
 #: Schemes of object stores and the one that stands for all spellings of it.
@@ -148,8 +152,8 @@ def normalise(path: str) -> str:
     if scheme == "hdfs":
         return f"hdfs://{rest[1:]}" if rest.startswith("/") else f"hdfs:///{below}"
     if scheme not in _OBJECT_STORES:
-        hint = "; fetch it first" if scheme in ("http", "https") else ""
-        raise InputError(f"{path}: no storage of that kind{hint}; expected {_EXPECTED}")
+        web = "; download it first (jobs/fetch_inputs.py)" if scheme in ("http", "https") else ""
+        raise InputError(f"{path}: no storage of that kind{web}; expected {_EXPECTED}")
     if not rest.startswith("/") or not below or "?" in rest:
         raise InputError(f"{path}: expected {scheme}://NAME/PATH, its options under `storage`")
     if scheme.startswith("wasb"):
@@ -206,27 +210,36 @@ def _client(scheme: str, authority: str) -> fs.FileSystem:
     environment = sorted((k, v) for k, v in os.environ.items() if k.startswith(_ENVIRONMENT))
     key = (os.getpid(), scheme, authority, json.dumps(options, sort_keys=True), *environment)
     if key not in _clients:
-        try:
-            _clients[key] = _connect(scheme, authority, options)
-        except (OSError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{scheme}://{authority}: cannot be opened: {reason}") from None
+        _clients[key] = _connected(scheme, authority, options)
     return _clients[key]
 
 
+def _connected(scheme: str, authority: str, options: Mapping[str, Any]) -> fs.FileSystem:
+    """Return a new client; its errors become such that name the storage."""
+    try:
+        return _connect(scheme, authority, options)
+    except (OSError, ValueError, TypeError) as error:
+        text = f"{scheme}://{authority}: cannot be opened: {' '.join(str(error).split())}"
+        if scheme == "hdfs":
+            needs = "libhdfs.so, JAVA_HOME and CLASSPATH=`hadoop classpath --glob`"
+            raise InputError(f"{text}; expected {needs} on driver and workers") from None
+        # S3 is asked for the bucket's region
+        if isinstance(error, OSError) and "not found" not in text:
+            raise StorageError(text) from error
+        raise InputError(text) from None
+
+
 def _connect(scheme: str, authority: str, options: Mapping[str, Any]) -> fs.FileSystem:
-    if not options:
-        return fs.FileSystem.from_uri(f"{scheme}://{authority}")[0]
     endpoint_scheme, _, endpoint = str(options.get("endpoint", "")).rpartition("://")
     named = {k: v for k, v in options.items() if k != "endpoint"}
-    if scheme == "s3":
-        if endpoint:
-            named |= {"endpoint_override": endpoint, "scheme": endpoint_scheme or "https"}
-        return fs.S3FileSystem(**named)
+    if endpoint and scheme in ("s3", "gs"):
+        named |= {"endpoint_override": endpoint, "scheme": endpoint_scheme or "https"}
     if scheme == "gs":
-        if endpoint:
-            named |= {"endpoint_override": endpoint, "scheme": endpoint_scheme or "https"}
-        return fs.GcsFileSystem(**named)
+        return fs.GcsFileSystem(**named, retry_time_limit=_GCS_PATIENCE)
+    if not options:
+        return fs.FileSystem.from_uri(f"{scheme}://{authority}")[0]
+    if scheme == "s3":
+        return fs.S3FileSystem(**named)
     if scheme in ("abfs", "abfss"):
         if endpoint:
             for service in ("blob", "dfs"):

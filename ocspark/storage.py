@@ -18,8 +18,10 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 from pyarrow import NativeFile, fs
 
+from ocspark.errors import StorageError
+from ocspark.locations import Location, locate
 from ocspark.locations import for_spark as for_spark
-from ocspark.locations import locate, resolve
+from ocspark.locations import resolve as resolve
 
 #: Ends the name of a file that is still being written, or whose writer died.
 PART_SUFFIX = ".part"
@@ -39,24 +41,42 @@ def retry(read: Callable[[], _Value]) -> _Value:
     return read()
 
 
+@contextmanager
+def _open_location(path: str) -> Iterator[Location]:
+    """Give where a path leads; errors of a storage in the block become such that name the URI.
+
+    A missing file stays a FileNotFoundError, and a local disk's errors, which have the path, are
+    left alone.
+    """
+    location = locate(path)
+    try:
+        yield location
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as error:
+        if not location.root:
+            raise
+        raise StorageError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _info(path: str) -> fs.FileInfo:
+    with _open_location(path) as location:
+        return location.filesystem.get_file_info(location.inner)
+
+
 def exists(path: str) -> bool:
     """Return whether there is a file or directory at `path`."""
-    filesystem, inner = resolve(path)
-    return bool(filesystem.get_file_info(inner).type != fs.FileType.NotFound)
+    return bool(_info(path).type != fs.FileType.NotFound)
 
 
 def is_directory(path: str) -> bool:
     """Return whether there is a directory at `path`."""
-    filesystem, inner = resolve(path)
-    return bool(filesystem.get_file_info(inner).type == fs.FileType.Directory)
+    return bool(_info(path).type == fs.FileType.Directory)
 
 
 def read_bytes(path: str) -> bytes:
     """Return a small file's content."""
-    filesystem, inner = resolve(path)
-    # no decompression by file name: what is there is what is meant
-    with filesystem.open_input_stream(inner, compression=None) as stream:
-        return bytes(stream.read())
+    return b"".join(chunks(path))
 
 
 def read_text(path: str) -> str:
@@ -72,21 +92,21 @@ def open_whole(path: str) -> Iterator[NativeFile]:
     beside, under a name of its own so that two attempts cannot mix, and renamed. Azure shows an
     object while it is written: there a reader must not trust one that cannot be parsed.
     """
-    location = locate(path)
-    filesystem, inner = location.filesystem, location.inner
-    renames = isinstance(filesystem, fs.LocalFileSystem) or location.root.startswith("hdfs:")
-    target = f"{inner}.{uuid4().hex}{PART_SUFFIX}" if renames else inner
-    # no compression by file name: what is written is what is meant
-    try:
-        with filesystem.open_output_stream(target, compression=None) as stream:
-            yield stream
-    except BaseException:
-        # closing it published what an object store had got so far
-        if filesystem.get_file_info(target).type == fs.FileType.File:
-            filesystem.delete_file(target)
-        raise
-    if renames:
-        filesystem.move(target, inner)
+    with _open_location(path) as location:
+        filesystem, inner = location.filesystem, location.inner
+        renames = isinstance(filesystem, fs.LocalFileSystem) or location.root.startswith("hdfs:")
+        target = f"{inner}.{uuid4().hex}{PART_SUFFIX}" if renames else inner
+        try:
+            # no compression by file name: what is written is what is meant
+            with filesystem.open_output_stream(target, compression=None) as stream:
+                yield stream
+        except BaseException:
+            # closing it published what an object store had got so far
+            if filesystem.get_file_info(target).type == fs.FileType.File:
+                filesystem.delete_file(target)
+            raise
+        if renames:
+            filesystem.move(target, inner)
 
 
 def write_file(path: str, text: str | bytes) -> None:
@@ -97,15 +117,20 @@ def write_file(path: str, text: str | bytes) -> None:
 
 def make_directory(path: str) -> None:
     """Make a directory and its parents (nothing to do on object stores)."""
-    filesystem, inner = resolve(path)
-    filesystem.create_dir(inner, recursive=True)
+    with _open_location(path) as location:
+        location.filesystem.create_dir(location.inner, recursive=True)
+
+
+def _list(path: str, recursive: bool) -> tuple[Location, list[fs.FileInfo]]:
+    """Return what is in a directory, which may not be there, and where it lies."""
+    with _open_location(path) as location:
+        selector = fs.FileSelector(location.inner, recursive=recursive, allow_not_found=True)
+        return location, location.filesystem.get_file_info(selector)
 
 
 def list_files(path: str, recursive: bool = False) -> list[str]:
     """Return the files below a directory, sorted, as paths that `resolve` understands."""
-    location = locate(path)
-    selector = fs.FileSelector(location.inner, recursive=recursive, allow_not_found=True)
-    found = location.filesystem.get_file_info(selector)
+    location, found = _list(path, recursive)
     return sorted(location.uri(info.path) for info in found if info.is_file)
 
 
@@ -123,25 +148,18 @@ def list_infos(path: str) -> list[FileInfo]:
 
     Where there is nothing, there are no files.
     """
-    location = locate(path)
-    infos = [location.filesystem.get_file_info(location.inner)]
+    location, infos = locate(path), [_info(path)]
     if not infos[0].is_file:
-        selector = fs.FileSelector(location.inner, recursive=True, allow_not_found=True)
-        infos = location.filesystem.get_file_info(selector)
+        location, infos = _list(path, recursive=True)
     files = [FileInfo(location.uri(i.path), i.size, i.mtime_ns or 0) for i in infos if i.is_file]
     return sorted(files, key=lambda file: file.path)
 
 
 def list_names(path: str) -> list[str]:
     """Return the names of the files and directories in a directory, which may not be there."""
-    location = locate(path)
     # Arrow's listing of one level of a GCS folder leaves out the folders in it
-    selector = fs.FileSelector(
-        location.inner, recursive=location.root.startswith("gs:"), allow_not_found=True
-    )
-    below = (
-        i.path.removeprefix(location.inner) for i in location.filesystem.get_file_info(selector)
-    )
+    location, found = _list(path, recursive=locate(path).root.startswith("gs:"))
+    below = (info.path.removeprefix(location.inner) for info in found)
     return sorted({name.strip("/").partition("/")[0] for name in below})
 
 
@@ -152,8 +170,7 @@ def is_empty(path: str) -> bool:
 
 def is_file(path: str) -> bool:
     """Return whether there is a file at `path`."""
-    filesystem, inner = resolve(path)
-    return bool(filesystem.get_file_info(inner).type == fs.FileType.File)
+    return bool(_info(path).type == fs.FileType.File)
 
 
 def can_be_read(path: str) -> bool:
@@ -181,30 +198,29 @@ def file_state(path: str) -> tuple[int, int]:
 
     Two states are compared for equality only, so that no clock has to be right.
     """
-    filesystem, inner = resolve(path)
-    info = filesystem.get_file_info(inner)
+    info = _info(path)
     return int(info.size or 0), int(info.mtime_ns or 0)
 
 
 def parquet_rows(path: str) -> int:
     """Return the number of rows of a Parquet file, from its footer."""
-    filesystem, inner = resolve(path)
-    return int(pq.read_metadata(inner, filesystem=filesystem).num_rows)
+    with _open_location(path) as location:
+        return int(pq.read_metadata(location.inner, filesystem=location.filesystem).num_rows)
 
 
 def remove_directory(path: str) -> None:
     """Remove a directory and everything in it, if it is there."""
-    filesystem, inner = resolve(path)
-    if filesystem.get_file_info(inner).type == fs.FileType.Directory:
-        with suppress(FileNotFoundError):  # a folder of an object store may have no object itself
-            filesystem.delete_dir(inner)
+    # a folder of an object store may have no object itself
+    with suppress(FileNotFoundError), _open_location(path) as location:
+        if is_directory(path):
+            location.filesystem.delete_dir(location.inner)
 
 
 def remove_file(path: str) -> None:
     """Remove a file, if it is there."""
-    filesystem, inner = resolve(path)
-    if filesystem.get_file_info(inner).type == fs.FileType.File:
-        filesystem.delete_file(inner)
+    with _open_location(path) as location:
+        if is_file(path):
+            location.filesystem.delete_file(location.inner)
 
 
 def remove_quietly(path: str) -> None:
@@ -232,8 +248,11 @@ def checksum(path: str, algorithm: str) -> str:
 
 def chunks(path: str, length: int = 1 << 22) -> Iterator[bytes]:
     """Yield the content of a file, piece by piece."""
-    filesystem, inner = resolve(path)
-    with filesystem.open_input_stream(inner, compression=None) as stream:
+    # no decompression by file name: what is there is what is meant
+    with (
+        _open_location(path) as location,
+        location.filesystem.open_input_stream(location.inner, compression=None) as stream,
+    ):
         while chunk := stream.read(length):
             yield chunk
 

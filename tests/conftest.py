@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
 from tests.connect import runs_on_connect
+from tests.stores import root as root
+from tests.stores import store as store
 from tests.toy import Toy, make_toy
 from tests.toyrun import run_toy
 

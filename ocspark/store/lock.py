@@ -1,19 +1,24 @@
-"""A lock file that keeps a folder to one run at a time, on local disks and object stores."""
+"""Keep a folder to one run at a time by a lock file, on local disks and object stores.
+
+A local disk creates a file only if there is none. Object stores do so too, but not through Arrow.
+There every run that wants the lock first writes an empty claim under a name of its own
+(``_lock.<id>``) and then lists all claims: the lock is only ever written by a run whose claim is
+the only one. Of two runs, the one that lists later sees the other's claim or its lock, however slow
+a write is; all that is needed is that a listing shows what was written before it, as in S3, GCS,
+Azure and HDFS.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import getpass
 import json
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +27,7 @@ from pyarrow import fs
 
 from ocspark import storage
 from ocspark.errors import BusyError, OutputError
+from ocspark.store.processes import describe_process, has_ended, note_of_this_process
 
 log = logging.getLogger("ocspark")
 
@@ -30,6 +36,8 @@ log = logging.getLogger("ocspark")
 BEAT_SECONDS, PATIENCE_SECONDS = 10.0, 60.0
 #: How often a lock is tried for, and the seconds between two tries.
 _TRIES, _PAUSE_SECONDS = 5, 1.0
+#: Seconds between two listings of claims.
+_CLAIM_SECONDS = 0.1
 #: What a file system without hard links answers.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -46,16 +54,8 @@ class Lock:
     def __init__(self, path: str) -> None:
         self.path, self._beat = path, 0
         self._mutex = threading.Lock()  # between the run and the thread that beats
-        pid = os.getpid()
-        self._content: dict[str, Any] = {
-            "id": uuid4().hex,
-            "host": socket.gethostname(),
-            "user": _user(),
-            "pid": pid,
-            "born": _born(pid),
-            "machine": _machine(),
-            "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        }
+        self._content: dict[str, Any] = {"id": uuid4().hex, **note_of_this_process()}
+        self._first_seen: dict[str, float] = {}  # of other runs' claims
 
     def confirm(self) -> None:
         """Make sure that the lock is still ours; put its file back if somebody deleted it.
@@ -78,12 +78,19 @@ class Lock:
     def _is_ours(self, text: str | None) -> bool:
         return _parse(text).get("id") == self._content["id"]
 
-    def _create(self) -> bool:
-        """Create the lock file; return False if there is one already."""
+    def _create(self, dead: str | None = None) -> bool:
+        """Create the lock file; return False if another is there, or another run goes first.
+
+        Parameters
+        ----------
+        dead : str, optional
+            Text of a lock whose holder is dead, which is replaced.
+        """
         filesystem, inner = storage.resolve(self.path)
         if not isinstance(filesystem, fs.LocalFileSystem):
-            # Arrow's object stores cannot create a file only if there is none
-            return _read(self.path) is None and self._write_and_look_again()
+            return self._create_by_claim(dead)
+        if dead is not None:
+            _remove_dead(inner, dead)
         # written beside and linked into place, so that nobody ever reads half a lock
         part = Path(f"{inner}.{self._content['id']}")
         try:
@@ -98,21 +105,48 @@ class Lock:
                 open(inner, "x").close()
             except FileExistsError:
                 return False
-            return self._write_and_look_again()
+            storage.write_file(self.path, self._text())
         finally:
             part.unlink(missing_ok=True)
         return True
 
-    def _write_and_look_again(self) -> bool:
-        """Write the lock file; return whether ours is the one that stays.
+    def _create_by_claim(self, dead: str | None) -> bool:
+        """Write the lock file on an object store, while our claim is the only one there."""
+        if _read(self.path) not in (None, dead):
+            return False
+        claim = f"{self.path}.{uuid4().hex}"
+        storage.write_file(claim, "")
+        until = time.monotonic() + PATIENCE_SECONDS / 4
+        try:
+            while others := self.other_claims(claim):
+                # of several, all but the first by name withdraw, and that one waits for them
+                if min(others) < claim or time.monotonic() > until:
+                    return False
+                time.sleep(_CLAIM_SECONDS)
+            if _read(self.path) not in (None, dead):
+                return False
+            storage.write_file(self.path, self._text())
+            return True
+        finally:
+            storage.remove_file(claim)
 
-        Of several who write at the same moment, the last one has it.
+    def other_claims(self, own: str = "") -> list[str]:
+        """Return other runs' claims on the lock; one that stays is of a dead process and removed.
+
+        A living process removes its claim after a quarter of `PATIENCE_SECONDS`.
         """
-        started = time.monotonic()
-        storage.write_file(self.path, self._text())
-        # whoever saw no lock when we did has written by then, unless it is much slower than we
-        time.sleep(max(_PAUSE_SECONDS, 2 * (time.monotonic() - started)))
-        return self._is_ours(_read(self.path))
+        folder, _, name = self.path.rpartition("/")
+        names = (path.rpartition("/")[2] for path in storage.list_files(folder))
+        claims = (storage.join(folder, n) for n in names if n.startswith(f"{name}."))
+        living, now = [], time.monotonic()
+        for claim in claims:
+            if claim == own:
+                continue
+            if now - self._first_seen.setdefault(claim, now) > PATIENCE_SECONDS:
+                storage.remove_file(claim)
+            else:
+                living.append(claim)
+        return living
 
     def _keep_alive(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT_SECONDS):
@@ -142,8 +176,6 @@ def hold_lock(path: str) -> Iterator[Lock]:
     The holder counts beats in the file. A lock of a process that has ended is taken over at once
     where we can know: same start of the system and same process numbers as ours. Any other is
     watched, and taken over if it does not beat for `PATIENCE_SECONDS`. No time of day is compared.
-    Local disks create the file only if there is none. Arrow's object stores cannot, so there it
-    is written, and whose it is looked up a second later.
 
     Parameters
     ----------
@@ -176,21 +208,21 @@ def hold_lock(path: str) -> Iterator[Lock]:
 
 
 def _acquire(lock: Lock) -> None:
-    reason = "its lock file comes and goes"
-    for number in range(_TRIES):
-        if number:
-            time.sleep(_PAUSE_SECONDS)
+    reason, tries = "its lock file comes and goes", 0
+    while tries < _TRIES:
         try:
             if lock._create():
                 return
             text = _read(lock.path)
             if text is not None:
                 _refuse_if_alive(lock.path, text)
-                _remove_dead(lock.path, text)
-                if lock._create():
+                if lock._create(dead=text):
                     return
+            # while others claim it, one of them gets it, or is dead and its claim is removed
+            tries += not lock.other_claims()
         except OSError as error:
-            reason = str(error)
+            reason, tries = str(error), tries + 1
+        time.sleep(_PAUSE_SECONDS)
     raise OutputError(
         f"output: {lock.path}: cannot be locked: {reason}; expected a folder in which files can "
         "be created, read and removed"
@@ -199,18 +231,18 @@ def _acquire(lock: Lock) -> None:
 
 def _refuse_if_alive(path: str, text: str) -> None:
     """Raise a `BusyError` unless the process that wrote the lock `text` has ended."""
-    has_ended = _has_ended(_parse(text))
-    if has_ended is None:
+    ended = has_ended(_parse(text))
+    if ended is None:
         log.info("%s: looking whether %s is alive", path, _describe(text))
         until = time.monotonic() + PATIENCE_SECONDS
-        while has_ended is None and time.monotonic() < until:
+        while ended is None and time.monotonic() < until:
             time.sleep(min(1.0, BEAT_SECONDS))
             now = _read(path)
             if now != text:
                 if now is None:
                     return  # given back
-                text, has_ended = now, False
-    if has_ended is False:
+                text, ended = now, False
+    if ended is False:
         raise BusyError(
             f"output: {path}: another run is at work there: {_describe(text)}; expected to be the "
             "only one, so try again when it has ended"
@@ -218,18 +250,13 @@ def _refuse_if_alive(path: str, text: str) -> None:
     log.info("%s: taken over from %s, which has ended", path, _describe(text))
 
 
-def _remove_dead(path: str, text: str) -> None:
-    """Remove the dead lock `text`, unless somebody has put another one there since."""
-    filesystem, inner = storage.resolve(path)
-    if not isinstance(filesystem, fs.LocalFileSystem):
-        if _read(path) == text:
-            storage.remove_file(path)
-        return
+def _remove_dead(inner: str, text: str) -> None:
+    """Remove the dead lock `text` from a local disk, unless there is another one by now."""
     with suppress(FileNotFoundError), open(inner) as dead:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(dead, fcntl.LOCK_EX)
         # of all who saw the dead one, the first removes it; the others find another text or none
-        if _read(path) == text:
+        if _read(inner) == text:
             os.unlink(inner)
 
 
@@ -251,59 +278,4 @@ def _parse(text: str | None) -> dict[str, Any]:
 
 
 def _describe(text: str) -> str:
-    content = _parse(text)
-    if "pid" not in content:
-        return "an unknown process"
-    user = f"{content['user']}@" if content.get("user") else ""
-    since = f", since {content['since']}" if content.get("since") else ""
-    return f"process {content['pid']} of {user}{content.get('host')}{since}"
-
-
-def _has_ended(content: dict[str, Any]) -> bool | None:
-    """Say whether a lock's process has ended; None if that cannot be known from here."""
-    pid, machine = content.get("pid"), _machine()
-    if not machine or content.get("machine") != machine or not isinstance(pid, int):
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # there is one, of another user
-    except OverflowError:
-        return None
-    # the number may have been given to a new process since
-    born = _born(pid)
-    return None if born is None else born != content.get("born")
-
-
-def _machine() -> list[str] | None:
-    """Return what tells this start of the system, and this numbering of processes, from others.
-
-    None where the system does not say (it is Linux that does).
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return [boot, os.readlink("/proc/self/ns/pid")]
-    except OSError:
-        return None
-
-
-def _born(pid: int) -> str | None:
-    """Return the start time of a process, "ended" for one that only its parent remembers.
-
-    It is counted from the start of the system, not by the time of day. None where the system
-    does not tell.
-    """
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return "ended" if state in "ZX" else fields[18]
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a number without a name, as in many containers
-        return str(os.getuid())
+    return describe_process(_parse(text))

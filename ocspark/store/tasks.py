@@ -31,7 +31,7 @@ LOOK_SECONDS = 2.0
 #: What Spark says when a worker process or an executor has died.
 _DIED = ("exited unexpectedly", "ExecutorLostFailure", "worker died", "EOFException")
 
-_IO_ERRORS = "OSError|PermissionError|FileNotFoundError|TimeoutError|ConnectionError"
+_IO_ERRORS = "StorageError|OSError|PermissionError|FileNotFoundError|TimeoutError|ConnectionError"
 
 
 class DamagedFiles(Exception):
@@ -181,9 +181,9 @@ def _explain(error: Exception) -> Exception:
             "Spark: a task failed at every attempt, as its worker process or executor died "
             "(killed, or out of memory); what is done is kept, and the same command goes on"
         )
-    told = re.search(rf"^(?:{_IO_ERRORS}): .*$", text, re.MULTILINE)
-    if told:
-        return OutputError(f"storage: {told[0]}; the same command goes on when it is back")
+    found = re.search(rf"^(?:ocspark\.errors\.)?((?:{_IO_ERRORS}): .*)$", text, re.MULTILINE)
+    if found:
+        return OutputError(f"storage: {found[1]}; the same command goes on when it is back")
     return error
 
 

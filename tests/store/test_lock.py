@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyarrow import fs
 
-from ocspark import locations, storage
+from ocspark import storage
 from ocspark.cli import run_job
 from ocspark.errors import BusyError, OutputError
 from ocspark.store import lock as locks
+from ocspark.store import processes
 from ocspark.store.lock import hold_lock
 
 ROOT = Path(__file__).parents[2]
@@ -110,8 +110,8 @@ def forbid_watching(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_run_is_told_at_once_who_holds_it_and_since_when(
     path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(locks.getpass, "getuser", lambda: "ada")
-    monkeypatch.setattr(locks.socket, "gethostname", lambda: "lovelace")
+    monkeypatch.setattr(processes.getpass, "getuser", lambda: "ada")
+    monkeypatch.setattr(processes.socket, "gethostname", lambda: "lovelace")
     with hold_lock(path):
         since = json.loads(Path(path).read_text())["since"]
         forbid_watching(monkeypatch)
@@ -213,7 +213,7 @@ def test_a_process_that_cannot_be_asked_is_dead_if_its_lock_does_not_beat(
 def test_where_the_system_does_not_tell_starts_apart_a_process_is_watched(
     path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(locks, "_machine", lambda: None)
+    monkeypatch.setattr(processes, "_machine", lambda: None)
     with hold_lock(path), monkeypatch.context() as patch:
         patch.setattr(locks, "PATIENCE_SECONDS", 30.0)
         with pytest.raises(BusyError), hold_lock(path):
@@ -264,13 +264,13 @@ def test_half_a_lock_that_becomes_whole_is_anothers(path: str, patient: None) ->
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The calls that reach the storage."""
     calls: list[str] = []
-    resolve = storage.resolve
+    locate = storage.locate
 
     def counting(path: str) -> Any:
         calls.append(path)
-        return resolve(path)
+        return locate(path)
 
-    monkeypatch.setattr(storage, "resolve", counting)
+    monkeypatch.setattr(storage, "locate", counting)
     return calls
 
 
@@ -438,25 +438,13 @@ def contend(path: str, hold: Callable[[str], Any]) -> None:
     assert not storage.exists(path)
 
 
-@pytest.mark.parametrize("dead", [True, False])
-def test_of_many_on_an_object_store_one_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead: bool
-) -> None:
-    if dead:
-        left_by(str(tmp_path / "_lock"), born="earlier")
-    store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
-    monkeypatch.setattr(storage, "locate", lambda path: locations.Location(store, path, "s3://"))
-    monkeypatch.setattr(locks, "_PAUSE_SECONDS", 1.0)
-    contend("_lock", hold_lock)
-
-
 def test_a_user_without_a_name_is_told_by_number(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found: 185")
 
-    monkeypatch.setattr(locks.getpass, "getuser", nameless)
-    monkeypatch.setattr(locks.os, "getuid", lambda: 185)
+    monkeypatch.setattr(processes.getpass, "getuser", nameless)
+    monkeypatch.setattr(processes.os, "getuid", lambda: 185)
     with hold_lock(path), pytest.raises(BusyError, match=" of 185@"), hold_lock(path):
         pass
