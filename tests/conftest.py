@@ -11,11 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
-from tests.connect import runs_on_connect
-from tests.stores import root as root
-from tests.stores import store as store
-from tests.toy import Toy, make_toy
-from tests.toyrun import run_toy
+from tests.helpers.connect import runs_on_connect
+from tests.helpers.stores import root as root
+from tests.helpers.stores import store as store
+from tests.helpers.toy import Toy, make_toy
+from tests.helpers.toyrun import run_toy
 
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 # the worker processes run in other folders

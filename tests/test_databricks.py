@@ -14,7 +14,7 @@ from databricks.bundles.jobs import Job
 from ocspark import __main__ as entry
 from ocspark.cli import Parser
 from ocspark.settings import load_settings
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 FOLDER = ROOT / "conf/databricks"
 TASKS = ["build_mirror", "verify_mirror", "full_catalogue", "compare", "report"]

@@ -29,8 +29,8 @@ from pyspark.sql import SparkSession
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.settings import make_settings
-from tests.fetch.server import serving
-from tests.toyrun import ROOT
+from tests.helpers.server import serving
+from tests.helpers.toyrun import ROOT
 
 README = (ROOT / "conf/releases/README.md").read_text()
 COMMANDS = [

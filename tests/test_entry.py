@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from ocspark import __main__ as entry
-from tests.toyrun import ROOT
-from tests.wheel import build_wheel, install_wheel
+from tests.helpers.toyrun import ROOT
+from tests.helpers.wheel import build_wheel, install_wheel
 
 
 @pytest.mark.parametrize(

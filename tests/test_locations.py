@@ -7,7 +7,7 @@ import pytest
 from ocspark import locations, storage
 from ocspark.cli import run_job
 from ocspark.errors import InputError
-from tests.stores import azure, free_port
+from tests.helpers.stores import azure, free_port
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ocspark import locations
 from ocspark.cli import Parser
 from ocspark.settings import make_settings, settings_tree
 from ocspark.training.training_settings import load_training_settings
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 ROOT = Path(__file__).parents[1]
 #: README first, then those of the rooms.

@@ -15,7 +15,7 @@ from ocspark.physics.extinction import extinction_coefficients
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import calibrate, release_calibration
 from ocspark.tables.source_columns import BY_NAME, CORRELATIONS
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 DR4 = yaml.safe_load((ROOT / "conf/releases/dr4.yaml").read_text())
 

@@ -13,7 +13,7 @@ from ocspark.analysis.distributed import baseline_members
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.store.finished_run import FinishedRun, open_run
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 MEAN = (1.0, 2.0, -3.0)
 

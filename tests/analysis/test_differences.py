@@ -30,7 +30,7 @@ from ocspark.settings import make_settings
 from ocspark.store.claim import NOTE
 from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
-from tests.toyrun import ROOT, candidates_of, told_by, with_posteriors
+from tests.helpers.toyrun import ROOT, candidates_of, told_by, with_posteriors
 
 SHARED = ROOT / "../shared/data"
 SAMPLE = SHARED / "members/dr2_neighbourhood_sample.parquet"

@@ -19,8 +19,8 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.selection.run_models import read_models
 from ocspark.store.finished_run import FinishedRun, open_run
-from tests.toy import Toy
-from tests.toyrun import ROOT, candidates_of, told_by, with_posteriors
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, candidates_of, told_by, with_posteriors
 
 WIDE = Cut("wide", 0.3, 12.0, 17.0)
 NOWHERE = 123 << 35

@@ -22,7 +22,7 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.sky.sphere import tangent_plane_rad
 from ocspark.store.finished_run import open_run
 from ocspark.tables.member_rule import member_rule
-from tests.toyrun import candidates_of
+from tests.helpers.toyrun import candidates_of
 
 
 def test_median_interval_covers_two_of_three_medians() -> None:

@@ -1,8 +1,12 @@
-"""Runs the examples of the public verbs in the folder that it is started in: no tests by itself."""
+"""Run the examples of the public verbs in a folder: ``python -m tests.api.examples FOLDER``.
+
+The examples write into the folder that they run in, so that it has to be named.
+"""
 
 from __future__ import annotations
 
 import doctest
+import os
 import sys
 
 import ocspark
@@ -15,6 +19,7 @@ VERBS = (
 
 
 def main() -> int:
+    os.chdir(sys.argv[1])
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     finder = doctest.DocTestFinder(recurse=False)
     names: dict[str, object] = {}  # what one example makes, another may use

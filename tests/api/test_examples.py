@@ -14,7 +14,7 @@ import pytest
 
 import ocspark
 from tests.api.examples import VERBS
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 ROOT = Path(__file__).parents[2]
 _NAMES = {"Wrap 1": "NGC_2423", "Wrap_2": "NGC_2422", "Pole_1": "NGC_188"}
@@ -45,8 +45,7 @@ def test_every_public_verb_is_listed_and_explained() -> None:
 def test_examples_run(desk: Path) -> None:
     """In a process of their own, since Spark's workers stay in the folder they started in."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.api.examples"],
-        cwd=desk,
+        [sys.executable, "-m", "tests.api.examples", str(desk)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYSPARK_SUBMIT_ARGS": _SUBMIT},
         capture_output=True,
         text=True,

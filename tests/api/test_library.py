@@ -19,8 +19,8 @@ from ocspark.api.running import settings_of
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
-from tests.toy import Toy
-from tests.toyrun import with_posteriors
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import with_posteriors
 
 CONES = {"cluster": ["A", "B"], "ra": [0.02, 359.6], "dec": [20.0, 20.3]}
 

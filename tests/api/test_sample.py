@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import ocspark
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from ocspark.deepsets.weights import load_model
 from ocspark.membership.engine import Engine, Membership, Sampling
 from tests.benchmarks.dense import SEED, candidates_of, make_slice
 from tests.benchmarks.measure import Comparison, compare, spark_session
-from tests.kernels import take
+from tests.helpers.kernels import take
 
 _FIXED = Sampling(n_samples=100, support_size=10, seed=42, leave_one_out=True, adaptive=False)
 #: Stars that are judged, evenly from all candidates.

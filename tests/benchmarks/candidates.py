@@ -12,7 +12,7 @@ from ocspark.inputs.isochrones import default_isochrones, read_isochrones
 from ocspark.physics.isochrone import apparent_isochrone, nearest_age
 from ocspark.selection.candidates import features
 from ocspark.selection.model import ClusterModel
-from tests.kernels import make_cluster, random_stars, take
+from tests.helpers.kernels import make_cluster, random_stars, take
 
 _DATA = Path(__file__).parents[2] / "../shared/data"
 _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")

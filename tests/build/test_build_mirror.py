@@ -17,13 +17,20 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.build import build_mirror as build
-from ocspark.build.build_mirror import BuildResult
-from ocspark.build.build_output import BuildOptions
 from ocspark.errors import InputError
 from ocspark.mirror.layout import list_pieces
-from tests.bulk import NEEDED, expected, list_md5, make_sources, write_bulk
+from tests.helpers.bulk import (
+    MAX_ROWS,
+    NEEDED,
+    content,
+    expected,
+    list_md5,
+    make,
+    make_sources,
+    spoil_checksum,
+    write_bulk,
+)
 
-MAX_ROWS = 60
 SOURCES = make_sources()
 REAL = Path(__file__).parents[2] / "../shared/data/gaia/bulk"
 
@@ -49,17 +56,6 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def bulk(tmp_path: Path) -> Path:
     write_bulk(tmp_path / "bulk", SOURCES)
     return tmp_path / "bulk"
-
-
-def make(source: Path, output: Path, spark: Any = True, **settings: Any) -> BuildResult:
-    options = BuildOptions(str(source), str(output), "dr3", **{"max_rows": MAX_ROWS, **settings})
-    return build.build_mirror(options, spark)
-
-
-def content(mirror: Path) -> dict[str, bytes]:
-    """Everything of a mirror that does not tell when it was made."""
-    files = [*(mirror / "dataset").rglob("*"), mirror / "partition_info.csv"]
-    return {str(f.relative_to(mirror)): f.read_bytes() for f in files if f.is_file()}
 
 
 def rows_of(mirror: Path) -> pa.Table:
@@ -103,12 +99,6 @@ def test_rows_without_a_position_are_left_out_and_counted(tmp_path: Path, here, 
         record = make(tmp_path / "bulk", tmp_path / "mirror").record
     assert (record["rows"], record["without_position"]) == (len(lost) - 7, 7)
     assert "7 of 600 rows have no position" in caplog.text
-
-
-def spoil_checksum(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(bytes(content))
 
 
 def truncate(file: Path) -> None:

@@ -24,9 +24,9 @@ from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
 from ocspark.selection.cone import ConeSearch, make_cones
 from ocspark.settings import SearchSettings
-from tests.hats import write_hats
-from tests.selection.test_cone import CONE, unchanged
-from tests.toy import Toy
+from ocspark.tables.run import cone_fields
+from tests.helpers.hats import write_hats
+from tests.helpers.toy import Toy
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -71,7 +71,11 @@ def search(spark: SparkSession, path: Path) -> list[list[int]]:
     cones = make_cones(clusters, SearchSettings())
     mirror = list_pieces(str(path))
     files = check_files(mirror.touched_by(cones.cover), DR3, mirror.healpix_column)
-    found = ConeSearch(spark, files[0].columns, cones).in_files(files, unchanged, CONE).toPandas()
+    found = (
+        ConeSearch(spark, files[0].columns, cones)
+        .in_files(files, iter, cone_fields(DR3.needed))
+        .toPandas()
+    )
     return [sorted(found.loc[found["cluster_key"] == k, "source_id"]) for k in range(len(CONES))]
 
 

@@ -20,8 +20,8 @@ from ocspark.build.formats import Fault, Wanted, read_tables, wanted_columns
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.tables.source_columns import BY_NAME
-from tests.bulk import make_sources
-from tests.inputs.test_fits_votable import two_tables
+from tests.helpers.bulk import make_sources
+from tests.helpers.cluster_tables import two_tables
 
 NEEDED = Wanted({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
 ALL = Wanted(NEEDED.columns, True)

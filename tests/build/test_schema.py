@@ -19,8 +19,8 @@ from ocspark.errors import InputError
 from ocspark.mock.generate import mirror_schema
 from ocspark.mock.observe import Observatory
 from ocspark.release import load_release
-from tests.bulk import make_sources, write_bulk
-from tests.toyrun import ROOT
+from tests.helpers.bulk import make_sources, write_bulk
+from tests.helpers.toyrun import ROOT
 
 SCHEMA = mirror_schema(Observatory.of(load_release("dr4")))
 

@@ -28,9 +28,9 @@ from ocspark.mock.planted import source_id
 from ocspark.release import load_release
 from ocspark.settings import conf_path
 from ocspark.sky.healpix import index_29
-from tests.hats import write_hats
-from tests.toy import Toy
-from tests.toyrun import ROOT
+from tests.helpers.hats import write_hats
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT
 
 ORDER = 1
 DR3 = load_release("dr3")

@@ -6,7 +6,7 @@ import pytest
 
 from ocspark.mirror import portions
 from ocspark.store import lock
-from tests.small_portions import FEWEST_PAIRS, FEWEST_ROWS
+from tests.helpers.small_portions import FEWEST_PAIRS, FEWEST_ROWS
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from ocspark.catalogue.code_key import (
     modules_used_by,
 )
 from ocspark.release import load_release
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 ROOT = Path(__file__).parents[2]
 STAGES = list(STAGE_MODULES)

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from ocspark.catalogue.full_catalogue import RunResult
-from tests.toy import Toy
-from tests.toyrun import assert_same_bits
-from tests.wheel import build_wheel
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import assert_same_bits
+from tests.helpers.wheel import build_wheel
 
 BIN = Path(sys.executable).parent
 PROBE = """

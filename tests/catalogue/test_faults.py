@@ -26,8 +26,8 @@ from ocspark.catalogue.stages import RunStages
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import BusyError, InputError
 from ocspark.settings import make_settings
-from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, run_toy, submit
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, assert_same_bits, run_toy, submit
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_run_that_another_took_over_while_it_was_silent_is_not_published(
 def start(settings: Path, *command: str) -> subprocess.Popen[str]:
     command = command or (sys.executable,)
     return subprocess.Popen(
-        [*command, "tests/small_portions.py", "--config", str(settings)],
+        [*command, "tests/helpers/small_portions.py", "--config", str(settings)],
         cwd=ROOT,
         env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -270,14 +270,14 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
 ) -> None:
     runs = small_disk / "runs"
     settings = write_settings(own, tmp_path / "settings.yaml", output={"path": str(runs)})
-    done = submit("local[2]", settings, "tests/small_portions.py")
+    done = submit("local[2]", settings, "tests/helpers/small_portions.py")
     assert done.returncode == 1, done.stdout
     lines = [line for line in done.stdout.splitlines() if line.startswith("ocspark: ")]
     assert len(lines) == 1 and "No space left on device" in lines[0], done.stdout
     assert not list(runs.rglob("run.json")) and not (runs / "latest").exists()
     assert list(runs.glob("*/_tasks/search/*.json"))
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    again = submit("local[2]", settings, "tests/small_portions.py")
+    again = submit("local[2]", settings, "tests/helpers/small_portions.py")
     assert again.returncode == 0, again.stdout
     assert_same_bits(finished.path, run_of(runs))
 

@@ -20,8 +20,8 @@ from ocspark.errors import InputError, NoClusterError
 from ocspark.names import cluster_key
 from ocspark.session import is_connect
 from ocspark.tables.run import IN_PARALLAX
-from tests.toy import CLUSTERS, Toy
-from tests.toyrun import candidates_of, portions_of, run_toy
+from tests.helpers.toy import CLUSTERS, Toy
+from tests.helpers.toyrun import candidates_of, portions_of, run_toy
 
 CONTRACT = {
     "candidates": "cluster source_id ra dec parallax pmra pmdec parallax_error pmra_error "

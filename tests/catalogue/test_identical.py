@@ -9,9 +9,9 @@ import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
-from tests.hats import write_hats
-from tests.toy import Toy
-from tests.toyrun import assert_same_bits, candidates_of, portions_of, run_toy, submit
+from tests.helpers.hats import write_hats
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import assert_same_bits, candidates_of, portions_of, run_toy, submit
 
 
 @pytest.mark.parametrize(("order", "seed"), [(1, 1), (5, 2)])

@@ -21,8 +21,8 @@ from ocspark.errors import InputError
 from ocspark.names import cluster_key
 from ocspark.settings import make_settings
 from tests.catalogue.conftest import cut_small
-from tests.mirror.test_layout import mixed_orders
-from tests.toy import Toy
+from tests.helpers.hats import mixed_orders
+from tests.helpers.toy import Toy
 
 TABLES = {
     "candidates": ["cluster", "source_id"],

@@ -19,10 +19,9 @@ from ocspark.mirror import portions
 from ocspark.mirror.layout import list_pieces
 from ocspark.settings import make_settings
 from ocspark.validation.validate import validation_settings
-from tests.hats import write_hats
-from tests.mirror.test_layout import mixed_orders
-from tests.toy import Toy
-from tests.toyrun import assert_same_bits, portions_of, run_toy
+from tests.helpers.hats import mixed_orders, write_hats
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import assert_same_bits, portions_of, run_toy
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 REAL = ["BH_144", "Berkeley_17", "IC_1590", "King_2", "NGC_1193", "NGC_581"]

@@ -25,10 +25,10 @@ from ocspark.errors import BusyError, InputError
 from ocspark.settings import Settings, make_settings
 from ocspark.store.folder import TASKS, RunFolder, files_of
 from ocspark.store.lock import hold_lock
-from tests.mirror.test_layout import mixed_orders
-from tests.store.stars import do, works
-from tests.toy import Toy
-from tests.toyrun import assert_same_bits
+from tests.helpers.hats import mixed_orders
+from tests.helpers.stored_stars import do, works
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import assert_same_bits
 
 BUCKET = "catalogues"
 

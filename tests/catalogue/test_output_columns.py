@@ -20,8 +20,8 @@ from ocspark.exports.export import Options, export
 from ocspark.reports.site import make_report
 from ocspark.settings import make_settings
 from ocspark.store.finished_run import open_run
-from tests.toy import Toy
-from tests.toyrun import candidates_of
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import candidates_of
 
 WANTED = ["ruwe", "rv_nb_transits", "has_rvs"]
 

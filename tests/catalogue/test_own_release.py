@@ -17,8 +17,8 @@ from ocspark.exports.export import Options, export
 from ocspark.release import load_release
 from ocspark.reports.site import make_report
 from ocspark.store.finished_run import FinishedRun, open_run
-from tests.toy import Toy
-from tests.toyrun import ROOT, run_toy
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, run_toy
 
 NAME, EPOCH = "dr4final", 2017.25
 

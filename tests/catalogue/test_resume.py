@@ -18,13 +18,13 @@ from pyspark.sql import SparkSession
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.catalogue.stages import RunStages
 from ocspark.errors import InputError
-from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, run_toy
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, assert_same_bits, run_toy
 
 
 def start(settings: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "tests/small_portions.py", "--config", str(settings)],
+        [sys.executable, "tests/helpers/small_portions.py", "--config", str(settings)],
         cwd=ROOT,
         env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

@@ -21,8 +21,8 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
-from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, portions_of, run_toy
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, assert_same_bits, portions_of, run_toy
 
 DR3 = load_release("dr3")
 

@@ -10,7 +10,7 @@ import yaml
 from ocspark.catalogue.inputs import read_inputs
 from ocspark.errors import InputError
 from ocspark.settings import conf_path, make_settings
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 
 def test_choices_for_what_a_release_lacks_are_warnings(toy: Toy, tmp_path: Path) -> None:

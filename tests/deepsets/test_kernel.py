@@ -12,24 +12,12 @@ from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.program import compiled
 from ocspark.deepsets.vectors import Shape
 from ocspark.deepsets.weights import load_model
-from tests.kernels import forward_float64, random_state
+from tests.helpers.kernels import forward_float64, network_inputs, random_state
 
 
 @pytest.fixture(scope="module")
 def published():
     return load_model("DS10_v02").state
-
-
-def inputs(m: int, k: int, seed: int):
-    """Stars, cluster, support members, chosen sets, and the same as the network's plain input."""
-    rng = np.random.default_rng(seed)
-    star = rng.normal(0, 1, (m, 5)).astype(np.float32)
-    cluster = rng.normal(0, 1, 3).astype(np.float32)
-    support = rng.normal(0, 1, (k + 30, 5)).astype(np.float32)
-    chosen = np.array([rng.permutation(k + 30)[:k] for _ in range(m)], np.int32)
-    own = np.concatenate((star, np.tile(cluster, (m, 1))), axis=1)
-    plain = np.concatenate((np.repeat(own[:, None], k, axis=1), support[chosen]), axis=2)
-    return star, cluster, support, chosen, plain
 
 
 def evaluate(state, width, star, cluster, support, chosen):
@@ -40,7 +28,7 @@ def evaluate(state, width, star, cluster, support, chosen):
 @pytest.mark.parametrize("k", [1, 2, 9, 10, 13, 40])
 def test_logits_equal_a_float64_forward_pass(published, k):
     for m in (1, 3, 23, 24, 25, 300):
-        *given, plain = inputs(m, k, 71)
+        *given, plain = network_inputs(m, k, 71)
         got = evaluate(published, 64, *given)
         assert got.shape == (m, 2)
         assert got.dtype == np.float32
@@ -50,14 +38,14 @@ def test_logits_equal_a_float64_forward_pass(published, k):
 @pytest.mark.parametrize("width", [5, 32, 64, 96])
 def test_any_width_is_evaluated(width):
     state = random_state(72, width)
-    *given, plain = inputs(200, 10, 73)
+    *given, plain = network_inputs(200, 10, 73)
     expected = forward_float64(state, plain)
     assert np.ptp(expected[:, 1] - expected[:, 0]) > 0.1
     np.testing.assert_allclose(evaluate(state, width, *given), expected, rtol=0, atol=5e-5)
 
 
 def test_inputs_far_outside_give_finite_logits(published):
-    star, cluster, support, chosen, plain = inputs(50, 10, 75)
+    star, cluster, support, chosen, plain = network_inputs(50, 10, 75)
     for scale in (1e2, 1e4):
         far = plain.copy()
         far[..., :5] *= scale
@@ -67,7 +55,7 @@ def test_inputs_far_outside_give_finite_logits(published):
 
 @pytest.mark.parametrize("k", [10, 7])
 def test_a_rows_logits_are_the_same_bits_in_any_company(published, k):
-    star, cluster, support, chosen, _ = inputs(700, k, 74)
+    star, cluster, support, chosen, _ = network_inputs(700, k, 74)
     kernel = Kernel(published, 64)
     prepared = kernel.prepare(cluster, support, k)
     whole = kernel.logits(star, chosen, prepared)
@@ -81,7 +69,7 @@ def test_a_rows_logits_are_the_same_bits_in_any_company(published, k):
 )
 def test_vectors_of_any_length_give_the_same_bits(published, shape, monkeypatch):
     # so a processor with AVX2, with AVX-512 or with NEON gives the same probabilities
-    *given, _ = inputs(100, 13, 76)
+    *given, _ = network_inputs(100, 13, 76)
     here = evaluate(published, 64, *given)
     used = []
 
@@ -95,14 +83,14 @@ def test_vectors_of_any_length_give_the_same_bits(published, shape, monkeypatch)
 
 
 def test_no_evaluations_give_no_logits(published):
-    _, cluster, support, _, _ = inputs(3, 10, 77)
+    _, cluster, support, _, _ = network_inputs(3, 10, 77)
     nothing = np.empty((0, 5), np.float32), cluster, support, np.empty((0, 10), np.int32)
     assert evaluate(published, 64, *nothing).shape == (0, 2)
 
 
 @pytest.mark.parametrize("member", [-1, 40])
 def test_a_support_member_that_there_is_not_is_refused(published, member):
-    star, cluster, support, chosen, _ = inputs(3, 10, 78)
+    star, cluster, support, chosen, _ = network_inputs(3, 10, 78)
     chosen[1, 2] = member
     with pytest.raises(ValueError, match="member"):
         evaluate(published, 64, star, cluster, support, chosen)
@@ -110,7 +98,7 @@ def test_a_support_member_that_there_is_not_is_refused(published, member):
 
 def test_threads_that_all_come_first_share_one_program(published):
     # a second program, dropped while it ran, once took its machine code with it
-    star, cluster, support, chosen, _ = inputs(5000, 6, 79)  # no other test has sets of 6
+    star, cluster, support, chosen, _ = network_inputs(5000, 6, 79)  # no other test has sets of 6
     kernel = Kernel(published, 64)
     prepared = kernel.prepare(cluster, support, 6)
     with ThreadPoolExecutor(4) as pool:

@@ -8,8 +8,8 @@ import torch
 
 from ocspark.deepsets.network import DeepSets, PermutationEquivariant, build
 from ocspark.deepsets.weights import load_model
-from tests.kernels import forward_float64, random_state, to_tensor_state
-from tests.published import published_module
+from tests.helpers.kernels import forward_float64, random_state, to_tensor_state
+from tests.helpers.published import published_module
 
 
 def inputs(m: int, k: int, seed: int, n_in: int = 13) -> np.ndarray:

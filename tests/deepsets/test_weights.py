@@ -18,8 +18,8 @@ import yaml
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.release import package_file
-from tests.kernels import random_network, random_state, to_tensor_state
-from tests.toyrun import ROOT
+from tests.helpers.kernels import random_network, random_state, to_tensor_state
+from tests.helpers.toyrun import ROOT
 
 FOLDER = "candidate_evaluation/pretrained_models/DS10_v02"
 

@@ -23,7 +23,7 @@ from ocspark.exports.source import Cuts, Source, run_table
 from ocspark.store.finished_run import FinishedRun, open_run
 from ocspark.tables.run_tables import RESULT_TABLES
 from ocspark.tables.ucds import UCDS, ucd_of
-from tests.exports.made import CLUSTERS, make_run, table_of
+from tests.helpers.made_run import CLUSTERS, make_run, table_of
 
 FILES = {"votable": "t.vot", "fits": "t.fits", "ecsv": "t.ecsv", "csv": "t.csv", "mrt": "t.mrt"}
 #: Many batches in two files.

@@ -18,9 +18,9 @@ from astropy.table import Table
 from mocpy import MOC
 
 from ocspark.catalogue.full_catalogue import RunResult
-from tests.exports.made import make_run
-from tests.toy import CLUSTERS
-from tests.toyrun import ROOT, candidates_of
+from tests.helpers.made_run import make_run
+from tests.helpers.toy import CLUSTERS
+from tests.helpers.toyrun import ROOT, candidates_of
 
 Job = Callable[..., tuple[int, str]]
 

@@ -21,7 +21,7 @@ from ocspark.exports import hats, scatter
 from ocspark.exports.export import Options, export
 from ocspark.exports.source import Cuts
 from ocspark.store.finished_run import FinishedRun
-from tests.exports.made import make_run, table_of
+from tests.helpers.made_run import make_run, table_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -18,7 +18,7 @@ from ocspark.exports.epoch import propagate
 from ocspark.exports.export import Options, export
 from ocspark.exports.source import Cuts
 from ocspark.store.finished_run import FinishedRun
-from tests.exports.made import CLUSTERS, make_run, table_of
+from tests.helpers.made_run import CLUSTERS, make_run, table_of
 
 #: FITS codes of the 4MOST target catalogue, format version 2.6.
 FORMAT_4MOST = (

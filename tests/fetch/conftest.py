@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ocspark.fetch.client import Client, Manners
-from tests.fetch.server import Server, serving
+from tests.helpers.server import Server, serving
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
-from tests.fetch.server import Server
+from tests.helpers.server import Server
 
 CONTENT = np.random.default_rng(1).bytes(1_000_000)
 

@@ -28,9 +28,9 @@ from ocspark.fetch.isochrones import wanted_isochrones
 from ocspark.fetch.vizier import wanted_table
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.isochrones import read_isochrones
-from tests.exports.made import make_run
-from tests.fetch.server import Form, Server
-from tests.toyrun import ROOT
+from tests.helpers.made_run import make_run
+from tests.helpers.server import Form, Server
+from tests.helpers.toyrun import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -25,6 +25,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, UNITS, read_clusters
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key, normalise_name
+from tests.helpers.cluster_tables import THREE
 
 EXAMPLES = settings(
     max_examples=12,
@@ -353,8 +354,6 @@ def test_ids_that_have_lost_digits_are_refused(tmp_path, way, cells, low, kind):
 @pytest.mark.parametrize("unit", ["K", "Kpc", "furlong", "mag", "km/s"])
 @pytest.mark.parametrize("kind", ["fits", "vot", "ecsv"])
 def test_a_unit_of_another_kind_or_of_none_is_refused(tmp_path, kind, unit):
-    from tests.inputs.test_clusters import THREE
-
     path = tmp_path / f"t.{kind}"
     if kind == "fits":
         hdu = fits.table_to_hdu(Table.from_pandas(THREE))

@@ -16,6 +16,7 @@ from ocspark.inputs.write import write_table
 from ocspark.names import cluster_key
 from ocspark.tables.catalogues import CLUSTER_VALUES
 from ocspark.tables.fields import STRING, Field
+from tests.helpers.cluster_tables import THREE, rows, write
 
 CG20 = Path(__file__).parents[2] / "../shared/data/catalogues/cg20.csv"
 FIELDS = [
@@ -23,40 +24,6 @@ FIELDS = [
     *(f for group in CLUSTER_VALUES[:6] for f in group),
 ]
 FORMATS = ["csv", "csv.gz", "parquet", "ecsv", "fits", "vot"]
-ROW = {
-    "cluster": "NGC_2682",
-    "ra": 132.846,
-    "dec": 11.814,
-    "pmra": -10.986,
-    "pmdec": -2.964,
-    "pmra_dispersion": 0.193,
-    "pmdec_dispersion": 0.201,
-    "parallax": 1.135,
-    "parallax_dispersion": 0.051,
-    "log_age": 9.63,
-    "a0": 0.07,
-    "distance": 889.0,
-}
-
-
-def rows(*changes: dict) -> pd.DataFrame:
-    """A table with one row per set of changes to M 67."""
-    return pd.DataFrame([{**ROW, **change} for change in changes])
-
-
-THREE = rows({}, {"cluster": "Blanco 1", "ra": 0.853, "distance": 240.0}, {"cluster": "ASCC_10"})
-
-
-def write(table: pd.DataFrame, folder: Path, kind: str = "csv", name: str = "clusters") -> str:
-    path = folder / f"{name}.{kind}"
-    if kind.startswith("csv"):
-        table.to_csv(path, index=False)
-    elif kind == "parquet":
-        table.to_parquet(path, index=False)
-    else:
-        formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable"}
-        Table.from_pandas(table).write(path, format=formats[kind])
-    return str(path)
 
 
 def read(table: pd.DataFrame, folder: Path, columns=None, names=None):

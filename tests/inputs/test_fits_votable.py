@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.io import fits, votable
+from astropy.io import fits
 from astropy.table import Table
 
 from ocspark.errors import InputError
@@ -15,31 +13,10 @@ from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.files import read_table
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key
-from tests.inputs.test_clusters import THREE
-from tests.inputs.test_malformed import LIST
+from tests.helpers.cluster_tables import THREE, two_tables, write
 
 KEYS = frozenset({cluster_key("C 0 0")})
 KINDS = ["fits", "vot"]
-
-
-def two_tables(folder: Path, kind: str, swap: bool = False) -> Path:
-    tables = {"stars": Table.from_pandas(LIST), "Clusters": Table.from_pandas(THREE)}
-    names = list(tables)[::-1] if swap else list(tables)
-    path = folder / f"two.{kind}"
-    if kind == "fits":
-        units = [fits.table_to_hdu(tables[name]) for name in names]
-        for unit, name in zip(units, names, strict=True):
-            unit.name = name
-        image = fits.ImageHDU(np.zeros((2, 2)))
-        fits.HDUList([fits.PrimaryHDU(), image, *units]).writeto(path)
-    else:
-        whole = votable.from_table(tables[names[0]])
-        other = votable.from_table(tables[names[1]])
-        whole.resources[0].tables[0].name = names[0]
-        other.resources[0].tables[0].name = names[1]
-        whole.resources.append(other.resources[0])
-        whole.to_xml(str(path))
-    return path
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,8 +48,6 @@ def test_a_table_is_chosen_by_name_or_number(tmp_path, kind, swap):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "ecsv"])
 def test_a_choice_where_there_is_none_is_refused(tmp_path, kind):
-    from tests.inputs.test_clusters import write
-
     path = write(THREE, tmp_path, kind)
     with pytest.raises(InputError, match="no table 'stars'; the file has one table"):
         read_clusters(path, {}, None, "stars")

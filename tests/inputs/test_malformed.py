@@ -15,10 +15,9 @@ from ocspark.inputs.catalogues import read_catalogue
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key
-from tests.inputs.test_clusters import THREE, write
+from tests.helpers.cluster_tables import LIST, THREE, write
 
 MANY = pd.concat([THREE.assign(cluster=[f"C {i} {j}" for j in range(3)]) for i in range(300)])
-LIST = pd.DataFrame({"cluster": "C 0 0", "source_id": np.arange(900), "probability": 1.0})
 
 
 def as_clusters(path: str) -> object:

@@ -14,7 +14,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key
-from tests.inputs.test_clusters import rows
+from tests.helpers.cluster_tables import rows
 
 DATA = Path(__file__).parents[2] / "../shared/data/members"
 BIG = 6917528997577384321  # a Gaia id that no float holds

@@ -15,7 +15,7 @@ from ocspark.inputs.catalogues import Catalogue, read_catalogue
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED
 from ocspark.inputs.merge import MergedCatalogue, merge_catalogues
 from ocspark.names import matching_name
-from tests.inputs.test_clusters import ROW, write
+from tests.helpers.cluster_tables import ROW, write
 
 DATA = Path(__file__).parents[2] / "../shared/data/catalogues"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data/catalogues")

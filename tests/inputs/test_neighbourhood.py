@@ -15,7 +15,7 @@ from ocspark.catalogue.request import open_request
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import read_pairs
 from ocspark.settings import make_settings
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 BIG = 6917528997577384321  # a Gaia id that no float holds
 

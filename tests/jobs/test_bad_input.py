@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.toy import Toy
-from tests.toyrun import ROOT, submit
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, submit
 
 Spoil = Callable[[Path], dict[str, object]]
 

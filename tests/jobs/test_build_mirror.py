@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.build.test_build_mirror import content, make, spoil_checksum
-from tests.bulk import make_sources, write_bulk
-from tests.toyrun import ROOT
+from tests.helpers.bulk import content, make, make_sources, spoil_checksum, write_bulk
+from tests.helpers.toyrun import ROOT
 
 
 def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:

@@ -12,8 +12,8 @@ from astropy.table import Table
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult
-from tests.toy import Toy
-from tests.toyrun import ROOT, assert_same_bits, run_toy
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT, assert_same_bits, run_toy
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -15,9 +15,9 @@ import yaml
 
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.cli import Parser, show_results
-from tests.exports.made import make_run
-from tests.toy import Toy
-from tests.toyrun import ROOT
+from tests.helpers.made_run import make_run
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import ROOT
 
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
 

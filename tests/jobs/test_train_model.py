@@ -18,8 +18,8 @@ from ocspark.errors import BusyError, InputError
 from ocspark.store.claim import Claim
 from ocspark.training.train_model import train_model
 from ocspark.training.training_settings import load_training_settings
-from tests.toyrun import ROOT
-from tests.training.training import write_training_set
+from tests.helpers.toyrun import ROOT
+from tests.helpers.training_set import write_training_set
 
 SMALL = ["width=16", "batch_size=100", "learning_rate=0.01", "max_epochs=3", "device=cpu"]
 

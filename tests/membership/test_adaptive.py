@@ -22,7 +22,7 @@ from ocspark.membership.adaptive import (
     sum_of_others,
 )
 from ocspark.membership.engine import Engine, Sampling
-from tests.kernels import STAR_ERRORS, make_cluster, random_stars, take
+from tests.helpers.kernels import STAR_ERRORS, make_cluster, random_stars, take
 
 FIXED = Sampling(n_samples=100, support_size=10, seed=5, leave_one_out=True)
 ADAPTIVE = replace(FIXED, adaptive=True)

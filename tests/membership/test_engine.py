@@ -13,7 +13,7 @@ from ocspark.deepsets.weights import load_model
 from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.engine import Engine, Membership, Sampling
 from ocspark.membership.sampling import draw, sampled_features
-from tests.kernels import (
+from tests.helpers.kernels import (
     STAR_ERRORS,
     forward_float64,
     make_cluster,

@@ -7,7 +7,7 @@ import pytest
 
 from ocspark.membership import nearest
 from ocspark.membership.nearest import nearest_points
-from tests.kernels import isochrone_curve
+from tests.helpers.kernels import isochrone_curve
 
 
 def search(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:

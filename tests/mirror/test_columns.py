@@ -16,7 +16,7 @@ from ocspark.mirror.columns import carry, find_columns
 from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import Release, load_release
 from ocspark.settings import conf_path
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 DR3 = load_release("dr3")
 NAMES = [DR3.columns[name][0] for name in DR3.needed]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import healpy
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,40 +16,10 @@ from ocspark.errors import InputError
 from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
-from tests.toy import Toy
+from tests.helpers.hats import mixed_orders
+from tests.helpers.toy import Toy
 
 DR3 = load_release("dr3")
-
-
-def write_pixel(sources: pd.DataFrame, root: Path, order: int, pixel: int, folder: bool) -> None:
-    at = healpy.ang2pix(2**29, *sources[["ra", "dec"]].to_numpy().T, nest=True, lonlat=True)
-    inside = sources[at >> 2 * (29 - order) == pixel].assign(
-        _healpix_29=at[at >> 2 * (29 - order) == pixel]
-    )
-    stem = root / "dataset" / f"Norder={order}" / f"Dir={pixel // 10000 * 10000}" / f"Npix={pixel}"
-    file = stem / "part0.parquet" if folder else stem.with_name(f"{stem.name}.parquet")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    inside.to_parquet(file, index=False)
-
-
-def mixed_orders(sources: pd.DataFrame, root: Path, folder: bool) -> list[tuple[int, int]]:
-    """Base pixels, the busiest one split into its four children."""
-    base = healpy.ang2pix(1, *sources[["ra", "dec"]].to_numpy().T, nest=True, lonlat=True)
-    counts = pd.Series(base).value_counts()
-    busy = int(counts.index[0])
-    child = healpy.ang2pix(2, *sources[["ra", "dec"]].to_numpy().T, nest=True, lonlat=True)
-    pixels = [(0, int(p)) for p in counts.index[1:]]
-    pixels += [(1, int(c)) for c in np.unique(child[base == busy])]
-    for order, pixel in pixels:
-        write_pixel(sources, root, order, pixel, folder)
-    info = "\n".join(f"{o},{p}" for o, p in pixels)
-    (root / "partition_info.csv").write_text(f"Norder,Npix\n{info}\n")
-    suffix = "/" if folder else ".parquet"
-    (root / "hats.properties").write_text(
-        f"#HATS catalog\nobs_collection=toy\nhats_col_healpix=_healpix_29\n"
-        f"hats_col_healpix_order=29\nhats_npix_suffix={suffix}\n"
-    )
-    return pixels
 
 
 @pytest.mark.parametrize("folder", [True, False])

@@ -23,7 +23,7 @@ from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.scan import Scan
 from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
 DR3 = load_release("dr3")
 COLUMNS, _ = find_columns([DR3.columns[name][0] for name in DR3.needed], DR3, "toy")

@@ -7,28 +7,17 @@ from pathlib import Path
 import healpy
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
-from ocspark.mirror.read import read_rows
-from ocspark.mirror.sources import kept_sources
+from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.release import load_release
-from tests.toy import Toy
+from tests.helpers.hats import kept_rows
+from tests.helpers.toy import Toy
 
 DR3 = load_release("dr3")
 COLUMNS = {name: DR3.columns[name][0] for name in DR3.needed}
 NEEDED = [c for n, c in COLUMNS.items() if n not in ("nu_eff", "pseudocolour")]
-
-
-def kept_rows(spark: SparkSession, files: list[CheckedFile]) -> pd.DataFrame:
-    """Return the kept sources that Spark reads, with their index."""
-    columns = files[0].columns
-    rows = read_rows(spark, files, columns).toArrow().combine_chunks()
-    return pa.Table.from_batches(
-        [kept_sources(batch, columns, ["healpix_29"]) for batch in rows.to_batches()]
-    ).to_pandas()
 
 
 def read(spark: SparkSession, path: Path) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from ocspark.mock.generate import (
     mirror_schema,
 )
 from ocspark.sky.healpix import HealpixPixel
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 PARAMETERS = MockParameters(sources=20_000, clusters=24, seed=7)
 

@@ -14,7 +14,7 @@ from ocspark.physics.isochrone import (
     densify,
     nearest_age,
 )
-from tests.published import published_module
+from tests.helpers.published import published_module
 
 
 def table(rows: list[tuple[int, float, float, float]]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 
 from ocspark.physics.photometry import BANDS, MagnitudeErrorModel
 from ocspark.release import load_release
-from tests.published import published_module
+from tests.helpers.published import published_module
 
 BASE = {"G": 200.0, "BP": 20.0, "RP": 20.0}
 RANGE = (4.05, 20.95)

@@ -27,7 +27,7 @@ from ocspark.reports.view import ClusterView, ListedStars
 from ocspark.selection.run_models import read_models
 from ocspark.store.finished_run import open_run
 from ocspark.tables.member_rule import member_rule
-from tests.toyrun import candidates_of
+from tests.helpers.toyrun import candidates_of
 
 NASTY = '</script><img src=x onerror=alert(1)> $x_1 & "quotes"'
 PICTURES = ["members.svg", "selection.svg", "structure.svg"]

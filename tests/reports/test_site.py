@@ -22,8 +22,8 @@ from ocspark.reports.assets import classic_script
 from ocspark.reports.names import natural_order
 from ocspark.reports.site import make_report
 from ocspark.store.finished_run import open_run
-from tests.toy import CLUSTERS, Toy
-from tests.toyrun import candidates_of
+from tests.helpers.toy import CLUSTERS, Toy
+from tests.helpers.toyrun import candidates_of
 
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

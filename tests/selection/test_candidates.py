@@ -18,7 +18,7 @@ from ocspark.selection.candidates import (
     passes_proper_motion,
     radius_pc,
 )
-from tests.kernels import (
+from tests.helpers.kernels import (
     STAR_ERRORS,
     isochrone_curve,
     make_cluster,

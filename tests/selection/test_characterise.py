@@ -19,7 +19,7 @@ from ocspark.selection.characterise import (
     quantile_90,
     weighted_mean,
 )
-from tests.kernels import STAR_ERRORS, isochrone_curve, plain_features, random_stars, take
+from tests.helpers.kernels import STAR_ERRORS, isochrone_curve, plain_features, random_stars, take
 
 
 def test_weighted_mean_by_hand():

@@ -40,22 +40,17 @@ from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, files_of
 from ocspark.tables.run import IN_PARALLAX, NOT_KEPT, cone_fields
-from tests.hats import write_hats
-from tests.mirror.test_read import kept_rows
-from tests.store.session_here import SessionHere, tasks_here
-from tests.toy import Toy
+from tests.helpers.hats import kept_rows, write_hats
+from tests.helpers.session_here import SessionHere, tasks_here
+from tests.helpers.toy import Toy
 
 DR3 = load_release("dr3")
-#: What `unchanged` gives.
+#: Columns of the batches of a search, which `iter` hands on as they are.
 CONE = cone_fields(DR3.needed)
 
 
-def unchanged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield from batches
-
-
 def search(spark: SparkSession, inputs: RunInputs) -> pd.DataFrame:
-    found = ConeSearch(spark, inputs.columns, inputs.cones).in_files(inputs.files, unchanged, CONE)
+    found = ConeSearch(spark, inputs.columns, inputs.cones).in_files(inputs.files, iter, CONE)
     return tidy(found.toPandas())
 
 
@@ -98,7 +93,7 @@ def test_files_of_any_layout_and_tables_give_what_brute_force_gives(
     pd.testing.assert_frame_equal(search(spark, inputs_of(toy, hats)), found)
 
     table = read_rows(spark, plain.files, plain.columns).repartition(3)
-    rows = ConeSearch(spark, plain.columns, plain.cones).in_table(table, unchanged, CONE)
+    rows = ConeSearch(spark, plain.columns, plain.cones).in_table(table, iter, CONE)
     pd.testing.assert_frame_equal(tidy(rows.toPandas()), found)
 
     monkeypatch.setattr(portions, "MOST_ROWS", 250)
@@ -332,7 +327,7 @@ def test_sources_that_lack_something_are_counted_by_what_they_lack(
         assert n_cone == {k: n - gone[k] for k, n in whole.items()}
 
 
-def test_carried_columns_come_through_unchanged_from_files_and_tables(
+def test_carried_columns_come_through_iter_from_files_and_tables(
     toy: Toy, spark: SparkSession, tmp_path: Path
 ) -> None:
     n = len(toy.sources)
@@ -362,8 +357,8 @@ def test_carried_columns_come_through_unchanged_from_files_and_tables(
     source = table.select(["source_id", *extra, "phot_bp_mean_mag"])
     expected = {row.pop("source_id"): list(row.values()) for row in source.to_pylist()}
     for found in (
-        search.in_files(inputs.files, unchanged, [*CONE, *fields]),
-        search.in_table(rows, unchanged, [*CONE, *fields]),
+        search.in_files(inputs.files, iter, [*CONE, *fields]),
+        search.in_table(rows, iter, [*CONE, *fields]),
     ):
         got = found.toArrow()
         types = [str(got.schema.field(f.name).type) for f in fields]

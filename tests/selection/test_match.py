@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ocspark.selection import match as module
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.sky.cover import cover_cones
-from tests.sky.test_cover import CORNERS, POLES
+from tests.helpers.positions import CORNERS, POLES
 
 
 def random_cones(rng: np.random.Generator, n: int) -> Cuts:

@@ -19,8 +19,8 @@ from ocspark.selection_function.rates import share
 from ocspark.selection_function.run import SUMMARY, SelectionResult, measure_selection_function
 from ocspark.settings import make_settings
 from ocspark.store.folder import TASKS
+from tests.helpers.toyrun import ROOT
 from tests.selection_function.conftest import ROWS, Patch
-from tests.toyrun import ROOT
 
 
 def table(measured: SelectionResult, name: str) -> pd.DataFrame:

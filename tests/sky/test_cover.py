@@ -12,11 +12,7 @@ from hypothesis import strategies as st
 
 from ocspark.sky.cover import Cover, cover_cones, cover_order, cover_pixels
 from ocspark.sky.healpix import pixel_ranges
-
-# where three or four base pixels meet
-CORNERS = [(ra, dec) for dec in (41.8103148957786, -41.8103148957786) for ra in (0, 90, 180, 270)]
-CORNERS += [(ra, 0.0) for ra in (0, 45, 90, 135, 180, 225, 270, 315)]
-POLES = [(0.0, 90.0), (77.0, -90.0), (123.0, 89.99), (359.999, -89.9), (0.0, 88.0)]
+from tests.helpers.positions import CORNERS, POLES
 
 centres = st.one_of(
     st.sampled_from(CORNERS + POLES),

@@ -15,8 +15,8 @@ import ocspark
 from ocspark.catalogue import full_catalogue
 from ocspark.errors import InputError
 from ocspark.store.catalogue_tables import CatalogueTables
-from tests.toy import Toy
-from tests.toyrun import candidates_of, run_toy
+from tests.helpers.toy import Toy
+from tests.helpers.toyrun import candidates_of, run_toy
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ocspark.store.files import (
 )
 from ocspark.store.folder import Work, do_work
 from ocspark.store.tasks import attempt, raise_faults
-from tests.store.stars import STARS, write_stars
+from tests.helpers.stored_stars import STARS, write_stars
 
 
 def write(root: Path, name: str = "one") -> TableFile:

@@ -20,8 +20,8 @@ from ocspark.names import cluster_key
 from ocspark.store.files import FileWriter, TableWriters
 from ocspark.store.folder import TASKS, RunFolder, do_work, empty_table, files_of
 from ocspark.tables.star import KEY
-from tests.store.session_here import SessionHere, tasks_here
-from tests.store.stars import STARS, do, rows_of, works, write_stars
+from tests.helpers.session_here import SessionHere, tasks_here
+from tests.helpers.stored_stars import STARS, do, rows_of, works, write_stars
 
 WHOLE = pa.Table.from_batches([STARS])
 

@@ -17,7 +17,7 @@ from ocspark import storage
 from ocspark.errors import InputError, OutputError
 from ocspark.store.files import DamagedFile
 from ocspark.store.tasks import DamagedFiles, attempt, attempt_number, max_attempts, run_tasks
-from tests.store.session_here import SessionHere, tasks_here
+from tests.helpers.session_here import SessionHere, tasks_here
 
 
 def run(function: Callable[[Any], str], items: list[Any], attempts: int = 1, **more: Any) -> list:

@@ -24,7 +24,7 @@ from ocspark.training import training_tasks
 from ocspark.training.make_training_set import make_training_set
 from ocspark.training.training_set import load_training_set
 from ocspark.training.training_settings import TrainingSettings
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 FEATURES = ["f_r", "f_pm", "f_plx", "f_c", "f_g"]
 

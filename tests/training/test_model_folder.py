@@ -13,7 +13,7 @@ from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
 from ocspark.training.model_folder import write_model
 from ocspark.training.training_set import Standardisation
-from tests.kernels import random_state, to_tensor_state
+from tests.helpers.kernels import random_state, to_tensor_state
 
 CONSTANTS = Standardisation(
     np.arange(5.0), np.arange(1.0, 6.0), np.array([0.5, 8.0, 1.0]), np.array([0.2, 0.4, 1.0])

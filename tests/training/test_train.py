@@ -27,7 +27,7 @@ from ocspark.training.train_network import dropout_masks, logits
 from ocspark.training.train_workers import TrainingJob, train_here, train_local
 from ocspark.training.training_set import load_training_set
 from ocspark.training.training_settings import LoopSettings
-from tests.training.training import write_training_set
+from tests.helpers.training_set import write_training_set
 
 LOOP = LoopSettings(width=16, batch_size=200, learning_rate=3e-3, max_epochs=4, device="cpu")
 

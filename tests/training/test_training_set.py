@@ -11,7 +11,7 @@ import torch
 
 from ocspark.errors import InputError
 from ocspark.training.training_set import load_training_set, standardisation
-from tests.training.training import KEYS, write_training_set
+from tests.helpers.training_set import KEYS, write_training_set
 
 
 def test_standardisation_weighs_clusters_equally_whatever_their_size():

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, Work, files_of
 from ocspark.store.manifests import Manifest
-from tests.store.session_here import SessionHere, tasks_here
+from tests.helpers.session_here import SessionHere, tasks_here
 
 STARS = pa.record_batch({"cluster": ["NGC 1", "NGC_2", "NGC 1"], "source_id": [3, 4, 5]})
 

@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.settings import make_settings
-from tests.toy import Toy
+from tests.helpers.toy import Toy
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _OF_CONNECT = ("SPARK_CONNECT", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "PYSPARK_REMOTE")
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ocspark.build import build_mirror as build
+from ocspark.build.build_mirror import BuildResult
+from ocspark.build.build_output import BuildOptions
 from ocspark.release import load_release
 
 #: ECSV types of what is in the files; all else that the release needs is float32 or float64.
@@ -26,6 +30,8 @@ TYPES = {
     "libname_gspphot": "string",
 }
 DOUBLES = ("ra", "dec", "parallax", "pmra", "pmdec", "ecl_lat")
+#: Rows of a file of a mirror that `make` builds.
+MAX_ROWS = 60
 NEEDED = tuple(spellings[0] for spellings in load_release("dr3").columns.values())
 
 
@@ -106,3 +112,20 @@ def expected(sources: pd.DataFrame, columns: list[str]) -> pa.Table:
             [f.with_type(pa.string()) if f.name == "designation" else f for f in table.schema]
         )
     )
+
+
+def make(source: Path, output: Path, spark: Any = True, **settings: Any) -> BuildResult:
+    options = BuildOptions(str(source), str(output), "dr3", **{"max_rows": MAX_ROWS, **settings})
+    return build.build_mirror(options, spark)
+
+
+def content(mirror: Path) -> dict[str, bytes]:
+    """Everything of a mirror that does not tell when it was made."""
+    files = [*(mirror / "dataset").rglob("*"), mirror / "partition_info.csv"]
+    return {str(f.relative_to(mirror)): f.read_bytes() for f in files if f.is_file()}
+
+
+def spoil_checksum(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))

@@ -13,5 +13,5 @@ FEWEST_ROWS, FEWEST_PAIRS = 400, 50
 if __name__ == "__main__":
     portions.FEWEST_ROWS, portions.FEWEST_PAIRS = FEWEST_ROWS, FEWEST_PAIRS
     runpy.run_path(
-        str(Path(__file__).parents[1] / "jobs" / "full_catalogue.py"), run_name="__main__"
+        str(Path(__file__).parents[2] / "jobs" / "full_catalogue.py"), run_name="__main__"
     )

@@ -182,3 +182,15 @@ def forward_float64(state: dict[str, NDArray], x: NDArray[np.float64]) -> NDArra
 def to_tensor_state(arrays: dict) -> dict[str, torch.Tensor]:
     """A state dict of tensors from one of numpy arrays."""
     return {name: torch.as_tensor(value) for name, value in arrays.items()}
+
+
+def network_inputs(m: int, k: int, seed: int):
+    """Stars, cluster, support members, chosen sets, and the same as the network's plain input."""
+    rng = np.random.default_rng(seed)
+    star = rng.normal(0, 1, (m, 5)).astype(np.float32)
+    cluster = rng.normal(0, 1, 3).astype(np.float32)
+    support = rng.normal(0, 1, (k + 30, 5)).astype(np.float32)
+    chosen = np.array([rng.permutation(k + 30)[:k] for _ in range(m)], np.int32)
+    own = np.concatenate((star, np.tile(cluster, (m, 1))), axis=1)
+    plain = np.concatenate((np.repeat(own[:, None], k, axis=1), support[chosen]), axis=2)
+    return star, cluster, support, chosen, plain

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.toyrun import ROOT
+from tests.helpers.toyrun import ROOT
 
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 
