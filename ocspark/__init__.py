@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ocspark.errors import InputError as InputError
     from ocspark.settings import Settings as Settings
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Where each public name is; it is imported when it is first asked for.
 _HOMES = {
