@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.settings import conf_path
 from ocspark.tables.source_columns import BY_NAME, SOURCE_COLUMNS, Use
@@ -152,14 +153,14 @@ class Release(_Part):
 
     @property
     def number(self) -> str:
-        """Number of Gaia's data release, 4 of dr4: by its own name, or else by PyGaia's name."""
+        """Return the number of the data release, 4 of dr4: by its own name, else by PyGaia's."""
         names = (self.name, self.performance.pygaia)
         numbers = [re.match(r"dr(\d+)", name, re.IGNORECASE) for name in names]
         return next((found[1] for found in numbers if found), self.name)
 
     @property
     def passbands(self) -> str:
-        """Number of the data release whose passbands extinctions are for; "" if it is not told."""
+        """Return the number of the release whose passbands extinctions are for, "" if unknown."""
         found = re.search(r"GAIA(\d)", self.extinction.passbands[0])
         return found[1] if found else ""
 
@@ -192,7 +193,7 @@ class Release(_Part):
 
 
 def load_release(name: str) -> Release:
-    """Return the release called `name`, or the one in the YAML file that it is the path of.
+    """Return the release called `name`, or the one in the YAML file of that path or URI.
 
     Raises
     ------
@@ -200,13 +201,13 @@ def load_release(name: str) -> Release:
         If ``conf/releases`` has no such file, or the file does not describe a release.
     """
     if name.endswith((".yaml", ".yml")):
-        return _read_release(Path(name))
+        return _read_release(name)
     known = known_releases()
     if name not in known:
         raise InputError(
             f"release: {name!r} is not known; expected one of {', '.join(known)}, or a YAML file"
         )
-    return _read_release(conf_path("releases", f"{name}.yaml"))
+    return _read_release(str(conf_path("releases", f"{name}.yaml")))
 
 
 def known_releases() -> list[str]:
@@ -237,12 +238,12 @@ def release_of_run(record: Mapping[str, Any], where: str = "run.json") -> Releas
         raise InputError(f"{where}: inputs.release: {_first_fault(error)}") from None
 
 
-def _read_release(path: Path) -> Release:
+def _read_release(path: str) -> Release:
+    if not storage.is_file(path):
+        raise InputError(f"release: {path}: no such file; expected YAML")
     try:
-        return Release.model_validate(yaml.safe_load(path.read_text()))
-    except OSError as error:
-        raise InputError(f"release: {path}: cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
+        return Release.model_validate(yaml.safe_load(storage.read_text(path)))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"release: {path}: not YAML: {error}") from None
     except ValidationError as error:
         raise InputError(f"release: {path}: {_first_fault(error)}") from None

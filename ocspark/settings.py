@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.names import did_you_mean
 from ocspark.places import beside_package
@@ -72,7 +73,7 @@ class IsochroneSettings(Section):
 
 
 class MembershipSettings(Section):
-    """The Monte Carlo (method §10); with `adaptive` no sample is judged whose vote is sure."""
+    """The Monte Carlo (method §10); `adaptive` leaves out samples whose vote is certain."""
 
     n_samples: int = Field(100, gt=0, le=1_000_000)
     support_size: int = Field(10, gt=0, le=1000)
@@ -148,7 +149,7 @@ def load_settings(config: str | None = None, overrides: Sequence[str] = ()) -> S
     Parameters
     ----------
     config : str, optional
-        A YAML file.
+        Path or URI of a YAML file.
     overrides : sequence of str
         ``key=value`` with a dotted key and a YAML value; the last wins.
 
@@ -164,11 +165,11 @@ def settings_tree(
     defaults: str, config: str | None, overrides: Sequence[str]
 ) -> tuple[dict[str, Any], str]:
     """Return the tree of a file of ``conf/`` with `config` and overrides over it, and its name."""
-    tree = _read_yaml(conf_path(defaults))
+    tree = _read_yaml(str(conf_path(defaults)))
     where = "settings"
     if config is not None:
-        lay_over(tree, _read_yaml(Path(config)))
-        where = str(config)
+        lay_over(tree, _read_yaml(config))
+        where = config
     for override in overrides:
         lay_over(tree, _parse_override(override))
     return tree, where
@@ -217,11 +218,11 @@ def _known_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
     return keys
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: str) -> dict[str, Any]:
+    if not storage.is_file(path):
+        raise InputError(f"{path}: no such file; expected YAML settings")
     try:
-        tree = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        tree = yaml.safe_load(storage.read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {error}") from None
     if tree is None:

@@ -86,7 +86,7 @@ def test_a_release_that_lacks_something_is_refused(
 
 
 def test_a_release_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"nowhere\.yaml: no such file"):
         load_release(str(tmp_path / "nowhere.yaml"))
     (tmp_path / "text.yaml").write_text("a: [")
     with pytest.raises(InputError, match="not YAML"):

@@ -6,12 +6,12 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.settings import conf_path
 
@@ -87,7 +87,7 @@ class TrainedModel:
 
 
 def load_model(name: str) -> TrainedModel:
-    """Return a model by its name in ``conf/models``, or by the path of its folder or card.
+    """Return a model by its name in ``conf/models``, or by the path or URI of its folder or card.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def load_model(name: str) -> TrainedModel:
     card_path = _card_path(name)
     try:
         # JSON is YAML, so one reader serves the cards of folders and those of packages
-        card = yaml.safe_load(card_path.read_text())
+        card = yaml.safe_load(storage.read_text(card_path))
         if card.get("format", CARD_FORMAT) != CARD_FORMAT:
             raise InputError(
                 f"model: {card_path}: format {card['format']!r}; expected {CARD_FORMAT}"
@@ -116,11 +116,12 @@ def load_model(name: str) -> TrainedModel:
             f"model: {card_path}: conventions: expected isochrone_sign 1 or -1 and "
             "radius angle or sine"
         )
-    payload = weights_path.read_bytes()
+    payload = storage.read_bytes(weights_path)
     digest = hashlib.sha256(payload).hexdigest()
     if digest != expected:
         raise InputError(
-            f"model: {weights_path}: SHA-256 is {digest}; expected {expected} ({card_path.name})"
+            f"model: {weights_path}: SHA-256 is {digest}; expected {expected} "
+            f"({card_path.rpartition('/')[2]})"
         )
     return _assemble(payload, digest, details_path, weights_path, card, sign, radius)
 
@@ -139,10 +140,10 @@ def parameter_shapes(width: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _read_state(payload: bytes, path: Path) -> dict[str, NDArray[np.float32]]:
+def _read_state(payload: bytes, path: str) -> dict[str, NDArray[np.float32]]:
     """Return the parameters of a weights file: numpy's, or torch's where torch is installed."""
     try:
-        if path.suffix == ".npz":
+        if path.endswith(".npz"):
             with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
                 return {name: arrays[name].astype(np.float32) for name in arrays.files}
         import torch
@@ -159,17 +160,18 @@ def _read_state(payload: bytes, path: Path) -> dict[str, NDArray[np.float32]]:
         raise InputError(f"model: {path}: not weights: {reason}") from None
 
 
-def _card_path(name: str) -> Path:
-    """Return the card of a name in ``conf/models`` or of a path."""
-    places = [Path(name)] if name.endswith((".yaml", ".yml", ".json")) else []
+def _card_path(name: str) -> str:
+    """Return the card of a name in ``conf/models`` or of a path or URI."""
+    paths = [name] if name.endswith((".yaml", ".yml", ".json")) else []
+    in_folder = storage.join(name, FOLDER_CARD)
     if "/" in name or name in (".", ".."):
-        places.append(Path(name) / FOLDER_CARD)
-    elif name and not places:
-        places = [conf_path("models", f"{name}.yaml"), conf_path("models", name, FOLDER_CARD)]
-        places.append(Path(name) / FOLDER_CARD)
-    for place in places:
-        if place.is_file():
-            return place
+        paths.append(in_folder)
+    elif name and not paths:
+        ours = conf_path("models", f"{name}.yaml"), conf_path("models", name, FOLDER_CARD)
+        paths = [*map(str, ours), in_folder]
+    for path in paths:
+        if storage.is_file(path):
+            return path
     models = conf_path("models")
     known = {p.stem for p in models.glob("*.yaml")}
     known |= {p.parent.name for p in models.glob(f"*/{FOLDER_CARD}")}
@@ -179,9 +181,9 @@ def _card_path(name: str) -> Path:
     )
 
 
-def _data_file(card: dict[str, str], key: str, card_path: Path) -> Path:
-    path = card_path.parent / card[key]
-    if not path.is_file():
+def _data_file(card: dict[str, str], key: str, card_path: str) -> str:
+    path = storage.join(card_path.rpartition("/")[0] or ".", card[key])
+    if not storage.is_file(path):
         raise InputError(f"model: {path}: no such file (named by {card_path})")
     return path
 
@@ -189,14 +191,14 @@ def _data_file(card: dict[str, str], key: str, card_path: Path) -> Path:
 def _assemble(
     payload: bytes,
     digest: str,
-    details_path: Path,
-    weights_path: Path,
+    details_path: str,
+    weights_path: str,
     card: dict[str, str],
     sign: int,
     radius: str,
 ) -> TrainedModel:
     try:
-        details = json.loads(details_path.read_text())
+        details = json.loads(storage.read_text(details_path))
         width = int(details["hidden_size"])
         if tuple(details["source_features"]) != SOURCE_FEATURES or (
             tuple(details["cluster_features"]) != CLUSTER_FEATURES
@@ -210,7 +212,7 @@ def _assemble(
             for kind in ("source", "cluster")
             for which in ("means", "stds")
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"model: {details_path}: not a model's constants: {error!r}") from None
     if [c.shape for c in constants] != [(5,), (5,), (3,), (3,)]:
         raise InputError(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, OPTIONAL, canonical_clusters
 from ocspark.names import matching_name
@@ -99,13 +100,13 @@ def column_map(name: str, key: str) -> Mapping[str, str]:
     InputError
         If there is no such file, or it has no such mapping.
     """
-    files = [Path(name), conf_path("catalogues", f"{name}.yaml"), conf_path(f"{name}.yaml")]
-    found = next((file for file in files if file.is_file()), None)
+    ours = [conf_path("catalogues", f"{name}.yaml"), conf_path(f"{name}.yaml")]
+    found = next((file for file in [name, *map(str, ours)] if storage.is_file(file)), None)
     if found is None:
         known = sorted(file.stem for file in conf_path("catalogues").glob("*.yaml"))
         raise InputError(f"{key}: {name}: no such column map; expected a file or {known}")
     try:
-        columns = yaml.safe_load(found.read_text())["clusters"]["columns"]
+        columns = yaml.safe_load(storage.read_text(found))["clusters"]["columns"]
         return {str(k): str(v) for k, v in columns.items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise InputError(f"{key}: {found}: expected a YAML file with clusters.columns") from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from pathlib import Path
 
 import pandas as pd
 import yaml
 
+from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_clusters
 
@@ -52,9 +52,9 @@ def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, s
 
 def _columns(config: str) -> dict[str, str]:
     try:
-        content = yaml.safe_load(Path(config).read_text())
+        content = yaml.safe_load(storage.read_text(config))
         return {str(k): str(v) for k, v in content["clusters"]["columns"].items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"--cluster-columns {config}: expected a YAML file with clusters.columns"
         ) from None
