@@ -40,7 +40,7 @@ class MirrorSettings(Section):
 
 
 class ClusterSettings(Section):
-    """The cluster table; `columns` maps canonical names to the file's.
+    """The cluster table; `columns` maps canonical names to the file's, or names a column map.
 
     `table` is which table of a file with several, by name or number.
     """
@@ -48,7 +48,7 @@ class ClusterSettings(Section):
     path: str
     table: str | int | None = None
     names: list[str] | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str] | str = Field(default_factory=dict)
 
 
 class MemberSettings(Section):
@@ -56,7 +56,7 @@ class MemberSettings(Section):
 
     path: str
     table: str | int | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str] | str = Field(default_factory=dict)
     min_probability: float = Field(1.0, ge=0.0, le=1.0)
     min_members: int = Field(15, ge=2)
     relax_probability: bool = False

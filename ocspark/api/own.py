@@ -17,7 +17,7 @@ from ocspark.analysis.mixture import MAX_G, SPACE, mixture_members
 from ocspark.api.running import APPLICATION, Run, run, settings_of
 from ocspark.api.search import search
 from ocspark.errors import InputError, NoClusterError
-from ocspark.inputs.clusters import CLUSTER_COLUMNS, REQUIRED, read_clusters
+from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_cluster, read_clusters
 from ocspark.inputs.files import AnyTable
 from ocspark.inputs.plausible import distance_fault
 from ocspark.inputs.write import write_frame
@@ -37,6 +37,8 @@ _FIRST = T.StructType(
         T.StructField("probability", T.DoubleType()),
     ]
 )
+#: What must be known of a cluster.
+NEEDED = ("ra", "dec", "parallax", "pmra", "pmdec", "log_age")
 #: Dispersions of a cluster that none are given for: its own, 1 km/s and 10 pc along the line of
 #: sight, with typical errors of stars with G < 18 [mas/yr, mas].
 _KMS, _DEPTH_PC, _PM_ERROR, _PARALLAX_ERROR = 1.0, 10.0, 0.1, 0.05
@@ -60,7 +62,7 @@ def find_members(
     pm_dispersion: float | None = None,
     parallax_dispersion: float | None = None,
     table: AnyTable | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | str | None = None,
     first_members: Sequence[int] | None = None,
     spark: SparkSession | None = None,
     **sections: Any,
@@ -100,9 +102,10 @@ def find_members(
         and 10 pc, with typical errors.
     table : path or table, optional
         A cluster table, in a file or in memory: what is not given is taken from the row called
-        `name`.
-    columns : mapping, optional
-        Canonical name to the table's column.
+        `name`. It needs the columns of what has no default above.
+    columns : mapping or str, optional
+        Canonical name to the table's column; or the name or path of a column map, such as
+        "cantat_gaudin_2020_vizier". Without it the maps of ``conf/catalogues`` are tried.
     first_members : sequence of int, optional
         source_id of certain members (15 or more), in place of the fit.
     spark : SparkSession, optional
@@ -145,8 +148,8 @@ def find_members(
         "distance": distance,
     }
     if table is not None:
-        row = read_clusters(table, columns or {}, [name]).table.iloc[0]
-        found = {key: float(row[key]) for key in REQUIRED if not math.isnan(row[key])}
+        wanted = [key for key in NEEDED if given[key] is None]
+        found = read_cluster(table, columns or {}, name, wanted, "table")
         given = {**found, **{key: value for key, value in given.items() if value is not None}}
     cluster = {"cluster": name, **_completed(given)}
     file = storage.join(os.fspath(output), "inputs", page_folders([name])[name])
@@ -184,7 +187,7 @@ def find_members(
 
 def _completed(given: Mapping[str, float | None]) -> dict[str, float]:
     values = {key: float(value) for key, value in given.items() if value is not None}
-    for key in ("ra", "dec", "parallax", "pmra", "pmdec", "log_age"):
+    for key in NEEDED:
         if key not in values:
             raise InputError(f"{key}: expected a value (or a table that has one), got none")
     parallax = values["parallax"]

@@ -215,6 +215,10 @@ def _record(
             "seconds": round(sum(p.get("posterior_seconds", 0.0) for p in stages.portions), 1),
         },
         "lacking": lacking,
+        "column_maps": {
+            "clusters": inputs.clusters.columns.name or None,
+            "members": inputs.members.columns.name or None,
+        },
         "mirror_columns": dict(inputs.columns.names),
         "carried_columns": carried_record(inputs.carried),
         "base": reuse.as_record(),

@@ -49,6 +49,7 @@ class RunInputs:
     Attributes
     ----------
     settings : Settings
+        With the columns of the cluster table and the list as they were read.
     release : Release
     network : TrainedModel
     clusters : ClusterTable
@@ -191,7 +192,7 @@ class RunInputs:
                 f"the isochrones are in passbands of Gaia (E)DR{isochrones}, those of {release} "
                 f"are DR{own}'s"
             )
-        column = self.settings.members.columns.get("source_id", "")
+        column = self.members.columns.columns.get("source_id", "")
         of_list, of_run = (re.search(r"dr(\d+)", name.lower()) for name in (column, release))
         brought = self.settings.members.neighbourhood is not None
         if of_list and of_run and of_list.group(1) != of_run.group(1) and not brought:
@@ -281,6 +282,7 @@ def read_inputs(
         chosen=settings.members.table,
         known_names=clusters.all_names,
     )
+    settings = _with_columns(settings, clusters, members)
     own = clusters.table["metallicity"].notna()
     isochrones = read_grid(
         settings.isochrones.path,
@@ -319,6 +321,17 @@ def read_inputs(
         files=files,
         skipped=skipped,
     )
+
+
+def _with_columns(settings: Settings, clusters: ClusterTable, members: MemberList) -> Settings:
+    """Return the settings with the columns that were read, as if they had been given."""
+    changed = {
+        "clusters": settings.clusters.model_copy(
+            update={"columns": dict(clusters.columns.columns)}
+        ),
+        "members": settings.members.model_copy(update={"columns": dict(members.columns.columns)}),
+    }
+    return settings.model_copy(update=changed)
 
 
 def _skipped(

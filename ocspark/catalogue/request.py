@@ -127,7 +127,7 @@ def open_request(
         locations.configure(settings.storage)
     root, catalogue = _output(settings.output)
     inputs = read_inputs(settings, spark, overlay)
-    fingerprint = fingerprint_run(settings, inputs.release, inputs.network, inputs.files)
+    fingerprint = fingerprint_run(inputs.settings, inputs.release, inputs.network, inputs.files)
     run_id = settings.output.run_id or default_run_id(fingerprint)
     return Request(inputs, fingerprint, run_id, root, catalogue, overlay)
 

@@ -8,13 +8,11 @@ from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, OPTIONAL, canonical_clusters
+from ocspark.inputs.column_maps import column_map
 from ocspark.names import matching_name
-from ocspark.settings import conf_path
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,14 @@ class Catalogue:
 
 
 def read_catalogue(text: str, key: str, tables: Mapping[str, str] | None = None) -> Catalogue:
-    """Read a catalogue given as ``MAP=FILE``, or ``FILE`` where names are canonical.
+    """Read a catalogue given as ``MAP=FILE``, or ``FILE`` with the columns of a shipped map.
 
     Parameters
     ----------
     text : str
-        MAP is a file with ``clusters.columns``, or the name of one in ``conf/catalogues`` or
-        ``conf``; FILE is any table that `ocspark.inputs.files.read_table` reads.
+        FILE is any table that `ocspark.inputs.files.read_table` reads; MAP is a file with
+        ``clusters.columns``, or the name of one in ``conf/catalogues`` or ``conf``. Without MAP
+        the columns have their canonical names or those of a shipped map.
     key : str
         What errors start with.
     tables : mapping, optional
@@ -60,12 +59,15 @@ def read_catalogue(text: str, key: str, tables: Mapping[str, str] | None = None)
         cannot be, or a name twice.
     """
     name, equals, path = text.partition("=")
+    wanted = ["cluster"]
     if equals:
         columns, name = column_map(name, key), PurePath(name).stem
     else:
         columns, name, path = {}, PurePath(text.removeprefix("table:")).stem, text
+        wanted += ["ra", "dec"]  # Cluster alone is a column of many catalogues
     chosen = (tables or {}).get(name)
-    table = canonical_clusters(path, columns, ["cluster"], key, chosen).drop_duplicates()
+    rows, _ = canonical_clusters(path, columns, wanted, key, chosen)
+    table = rows.drop_duplicates()
     for column in (*CLUSTER_COLUMNS, *OPTIONAL):
         if column not in table:
             table[column] = "" if column == "aliases" else np.nan
@@ -90,23 +92,3 @@ def read_catalogue(text: str, key: str, tables: Mapping[str, str] | None = None)
         for row, own in zip(labels, names, strict=True)
     ]
     return Catalogue(name, table, names, aliases, labels)
-
-
-def column_map(name: str, key: str) -> Mapping[str, str]:
-    """Return ``clusters.columns`` of a file, or of a named one in ``conf/catalogues`` or ``conf``.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it has no such mapping.
-    """
-    ours = [conf_path("catalogues", f"{name}.yaml"), conf_path(f"{name}.yaml")]
-    found = next((file for file in [name, *map(str, ours)] if storage.is_file(file)), None)
-    if found is None:
-        known = sorted(file.stem for file in conf_path("catalogues").glob("*.yaml"))
-        raise InputError(f"{key}: {name}: no such column map; expected a file or {known}")
-    try:
-        columns = yaml.safe_load(storage.read_text(found))["clusters"]["columns"]
-        return {str(k): str(v) for k, v in columns.items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
-        raise InputError(f"{key}: {found}: expected a YAML file with clusters.columns") from None

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
+from ocspark.inputs.column_maps import NO_MAP, ColumnMap, choose_columns
 from ocspark.inputs.columns import canonical_columns, name_column, numeric_column
 from ocspark.inputs.files import AnyTable, name_of, read_table
 from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
@@ -64,6 +65,8 @@ class ClusterTable:
     other_names : dict
         Any name or alias that means just one cluster, in the form of `matching_name`, to that
         cluster's key.
+    columns : ColumnMap
+        The columns that the values are from, and the map that had them.
     """
 
     table: pd.DataFrame
@@ -71,11 +74,12 @@ class ClusterTable:
     all_names: tuple[str, ...]
     n_identical: int
     other_names: dict[str, int] = field(default_factory=dict)
+    columns: ColumnMap = NO_MAP
 
 
 def read_clusters(
     path: AnyTable,
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | str,
     names: Sequence[str] | None = None,
     chosen: str | int | None = None,
 ) -> ClusterTable:
@@ -85,8 +89,9 @@ def read_clusters(
     ----------
     path : path or table
         What `ocspark.inputs.files.read_table` reads.
-    columns : mapping
-        Canonical name to the file's column, where they differ.
+    columns : mapping or str
+        Canonical name to the file's column, where they differ, or the name or path of a map; with
+        neither, shipped maps are tried. See `ocspark.inputs.column_maps.choose_columns`.
     names : sequence of str, optional
         Only these clusters (blanks and underscores alike).
     chosen : str or int, optional
@@ -98,7 +103,7 @@ def read_clusters(
         For a missing column, an impossible value, a name twice with different values, or a
         chosen name that the table lacks.
     """
-    rows = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters", chosen)
+    rows, used = canonical_clusters(path, columns, CLUSTER_COLUMNS, "clusters", chosen)
     path, aliases = name_of(path), rows.get("aliases")
     table = rows.drop(columns=["aliases", "radius_deg"], errors="ignore")
     if "metallicity" not in table:
@@ -116,7 +121,53 @@ def read_clusters(
     if names is not None:
         table = _choose(table, names, path)
     table["fault"] = faults_of(table, list(REQUIRED))
-    return ClusterTable(table, all_keys, all_names, before - int((~same).sum()), other_names)
+    n_identical = before - int((~same).sum())
+    return ClusterTable(table, all_keys, all_names, n_identical, other_names, used)
+
+
+def read_cluster(
+    path: AnyTable,
+    columns: Mapping[str, str] | str,
+    name: str,
+    wanted: Sequence[str],
+    key: str,
+) -> dict[str, float]:
+    """Read what a table has of one cluster.
+
+    Parameters
+    ----------
+    path, columns
+        As for `read_clusters`.
+    name : str
+        The cluster, by the table's name or alias, or by one that agrees with it (`matching_name`).
+    wanted : sequence of str
+        Columns that must be there; the cluster need not have a value in them.
+    key : str
+        What errors start with.
+
+    Returns
+    -------
+    dict
+        Values of `REQUIRED` by column, but for those that it lacks.
+
+    Raises
+    ------
+    InputError
+        For a missing column, or if the table lacks the cluster, or has it several times.
+    """
+    rows, _ = canonical_clusters(path, columns, ["cluster", *wanted], key)
+    keys = pd.Series([cluster_key(own) for own in rows["cluster"]])
+    owners = name_owners(rows["cluster"], keys, rows.get("aliases"))
+    wanted_key = cluster_key(name)
+    if wanted_key not in set(keys):
+        wanted_key = owners.get(matching_name(name), wanted_key)
+    found = rows[keys == wanted_key].drop_duplicates()
+    if len(found) != 1:
+        what = "there several times in" if len(found) else "not in"
+        near = "" if len(found) else did_you_mean(name, rows["cluster"])
+        raise InputError(f"{key}: {name!r} is {what} {name_of(path)}{near}")
+    values = found.iloc[0]
+    return {c: float(values[c]) for c in REQUIRED if c in found and not pd.isna(values[c])}
 
 
 def name_owners(
@@ -146,22 +197,42 @@ def name_owners(
 
 def canonical_clusters(
     path: AnyTable,
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | str,
     wanted: Sequence[str],
     key: str,
     chosen: str | int | None = None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, ColumnMap]:
     """Return the rows of a cluster table with checked values and canonical names.
 
-    The `wanted` columns must be there; others of `CLUSTER_COLUMNS` and `OPTIONAL` are returned
-    if they are. `key` is what errors start with; `chosen` is which table of a file with several.
+    Parameters
+    ----------
+    path, columns, chosen
+        As for `read_clusters`.
+    wanted : sequence of str
+        Columns that must be there; others of `CLUSTER_COLUMNS` and `OPTIONAL` are returned if
+        they are.
+    key : str
+        What errors start with: a section of the settings, an option, or an argument's name.
+
+    Returns
+    -------
+    rows : DataFrame
+    columns : ColumnMap
+        The columns that they are from.
+
+    Raises
+    ------
+    InputError
+        For a missing column or an impossible value.
     """
     others = [name for name in (*CLUSTER_COLUMNS, *OPTIONAL) if name not in wanted]
-    option = key.startswith("--")
-    chooser = "--table" if option else f"{key}.table"
-    given = read_table(path, key if option else f"{key}.path", chosen, chooser)
+    if key == "clusters":
+        given = read_table(path, "clusters.path", chosen, "clusters.table")
+    else:
+        given = read_table(path, key, chosen, "--table" if key.startswith("--") else "")
     path = name_of(path)
-    raw = canonical_columns(given, columns, wanted, path, key, others)
+    used = choose_columns(given.columns, columns, wanted, others, "clusters", (key, path))
+    raw = canonical_columns(given, used.columns, wanted, path, key, others)
     if raw.empty:
         raise InputError(f"{key}: {path}: the table has no rows")
     table = pd.DataFrame({"cluster": name_column(raw, "cluster", path, key)})
@@ -178,7 +249,7 @@ def canonical_clusters(
             check_positions(ra, dec, raw.attrs["units"], f"{key}: {path}")
         ra = np.mod(table["ra"].to_numpy(), 360.0)
         table["ra"] = np.where(ra == 360.0, 0.0, ra)  # what a tiny negative angle is rounded to
-    return table
+    return table, used
 
 
 def _choose(table: pd.DataFrame, names: Sequence[str], path: str) -> pd.DataFrame:

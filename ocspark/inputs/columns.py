@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,13 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.units import to_unit
+
+#: A unit at the end of a column's name; [Fe/H] is none.
+_UNIT_IN_NAME = re.compile(r".\[(?![A-Z][a-z]?/H\])([^\[\]]+)\]$")
+#: What errors call the choice of columns, where it is not a setting of the same section.
+_CHOICES = {"--members": "--columns", "--input": "MAP", "--fill": "MAP", "table": "columns"}
+#: Columns of a file that an error names.
+_SHOWN = 40
 
 
 def canonical_columns(
@@ -23,19 +31,21 @@ def canonical_columns(
 
     `column_map` gives the file's name for a canonical one; a column it does not mention is
     expected under its canonical name. Letter case does not matter where just one column differs
-    by it alone from a wanted one, as in archives' SOURCE_ID.
+    by it alone from a wanted one, as in archives' SOURCE_ID. A unit in brackets at the end of a
+    column's name, as in ``Dist_[kpc]``, is its unit if the file gives no other.
 
     Raises
     ------
     InputError
-        If a column is missing or there twice, or `column_map` has a name that is not canonical.
+        If columns are missing, naming all of them, or one is there twice, or `column_map` has a
+        name that is not canonical.
     """
+    setting = columns_setting(key)
     unknown = sorted(set(column_map) - {*wanted, *optional})
     if unknown:
-        raise InputError(
-            f"{key}.columns: unknown name {unknown[0]}; expected {', '.join([*wanted, *optional])}"
-        )
-    picked, units = {}, {}
+        known = ", ".join([*wanted, *optional])
+        raise InputError(f"{setting}: unknown name {unknown[0]}; expected {known}")
+    picked, units, missing = {}, {}, []
     for name in [*wanted, *optional]:
         source = column_map.get(name, name)
         if name in wanted and source not in table.columns:
@@ -43,18 +53,31 @@ def canonical_columns(
             source = alike[0] if len(alike) == 1 else source
         if (table.columns == source).sum() > 1:
             raise InputError(f"{key}: {path}: column {source} is there twice; expected it once")
-        if source not in table.columns:
-            if name in optional and name not in column_map:
-                continue
-            raise InputError(
-                f"{key}: {path}: column {source} is missing (wanted as {name}); "
-                f"the file has {', '.join(map(str, table.columns[:40]))}"
+        if source in table.columns:
+            picked[name] = table[source]
+            in_brackets = _UNIT_IN_NAME.search(str(source))
+            units[name] = table.attrs.get("units", {}).get(source, "") or (
+                in_brackets[1] if in_brackets else ""
             )
-        picked[name] = table[source]
-        units[name] = table.attrs.get("units", {}).get(source, "")
+        elif name in wanted or name in column_map:
+            missing.append(source if source == name else f"{source} ({setting}: {name})")
+    if missing:
+        raise InputError(f"{key}: {path}: {missing_columns(missing, list(table.columns))}")
     canonical = pd.DataFrame(picked)
     canonical.attrs["units"] = units
     return canonical
+
+
+def columns_setting(key: str) -> str:
+    """Return what errors call the choice of columns of a table, named by setting or option."""
+    return _CHOICES.get(key, f"{key}.columns")
+
+
+def missing_columns(missing: Sequence[str], there: Sequence[str]) -> str:
+    """Return the part of an error line that names missing columns, and those that are there."""
+    shown = [str(name) for name in there[:_SHOWN]] + (["…"] if len(there) > _SHOWN else [])
+    which = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+    return f"{which} missing; the file has {', '.join(shown)}"
 
 
 def name_column(table: pd.DataFrame, name: str, path: str, key: str) -> pd.Series:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ocspark.errors import InputError
+from ocspark.inputs.column_maps import NO_MAP, ColumnMap, choose_columns
 from ocspark.inputs.columns import canonical_columns, name_column, numeric_column
 from ocspark.inputs.files import AnyTable, name_of, read_table
 from ocspark.inputs.ids import digits_lost_by_part, id_column
@@ -37,16 +38,19 @@ class MemberList:
         What was read, dropped, unknown or lost, for the run's record.
     unknown_clusters : list of str
         Names in the list that the cluster table lacks.
+    columns : ColumnMap
+        The columns that the values are from, and the map that had them.
     """
 
     table: pd.DataFrame
     counts: dict[str, int]
     unknown_clusters: list[str] = field(default_factory=list)
+    columns: ColumnMap = NO_MAP
 
 
 def read_members(
     path: AnyTable,
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | str,
     known_keys: frozenset[int],
     neighbourhood: str | None = None,
     other_names: Mapping[str, int] | None = None,
@@ -61,8 +65,9 @@ def read_members(
     ----------
     path : path or table
         What `ocspark.inputs.files.read_table` reads.
-    columns : mapping
-        Canonical name (cluster, source_id, probability) to the file's column.
+    columns : mapping or str
+        Canonical name (cluster, source_id, probability) to the file's column, or the name or path
+        of a map; with neither, shipped maps are tried.
     known_keys : frozenset of int
         Keys of the cluster table; other clusters are counted and left out.
     neighbourhood : str, optional
@@ -88,7 +93,8 @@ def read_members(
     chooser = "--table" if option else f"{key}.table"
     raw = read_table(path, key if option else f"{key}.path", chosen, chooser)
     path = name_of(path)
-    raw = canonical_columns(raw, columns, MEMBER_COLUMNS, path, key)
+    used = choose_columns(raw.columns, columns, MEMBER_COLUMNS, (), "members", (key, path))
+    raw = canonical_columns(raw, used.columns, MEMBER_COLUMNS, path, key)
     if raw.empty:
         raise InputError(f"{key}: {path}: the list is empty")
     cluster = name_column(raw, "cluster", path, key)
@@ -130,7 +136,7 @@ def read_members(
         members, moved = bring_forward(members, neighbourhood)
         counts.update(moved)
     members = members.sort_values(["cluster_key", "source_id"], ignore_index=True)
-    return MemberList(members, counts, unknown)
+    return MemberList(members, counts, unknown, used)
 
 
 def _probability(raw: pd.DataFrame, path: str, key: str) -> pd.Series:

@@ -18,6 +18,7 @@ import ocspark
 from ocspark.api.running import settings_of
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.inputs.clusters import read_clusters
+from ocspark.inputs.column_maps import column_map
 from ocspark.inputs.members import read_members
 from tests.helpers.toy import Toy
 from tests.helpers.toyrun import with_posteriors
@@ -222,6 +223,22 @@ def test_settings_are_laid_over_each_other(toy: Toy) -> None:
         settings_of(None, {})
 
 
+def test_tables_with_the_columns_of_a_catalogue_need_no_map(
+    toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    of_hunt, of_tarricq = column_map("hunt_2023", ""), column_map("tarricq_2022", "", "members")
+    settings = toy.settings(output={"path": str(tmp_path / "runs")})
+    clusters = {"names": ["Wrap 1"], "path": toy.clusters.rename(columns=of_hunt)}
+    members = toy.members.rename(columns=of_tarricq)
+    few = {"n_samples": 5}
+    run = ocspark.run(settings, clusters=clusters, members=members, membership=few, spark=spark)
+    assert run.record["column_maps"] == {"clusters": "hunt_2023", "members": "tarricq_2022"}
+    clusters["columns"] = run.record["settings"]["clusters"]["columns"]
+    listed = {"path": members, "columns": of_tarricq}
+    same = ocspark.run(settings, clusters=clusters, members=listed, membership=few, spark=spark)
+    assert same.path == run.path
+
+
 def test_own_cluster_is_the_one_that_was_planted(
     toy: Toy, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -240,8 +257,21 @@ def test_own_cluster_is_the_one_that_was_planted(
     assert len(set(members["source_id"]) & set(listed["source_id"])) > 0.9 * len(listed)
     every = toy.members.loc[toy.members["cluster"] == "Pole_1", "source_id"]
     assert members["source_id"].isin(every).mean() > 0.9
+    of_vizier = column_map("cantat_gaudin_2020_vizier", "")
+    table = toy.clusters.rename(columns=of_vizier)
+    table = table.drop(columns=["pmra_dispersion", "pmdec_dispersion", "parallax_dispersion"])
+    again = ocspark.find_members(
+        toy.folder / "plain",
+        "Pole 1",
+        tmp_path / "own",
+        table=table,
+        membership={"n_samples": 5},
+        spark=spark,
+    )
+    found = ocspark.members_of(again, "Pole 1")["source_id"]
+    assert len(set(found) & set(listed["source_id"])) > 0.9 * len(listed)
     assert {path.name for path in tmp_path.iterdir()} == {"own"}
-    assert len(list((tmp_path / "own/inputs").iterdir())) == 2
+    assert len(list((tmp_path / "own/inputs").iterdir())) == 4
     with pytest.raises(ocspark.InputError, match=r"first_members: 'Nobody': . stars stand out"):
         ocspark.find_members(
             toy.folder / "plain",

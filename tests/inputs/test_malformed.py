@@ -106,7 +106,7 @@ CASES = {
     "CSV without columns": (written("\n\n", "csv"), "no columns"),
     "CSV with an open quote": (written('cluster,ra\n"NGC 1,10\n', "csv"), "row 1: quotation marks"),
     "CSV with too long rows": (written("cluster,ra\nNGC 1,10,20,30\n", "csv"), "header"),
-    "CSV of other columns": (written("a,b\n1,2\n", "csv"), "column cluster is missing"),
+    "CSV of other columns": (written("a,b\n1,2\n", "csv"), "columns cluster, ra, dec"),
     "CSV that is UTF-16, cut": (written("\xff\xfec\x00l", "csv"), "is not UTF-16"),
     "CSV of another encoding": (written("cluster,ra\nR\xf6ser 1,5\n", "csv"), "line 2: byte 0xf6"),
     "CSV without a name": (

@@ -205,7 +205,9 @@ def test_bad_choices_are_named(tmp_path):
         catalogue(tmp_path, "c", {}, {"cluster": "NGC 02682", "ra": 10.0})
     with pytest.raises(InputError, match="no such column map"):
         read_catalogue("nobody_1999=x.csv", "--input")
-    with pytest.raises(InputError, match=r"cg20\.csv.*column Name is missing"):
+    with pytest.raises(
+        InputError, match=r"column Name \(MAP: cluster\) is missing.* MAP is not needed"
+    ):
         read_catalogue(f"hunt_2023={write(pd.DataFrame([ROW]), tmp_path, name='cg20')}", "--input")
 
 
