@@ -3,14 +3,17 @@
 Example:
     python jobs/schema.py bulk --release dr3
 
-One header or footer is read, whatever the size. Exit code 0: it can be read as the release; 2: it
-cannot, or there is nothing to read.
+One header or footer is read, whatever the size; of a VOTable or FITS file with several tables, that
+of each. Exit code 0: it, or one of its tables, can be read as the release; 2: it cannot, or there
+is nothing to read.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from ocspark import cli
-from ocspark.build.schema import compare_schema
+from ocspark.build.schema import SchemaReport, compare_schemas
 from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.session import get_session
@@ -30,16 +33,21 @@ def main() -> int:
     )
     options = parser.parse_args()
     spark = get_session("ocspark: schema") if is_table(options.path) else None
-    report = compare_schema(options.path, options.release, spark)
-    results = {**vars(report), "release": report.release.name, "faults": report.faults}
-    cli.show_results(options, results, report.lines())
-    if not report.faults:
+    reports = compare_schemas(options.path, options.release, spark)
+    best = min(reports, key=lambda report: len(report.faults))
+    results = {**_results(best), "tables": [_results(report) for report in reports]}
+    cli.show_results(options, results, [line for report in reports for line in report.lines()])
+    if not best.faults:
         return 0
     raise InputError(
-        f"{report.path}: {len(report.faults)} columns are not as {report.release.name} needs them, "
-        f"such as {report.faults[0]}; expected what conf/releases/{report.release.name}.yaml says, "
+        f"{best.path}: {len(best.faults)} columns are not as {best.release.name} needs them, "
+        f"such as {best.faults[0]}; expected what conf/releases/{best.release.name}.yaml says, "
         "or a corrected copy of it"
     )
+
+
+def _results(report: SchemaReport) -> dict[str, Any]:
+    return {**vars(report), "release": report.release.name, "faults": report.faults}
 
 
 if __name__ == "__main__":

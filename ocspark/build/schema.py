@@ -5,22 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark import storage
-from ocspark.build.bulk import InputFile, file_kind, first_file
-from ocspark.build.formats import LAYOUT_COLUMNS, Fault, csv_columns
-from ocspark.errors import InputError
-from ocspark.locations import is_table
+from ocspark.build.formats import LAYOUT_COLUMNS
+from ocspark.build.headers import read_headers
 from ocspark.mirror.columns import expected_types, foreign_columns
-from ocspark.mirror.table import table_schema
 from ocspark.release import Release, known_releases, load_release
 from ocspark.tables.source_columns import BY_NAME, matching
+from ocspark.units import same_unit, to_unit
 
 
 @dataclass
@@ -30,7 +25,7 @@ class SchemaReport:
     Attributes
     ----------
     path : str
-        What was read.
+        What was read: a file, and the table's name or number if the file has several.
     release : Release
     n_columns : int
     found : list of str
@@ -41,6 +36,12 @@ class SchemaReport:
         Columns that are there under two spellings.
     types : list of str
         Columns of a type that does not do.
+    units : list of str
+        Columns in a unit that is not known or of another kind than the column's.
+    converted : list of str
+        Columns in another unit than Gaia's, which a build converts and no mirror may have.
+    n_units : int
+        Columns that tell a unit.
     foreign : list of str
         Columns that only another release has.
     renamed : list of str
@@ -58,6 +59,9 @@ class SchemaReport:
     missing: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    converted: list[str] = field(default_factory=list)
+    n_units: int = 0
     foreign: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
@@ -70,7 +74,7 @@ class SchemaReport:
         Columns of another release do so only where no ``ref_epoch`` can tell that it is this one.
         """
         undecided = self.foreign if "ref_epoch" not in self.found else []
-        return [*self.missing, *self.twice, *self.types, *undecided]
+        return [*self.missing, *self.twice, *self.types, *self.units, *undecided]
 
     def lines(self) -> Iterator[str]:
         """Yield the report as lines to read."""
@@ -80,22 +84,26 @@ class SchemaReport:
             ("MISSING", self.missing),
             ("TWICE", self.twice),
             ("TYPE", self.types),
+            ("UNIT", self.units),
             ("FOREIGN", self.foreign),
+            ("unit", self.converted),
             ("renamed", self.renamed),
             ("not there", self.unused),
         ):
             for text in texts:
                 yield f"{title:<11}{text}"
+        if self.n_units:
+            yield f"{'units':<11}told of {self.n_units} columns"
         if self.unexpected:
             yield f"{'others':<11}{len(self.unexpected)}: {', '.join(self.unexpected)}"
         if not self.faults:
             yield f"{'ok':<11}all {len(self.release.needed)} columns that {self.release.name} needs"
 
 
-def compare_schema(
+def compare_schemas(
     path: str, release: str | None = None, spark: SparkSession | None = None
-) -> SchemaReport:
-    """Compare what one header or footer tells with a release.
+) -> list[SchemaReport]:
+    """Compare what one header or footer tells with a release; a report for each table of a file.
 
     Parameters
     ----------
@@ -103,7 +111,7 @@ def compare_schema(
         A table of sources in any format that mirrors are built of, a folder of them, a HATS
         catalogue, a Parquet directory, or ``table:NAME``.
     release : str, optional
-        By default the one of ``conf/releases`` that fits best.
+        By default the one of ``conf/releases`` that fits a table best.
     spark : SparkSession, optional
         Only a table needs one.
 
@@ -112,11 +120,22 @@ def compare_schema(
     InputError
         If there is nothing to read.
     """
-    file, schema = read_header(path, spark)
-    if release is not None:
-        return report_schema(file, schema, load_release(release))
-    reports = [report_schema(file, schema, load_release(name)) for name in known_releases()]
-    return min(reports, key=lambda report: len(report.faults))
+    names = [release] if release is not None else known_releases()
+    releases = [load_release(name) for name in names]
+    return [
+        min(
+            (report_schema(label, schema, one) for one in releases),
+            key=lambda report: len(report.faults),
+        )
+        for label, schema in read_headers(path, spark)
+    ]
+
+
+def compare_schema(
+    path: str, release: str | None = None, spark: SparkSession | None = None
+) -> SchemaReport:
+    """Return the report of the table that fits best; see `compare_schemas`."""
+    return min(compare_schemas(path, release, spark), key=lambda report: len(report.faults))
 
 
 def report_schema(path: str, schema: pa.Schema, release: Release) -> SchemaReport:
@@ -135,6 +154,7 @@ def report_schema(path: str, schema: pa.Schema, release: Release) -> SchemaRepor
             if kind != "null" and kind not in expected_types(name):
                 expected = expected_types(name)[-1]
                 report.types.append(f"{found[0]} is {kind}; expected {expected}")
+            _compare_unit(report, found[0], schema.field(found[0]), BY_NAME[name].unit)
             if found[0] != spellings[0]:
                 report.renamed.append(f"{name}: {found[0]}; first spelling {spellings[0]}")
     report.unexpected = [name for name in names if name not in used]
@@ -157,6 +177,18 @@ def report_schema(path: str, schema: pa.Schema, release: Release) -> SchemaRepor
     return report
 
 
+def _compare_unit(report: SchemaReport, name: str, told: pa.Field, wanted: str) -> None:
+    given = (told.metadata or {}).get(b"unit", b"").decode("utf-8", "replace")
+    report.n_units += bool(given)
+    if not given or same_unit(given, wanted):
+        return
+    try:
+        to_unit(np.empty(0), given, wanted)
+        report.converted.append(f"{name} is in {given}; a build converts it to {wanted}")
+    except ValueError as error:
+        report.units.append(f"{name} {error}")
+
+
 _USES = {
     "always": "every calculation",
     "correlations": "sampling (see correlations)",
@@ -165,79 +197,3 @@ _USES = {
     "recipe": "the parallax zero point (see zero_point)",
     "bias": "the parallax zero point (see zero_point)",
 }
-
-
-def read_header(path: str, spark: SparkSession | None = None) -> tuple[str, pa.Schema]:
-    """Return what was read of `path`, and its columns; the null type where it is not told.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to read.
-    """
-    if is_table(path):
-        if spark is None:
-            raise InputError(f"{path}: a table needs a Spark session")
-        return path, to_arrow_schema(table_schema(spark, path))
-    file = first_file(path)
-    try:
-        return file.path, _columns(file)
-    except (Fault, pa.ArrowException, OSError, ValueError, ElementTree.ParseError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{file.path}: its header cannot be read: {reason}") from None
-
-
-def _columns(file: InputFile) -> pa.Schema:
-    kind = file_kind(file.name)
-    filesystem, inner = storage.resolve(file.path)
-    if kind == "parquet":
-        with filesystem.open_input_file(inner) as stream:
-            return pq.read_schema(stream)
-    if kind == "csv":
-        return csv_columns(file)
-    packed = "gzip" if file.name.lower().endswith(".gz") else None
-    with filesystem.open_input_stream(inner, compression=packed) as stream:
-        return _votable_columns(stream) if kind == "votable" else _fits_columns(stream)
-
-
-def _votable_columns(stream: pa.NativeFile) -> pa.Schema:
-    """Read the fields of a VOTable's first table, none of its rows."""
-    kinds = {
-        "boolean": pa.bool_(),
-        "unsignedByte": pa.uint8(),
-        "short": pa.int16(),
-        "int": pa.int32(),
-        "long": pa.int64(),
-        "float": pa.float32(),
-        "double": pa.float64(),
-    }
-    fields = []
-    for _, element in ElementTree.iterparse(stream, events=["start"]):
-        tag = element.tag.rpartition("}")[2]
-        if tag == "FIELD":
-            kind = kinds.get(element.get("datatype", ""), pa.string())
-            fields.append(pa.field(element.get("name", ""), kind))
-        elif tag == "DATA":
-            break
-    return pa.schema(fields)
-
-
-def _fits_columns(stream: pa.NativeFile) -> pa.Schema:
-    """Read the columns of a FITS file's first table from its header."""
-    from astropy.io import fits
-
-    kinds = {"L": pa.bool_(), "B": pa.uint8(), "I": pa.int16(), "J": pa.int32(), "K": pa.int64()}
-    kinds |= {"E": pa.float32(), "D": pa.float64()}
-    while True:
-        header = fits.Header.fromfile(stream, endcard=True, padding=True)
-        if "TFIELDS" in header:
-            break
-        size = abs(header["BITPIX"]) // 8 if header.get("NAXIS") else 0
-        for axis in range(1, header.get("NAXIS", 0) + 1):
-            size *= header[f"NAXIS{axis}"]
-        stream.read(-(-size // 2880) * 2880)
-    fields = []
-    for number in range(1, header["TFIELDS"] + 1):
-        letter = header[f"TFORM{number}"].strip().lstrip("0123456789")[:1]
-        fields.append(pa.field(header[f"TTYPE{number}"], kinds.get(letter, pa.string())))
-    return pa.schema(fields)

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits, votable
 from astropy.table import Table
 
-from ocspark.build.schema import compare_schema
+from ocspark.build.schema import compare_schema, compare_schemas
 from ocspark.errors import InputError
 from ocspark.mock.generate import mirror_schema
 from ocspark.mock.observe import Observatory
@@ -91,6 +92,44 @@ def test_formats_tell_the_same_columns(tmp_path: Path) -> None:
         report = compare_schema(str(tmp_path / name))
         assert report.release.name == "dr3" and report.faults == [], name
         assert report.unexpected == ["extra"] and report.n_columns == len(rows.columns), name
+
+
+def rows_of_dr3() -> Table:
+    release = load_release("dr3")
+    columns = {release.columns[name][0]: [1.5] for name in release.needed}
+    ids = {"source_id": [1], "astrometric_params_solved": [31]}
+    return Table({**columns, **ids})
+
+
+@pytest.mark.parametrize("kind", ["votable", "fits", "ecsv", "parquet"])
+def test_units_are_told(tmp_path: Path, kind: str) -> None:
+    table, path = rows_of_dr3(), tmp_path / f"a.{kind}"
+    table["ra"].unit, table["parallax"].unit, table["pmra"].unit = "deg", "arcsec", "mag"
+    table.write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
+    report = compare_schema(str(path))
+    assert report.n_units == 3
+    assert report.converted == ["parallax is in arcsec; a build converts it to mas"]
+    assert report.faults == ["pmra is in mag; expected mas/yr"]
+    assert {"unit", "UNIT"} <= {line.split()[0] for line in report.lines()}
+
+
+@pytest.mark.parametrize("kind", ["vot", "fits"])
+def test_each_table_of_a_file_is_described(tmp_path: Path, kind: str) -> None:
+    gaia, other, path = rows_of_dr3(), Table({"name": ["x"] * 5000}), tmp_path / f"a.{kind}"
+    gaia.meta["EXTNAME"], other.meta["EXTNAME"] = "gaia", "notes"
+    if kind == "fits":
+        units = [fits.PrimaryHDU(), *map(fits.table_to_hdu, (other, gaia))]
+        fits.HDUList(units).writeto(path)
+    else:
+        document, more = votable.from_table(other), votable.from_table(gaia)
+        document.resources[0].tables[0].name = "notes"
+        more.resources[0].tables[0].name = "gaia"
+        document.resources.append(more.resources[0])
+        document.to_xml(str(path))
+    notes, stars = compare_schemas(str(path), "dr3")
+    assert notes.path.endswith(f"a.{kind}, table 1 (notes)") and len(notes.missing) > 10
+    assert stars.path.endswith(f"a.{kind}, table 2 (gaia)") and stars.faults == []
+    assert compare_schema(str(path)).path == stars.path
 
 
 def test_no_row_is_read(tmp_path: Path) -> None:
