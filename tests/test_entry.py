@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from ocspark import __main__ as entry
 from tests.helpers.toyrun import ROOT
@@ -111,30 +109,6 @@ def test_the_wheel_works_installed_and_as_a_zip(tmp_path: Path) -> None:
         assert "ocspark: release: 'dr99' is not known; expected one of dr3, dr4" in done.stderr
 
 
-def test_the_main_job_needs_the_base_packages_and_spark_alone() -> None:
-    others = "torch dustapprox matplotlib itables jinja2 matplotlib_venn mocpy PIL requests sklearn"
-    code = f"""
-import sys
-class Without:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {[*others.split(), "pygaia", "gaia_oc_amd", "astroquery"]}:
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Without())
-import ocspark.catalogue.full_catalogue, ocspark.membership.evaluate
-from ocspark.deepsets.weights import load_model
-from ocspark.physics.extinction import extinction_coefficients
-from ocspark.release import load_release
-import numpy as np
-assert load_model("DS10_v02").width == 64
-for name in ("dr3", "dr4"):
-    release = load_release(name)
-    assert release.magnitude_errors_path.is_file()
-    source = release.extinction
-    extinction_coefficients(np.array([5000.0]), 1.0, source.law, source.passbands)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
-
-
 #: Makes a package missing, wherever Python is started with this module on its path.
 WITHOUT = """
 import sys
@@ -179,24 +153,3 @@ def test_a_package_of_an_extra_that_is_not_installed_is_one_line(
     assert ours == [f"ocspark: package {package} is not installed; pip install 'ocspark[{extra}]'"]
     assert done.returncode == 2
     assert "Traceback" not in output
-
-
-def requirements() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [Requirement(text) for text in project["dependencies"]]
-
-
-def test_base_requirements_bring_no_spark_and_nothing_that_replaces_a_platform_s() -> None:
-    names = {requirement.name.lower() for requirement in requirements()}
-    assert not names & {"pyspark", "torch", "dustapprox", "matplotlib", "ipywidgets", "jinja2"}
-
-
-@pytest.mark.parametrize(
-    "pins", sorted((ROOT / "tests/platforms").glob("*.txt")), ids=lambda p: p.stem
-)
-def test_what_a_platform_has_meets_the_requirements(pins: Path) -> None:
-    there = [Requirement(line) for line in pins.read_text().splitlines() if line[0] != "#"]
-    versions = {r.name: next(iter(r.specifier)).version for r in there}
-    named = [r for r in requirements() if r.name in versions]
-    assert len(named) >= 4
-    assert [str(r) for r in named if versions[r.name] not in r.specifier] == []
