@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -74,6 +73,8 @@ def normals(
     keys: NDArray[np.uint64], samples: NDArray[np.int64], n_draws: int
 ) -> NDArray[np.float64]:
     """Return standard normal deviates, shape (n, s, n_draws), by inversion of the first draws."""
+    from scipy.special import ndtri  # here, since only tasks that draw need scipy
+
     return np.asarray(ndtri(uniforms(keys, samples, np.arange(n_draws, dtype=np.int64))))
 
 

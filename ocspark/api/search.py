@@ -19,7 +19,8 @@ from ocspark.inputs.plausible import check_positions
 from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key
 from ocspark.release import load_release
-from ocspark.selection.cone import Cones, ConeSearch, cones_of
+from ocspark.selection.cone import Cones, cones_of
+from ocspark.selection.cone_search import ConeSearch
 from ocspark.session import get_session
 from ocspark.tables.arrow import columns_of, pick, to_batch
 from ocspark.tables.run import found_fields

@@ -12,12 +12,16 @@ from importlib.machinery import ModuleSpec, PathFinder
 
 from ocspark.places import package_version
 
+#: By which the driver checks a mirror, and tasks read it.
+_MIRROR = ("ocspark.release", "ocspark.mirror.layout", "ocspark.mirror.scan")
 #: The modules whose functions a stage's tasks run, and those whose functions the driver runs for
 #: it. What these import is found, not listed; a stage also depends on all stages before it.
 STAGE_MODULES: dict[str, tuple[str, ...]] = {
     "search": (
         "ocspark.inputs.clusters",
         "ocspark.inputs.members",
+        *_MIRROR,
+        "ocspark.mirror.read",
         "ocspark.selection.listed_levels",
         "ocspark.catalogue.search",
     ),
@@ -25,7 +29,12 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
         "ocspark.inputs.isochrones",
         "ocspark.catalogue.characterise",
     ),
-    "membership": ("ocspark.catalogue.membership", "ocspark.catalogue.layout"),
+    "membership": (
+        *_MIRROR,
+        "ocspark.deepsets.weights",
+        "ocspark.catalogue.membership",
+        "ocspark.catalogue.layout",
+    ),
     "posterior": ("ocspark.inputs.isochrones", "ocspark.catalogue.posterior"),
     "summary": ("ocspark.catalogue.summary", "ocspark.catalogue.sharing"),
 }

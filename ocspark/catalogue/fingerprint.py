@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from ocspark import storage
 from ocspark.catalogue.code_key import code_keys
+from ocspark.deepsets.model import TrainedModel
 from ocspark.deepsets.program import instruction_set
-from ocspark.deepsets.weights import TrainedModel
 from ocspark.inputs import isochrones
 from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
 from ocspark.mirror.layout import CheckedFile

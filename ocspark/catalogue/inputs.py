@@ -12,7 +12,8 @@ import hpgeom
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from ocspark.deepsets.weights import TrainedModel, load_model
+from ocspark.deepsets.model import TrainedModel
+from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_grid

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow.compute as pc
 
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates
-from ocspark.selection.cone import Cones, Stretch, find
+from ocspark.selection.cone import Stretch, find
+from ocspark.selection.match import Cuts
+from ocspark.sky.cover import Cover
 from ocspark.store.files import TableWriters
 from ocspark.tables.candidates import NON_MEMBERS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Pieces that pass 2 leaves, by what they become.
 PIECES = {"candidates": "_pieces_candidates", "non_members": "_pieces_non_members"}
@@ -23,21 +28,22 @@ class EvaluateCandidates:
 
     Attributes
     ----------
-    cones : Cones
-        Of the clusters that have a model.
+    cuts, cover
+        Cones of the clusters that have a model: `Cones.cuts` and `Cones.cover`.
     evaluation : Evaluation
     non_members : bool
         Whether the other sources are wanted too.
     """
 
-    cones: Cones
+    cuts: Cuts
+    cover: Cover
     evaluation: Evaluation
     non_members: bool
 
     def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
         """Write candidates, and non-members if wanted; return how many candidates there are."""
         n_candidates = n_evaluations = 0
-        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+        for batch in find(stretches, self.cuts, self.cover):
             for rows in evaluate_candidates(batch, self.evaluation, self.non_members):
                 candidates = rows
                 if self.non_members:

@@ -22,7 +22,7 @@ from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
-from ocspark.mirror.scan import Scan
+from ocspark.mirror.scan import ReadPortion
 from ocspark.selection.cone import Cones, Stretch, gather_stretches
 from ocspark.session import ship
 from ocspark.store.files import TableFile, TableWriters
@@ -160,18 +160,6 @@ class MirrorPass:
                 facts[name] = facts.get(name, 0) + value
         files = [file for result in results for file in result["files"]]
         write_manifest(folder.root, self.step, work, files, time.monotonic() - started, facts)
-
-
-@dataclass(frozen=True)
-class ReadPortion:
-    """The function of a task: reads its portion of the mirror and hands it to the process."""
-
-    columns: MirrorColumns
-    process: Process
-
-    def __call__(self, portion: Portion, writers: TableWriters) -> Mapping[str, int]:
-        """Read the portion, piece by piece."""
-        return self.process((Scan(piece, self.columns) for piece in portion.pieces), writers)
 
 
 def _search_rows(

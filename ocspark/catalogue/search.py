@@ -11,9 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ocspark.posterior.footprint import cone_cell_order
-from ocspark.selection.cone import Cones, Stretch, find_pairs
+from ocspark.selection.cone import Stretch, find_pairs
 from ocspark.selection.listed_members import Listed
-from ocspark.sky.cover import pixel_ranges
+from ocspark.selection.match import Cuts
+from ocspark.sky.cover import Cover, pixel_ranges
 from ocspark.store.files import TableWriters
 from ocspark.tables.arrow import split_by_key, to_batch
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH, cone_fields
@@ -31,23 +32,24 @@ class FindListed:
 
     Attributes
     ----------
-    cones : Cones
+    cuts, cover
+        `Cones.cuts` and `Cones.cover` of the clusters.
     listed : Listed
         Members of the list, by cluster and source.
     """
 
-    cones: Cones
+    cuts: Cuts
+    cover: Cover
     listed: Listed
     _cells: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
         """Write listed members and counts; return how many sources are in cones."""
         n_pairs = 0
-        cuts, cover = self.cones.cuts, self.cones.cover
         for stretch in stretches:
             if len(stretch.healpix_29):
                 writers.add(CELL_PIECES, self._count_cells(stretch.healpix_29))
-            pairs = find_pairs(stretch, cuts, cover)
+            pairs = find_pairs(stretch, self.cuts, self.cover)
             if pairs.lacking:
                 names = [f.name for f in LACKING]
                 rows = zip(*pairs.lacking, strict=True)
@@ -70,17 +72,16 @@ class FindListed:
 
     def _count_cells(self, healpix_29: NDArray[np.int64]) -> pa.RecordBatch:
         """Count all sources in the small cells of each cone that the stretch overlaps: `CELLS`."""
-        cover, table = self.cones.cover, self.cones.table
+        cover = self.cover
         overlaps = (cover.start <= healpix_29[-1]) & (cover.end > healpix_29[0])
         parts: list[tuple[NDArray[np.int64], ...]] = []
         for cone in np.unique(cover.cone[overlaps]):
-            radius = float(table["radius_deg"].iloc[cone])
-            order = cone_cell_order(radius)
+            order = cone_cell_order(float(np.degrees(self.cuts.radius_rad[cone])))
             cells = self._cells_of(int(cone), order)
             low, high = pixel_ranges(order, cells)
             n = np.searchsorted(healpix_29, high) - np.searchsorted(healpix_29, low)
             some = n > 0
-            key = table["cluster_key"].iloc[cone]
+            key = self.cuts.cluster_key[cone]
             length = int(some.sum())
             parts.append((np.full(length, key), np.full(length, order), cells[some], n[some]))
         names = [f.name for f in CELLS]
@@ -90,10 +91,9 @@ class FindListed:
 
     def _cells_of(self, cone: int, order: int) -> NDArray[np.int64]:
         if cone not in self._cells:
-            row = self.cones.table.iloc[cone]
-            self._cells[cone] = np.sort(
-                hpgeom.query_circle(1 << order, row["ra"], row["dec"], row["radius_deg"])
-            )
+            ra, dec = self.cuts.ra[cone], self.cuts.dec[cone]
+            radius_deg = np.degrees(self.cuts.radius_rad[cone])
+            self._cells[cone] = np.sort(hpgeom.query_circle(1 << order, ra, dec, radius_deg))
         return self._cells[cone]
 
 

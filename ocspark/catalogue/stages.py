@@ -137,7 +137,7 @@ class RunStages:
         """Pass 1: listed members in the cones, and counts."""
         cones = self._inputs.cones.only(self._again("search"))
         if len(cones.table):
-            process = FindListed(cones, Listed(self._inputs.listed()))
+            process = FindListed(cones.cuts, cones.cover, Listed(self._inputs.listed()))
             step = search_pass(self._inputs, cones)
             self._take("search", step.run(self._spark, self._folder, process))
 
@@ -213,7 +213,7 @@ class RunStages:
         step = mirror_pass(
             inputs, "membership", "pass 2 (membership)", cones, also, counts, carry=True
         )
-        process = EvaluateCandidates(cones, evaluation, others)
+        process = EvaluateCandidates(cones.cuts, cones.cover, evaluation, others)
         self._take("membership", step.run(self._spark, self._folder, process))
 
     def _lay_out(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, stdtrit
 
 #: A star of which this share of votes or more may be in the minority has all its samples judged.
 FEW = 0.05
@@ -70,6 +69,8 @@ def decide(
     n_samples : int
         All samples of a star.
     """
+    from scipy.special import stdtrit
+
     last = margins[:, 2:][:, -LAST:].astype(np.float64)
     k = last.shape[1]
     t = stdtrit(k - 1, 1.0 - ERROR / (n_samples - margins.shape[1]))
@@ -98,6 +99,8 @@ def interval(
     The Beta(v + ½, n − v + ½) quantiles, 0 below no votes and 1 above none against
     (Brown, Cai & DasGupta 2001, doi:10.1214/ss/1009213286).
     """
+    from scipy.special import betaincinv
+
     pairs, place = np.unique(np.stack((votes, n_samples)), axis=1, return_inverse=True)
     v, n = pairs
     tail = (1.0 - INTERVAL) / 2.0

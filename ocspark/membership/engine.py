@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.deepsets.kernel import Kernel
-from ocspark.deepsets.weights import TrainedModel
+from ocspark.deepsets.model import TrainedModel
 from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.adaptive import decide, interval, looks, sequences, sum_of_others
 from ocspark.membership.sampling import (
@@ -30,7 +29,8 @@ from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
 
 if TYPE_CHECKING:
-    from ocspark.deepsets.device import DeviceNetwork  # torch: processors do without
+    from ocspark.deepsets.device import DeviceNetwork
+    from ocspark.deepsets.kernel import Kernel
 
 #: Evaluations drawn at once: some 10 MB a thread beside the stars, whatever the batch.
 _AT_ONCE = 6400
@@ -112,7 +112,10 @@ class Engine:
 
     @cached_property
     def _network(self) -> Kernel | DeviceNetwork:
+        # torch and LLVM are large: a worker loads the one that it uses, when it evaluates first
         if self._device is None:
+            from ocspark.deepsets.kernel import Kernel
+
             return Kernel(self._model.state, self._model.width)
         from ocspark.deepsets.device import DeviceNetwork
 

@@ -13,7 +13,7 @@ from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from ocspark.deepsets.weights import TrainedModel
+from ocspark.deepsets.model import TrainedModel
 from ocspark.membership.engine import Engine, Sampling
 from ocspark.mirror.columns import carried_name
 from ocspark.selection.calibrate import Calibration, calibrate

@@ -7,17 +7,21 @@ import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from pyspark.sql import types as T
 
 from ocspark.errors import InputError
-from ocspark.release import Release
-from ocspark.settings import conf_path
 from ocspark.tables.fields import Field
 from ocspark.tables.source_columns import BY_NAME, COLOURS, SOURCE_COLUMNS, matching
 from ocspark.units import same_unit
+
+if TYPE_CHECKING:
+    from ocspark.release import Release
+
+#: Name of the order-29 nested HEALPix index in rows that Spark reads (`ocspark.mirror.read`).
+HEALPIX = "healpix_29"
 
 _SPARK_TYPES = {
     "bool": T.BooleanType(),
@@ -249,6 +253,8 @@ def carried_name(name: str) -> str:
 @cache
 def data_model() -> dict[str, dict[str, str]]:
     """Return unit, ucd and description of Gaia's columns, by name, where they are known."""
+    from ocspark.settings import conf_path  # here, since tasks need no settings
+
     text = conf_path("releases", "gaia_source.csv").read_text("utf-8")
     return {row["name"]: row for row in csv.DictReader(io.StringIO(text))}
 

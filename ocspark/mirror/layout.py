@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,10 +28,12 @@ from ocspark.mirror.hats import (
     find_catalogue,
     refuse_catalogues_inside,
 )
-from ocspark.release import Release
 from ocspark.sky.cover import Cover
 from ocspark.sky.healpix import HealpixPixel, index_ranges
 from ocspark.units import units_of_schema
+
+if TYPE_CHECKING:
+    from ocspark.release import Release
 
 log = logging.getLogger("ocspark")
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from ocspark.mirror.layout import CheckedFile
-from ocspark.sky.cover import Cover
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ocspark.mirror.layout import CheckedFile
+    from ocspark.sky.cover import Cover
 
 #: Rows of a row group that are counted together.
 CHUNK_ROWS = 2048
@@ -142,7 +145,7 @@ def cut_by_counts(
     counts : DataFrame
         file (its name), row_group, chunk, cost [pairs]; no chunk twice.
     """
-    place = pd.Series(range(len(files)), index=list(names))
+    place = {name: number for number, name in enumerate(names)}
     file = counts["file"].map(place).to_numpy(dtype=np.int64)
     table = counts.assign(number=file).sort_values(["number", "row_group", "chunk"])
     number, group, chunk = (table[c].to_numpy(dtype=np.int64) for c in _CHUNK)

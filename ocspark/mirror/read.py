@@ -10,13 +10,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ocspark import storage
-from ocspark.mirror.columns import MirrorColumns, carried_name, spark_type
+from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name, spark_type
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
 from ocspark.sky.healpix import index_29
 
-#: Name of the order-29 nested HEALPix index in the DataFrame.
-HEALPIX = "healpix_29"
 #: Without these a source is in no cone, whatever else it lacks.
 _PLACED = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec")
 

@@ -5,7 +5,8 @@ Rows never pass through the JVM, and row groups in which nothing was found are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -17,9 +18,10 @@ from pyspark.sql.pandas.types import to_arrow_type
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.portions import CHUNK_ROWS, Piece
+from ocspark.mirror.portions import CHUNK_ROWS, Piece, Portion
 from ocspark.mirror.sources import canonical_sources
 from ocspark.sky.healpix import index_29
+from ocspark.store.files import TableWriters
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
 _FIRST = ("parallax", "pmra", "pmdec")
@@ -144,6 +146,26 @@ class Scan:
             self._piece.path,
             lambda: self._file.read_row_groups(list(groups), columns=columns, use_threads=False),
         )
+
+
+@dataclass(frozen=True)
+class ReadPortion:
+    """Read a portion of a mirror and hand it to a process: the function of a task.
+
+    Attributes
+    ----------
+    columns : MirrorColumns
+    process : callable
+        Takes the portion's pieces, one after the other, and the writers of the task; returns facts
+        for its manifest.
+    """
+
+    columns: MirrorColumns
+    process: Callable[[Iterator[Scan], TableWriters], Mapping[str, int]]
+
+    def __call__(self, portion: Portion, writers: TableWriters) -> Mapping[str, int]:
+        """Return what the process returns."""
+        return self.process((Scan(piece, self.columns) for piece in portion.pieces), writers)
 
 
 def _read_file(path: str, read: Callable[[], _Value]) -> _Value:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocspark.physics.photometry import MagnitudeErrorModel, flux_error_in_mag
 from ocspark.physics.zeropoint import parallax_zero_point
-from ocspark.release import Release
 from ocspark.tables.source_columns import CORRELATIONS
+
+if TYPE_CHECKING:
+    from ocspark.release import Release
 
 #: A set of stars: equally long columns by canonical name.
 Stars = Mapping[str, NDArray]

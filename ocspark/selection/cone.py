@@ -7,35 +7,28 @@ pass through the JVM. A table, whose rows come from the JVM, meets the same kern
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.mirror.columns import MirrorColumns, carried_name
-from ocspark.mirror.layout import CheckedFile
-from ocspark.mirror.portions import cut_by_rows
-from ocspark.mirror.read import HEALPIX, read_rows
-from ocspark.mirror.scan import Scan
+from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name
 from ocspark.mirror.sources import canonical_sources
 from ocspark.selection.match import Cuts, match, within_cone
-from ocspark.session import ship
-from ocspark.settings import SearchSettings
 from ocspark.sky.cover import Cover, cover_cones
 from ocspark.tables.arrow import to_batch
-from ocspark.tables.fields import Field, struct
 from ocspark.tables.run import IN_PARALLAX, KEPT, NOT_KEPT, cone_fields
 from ocspark.tables.source_columns import COLOURS
 
-#: What is done with the sources found, in the task that found them: rows of `cone_fields`, and
-#: the carried columns, to any rows.
-Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ocspark.settings import SearchSettings
+
 #: Rows that a task gathers of a table before it searches them.
 _GATHERED_ROWS = 250_000
 
@@ -80,6 +73,8 @@ def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
     search : SearchSettings
         Radius [pc] (50 pc / d, in rad, bounded by max_radius_deg) and number of dispersions.
     """
+    import pandas as pd  # here, since tasks get arrays
+
     radius = search.radius_pc / clusters["distance"].to_numpy()
     bound = np.radians(search.max_radius_deg)
     dispersion = np.sqrt((clusters["pmra_dispersion"] ** 2 + clusters["pmdec_dispersion"] ** 2) / 2)
@@ -101,63 +96,6 @@ def cones_of(table: pd.DataFrame) -> Cones:
     """Return the cones of a table as `Cones` has it, with the sky that they cover."""
     ra, dec, radius_deg = (table[name].to_numpy() for name in ("ra", "dec", "radius_deg"))
     return Cones(table, cover_cones(ra, dec, radius_deg))
-
-
-class ConeSearch:
-    """Finds the sources of a mirror in cones, as a DataFrame.
-
-    Bounds are inclusive; a source is found once for every cluster whose cone it is in.
-
-    Parameters
-    ----------
-    spark : SparkSession
-    columns : MirrorColumns
-    cones : Cones
-    """
-
-    def __init__(self, spark: SparkSession, columns: MirrorColumns, cones: Cones) -> None:
-        self._spark, self._columns, self._cover = spark, columns, cones.cover
-        self._shipped = ship(spark, (cones.cuts, cones.cover))
-
-    def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
-        """Search some files, or ranges of a table, of a mirror; the arguments are `in_files`'."""
-        if any(file.file.in_table for file in files):
-            rows = read_rows(self._spark, files, self._columns)
-            return self.in_table(rows, process, fields)
-        return self.in_files(files, process, fields)
-
-    def in_files(
-        self, files: Sequence[CheckedFile], process: Process, fields: list[Field]
-    ) -> DataFrame:
-        """Search some files of a mirror.
-
-        Parameters
-        ----------
-        files : sequence of CheckedFile
-        process : callable
-            Given record batches of sources in cones (`find`), yields those of the result.
-        fields : list of Field
-            The columns of the result.
-        """
-        tasks = cut_by_rows(files, [file.file.path for file in files], self._cover)
-        columns, shipped = self._columns, self._shipped
-
-        def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            mine = [n for batch in numbers for n in batch.column(0).to_pylist()]
-            scans = (Scan(piece, columns) for n in mine for piece in tasks[n].pieces)
-            yield from process(find(scans, *shipped()))
-
-        numbers = self._spark.range(0, len(tasks), 1, max(len(tasks), 1))
-        return numbers.mapInArrow(search, struct(fields))
-
-    def in_table(self, rows: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
-        """Search a DataFrame from `read_rows`, as `in_files` does."""
-        columns, shipped = self._columns, self._shipped
-
-        def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from process(find(gather_stretches(batches, columns), *shipped()))
-
-        return rows.mapInArrow(search, struct(fields))
 
 
 class Stretch(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import hpgeom
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,6 +93,8 @@ def _cover_cone(
     order = cover_order(radius, cells_per_radius)
     nside = 1 << order
     padded = min(radius + PADDING_DEG, 180.0)
+    import hpgeom  # here, since tasks get the cover
+
     cell = np.sort(hpgeom.query_circle(nside, ra, dec, padded, inclusive=True, fact=4))
     cell_ra, cell_dec = hpgeom.pixel_to_angle(nside, cell)
     middle = np.degrees(separation_rad(cell_ra, cell_dec, ra, dec))

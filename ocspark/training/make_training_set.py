@@ -153,7 +153,7 @@ class _Maker:
 
     def _search(self) -> list[TableFile]:
         cones = self._inputs.cones
-        process = FindListed(cones, Listed(self._inputs.listed()))
+        process = FindListed(cones.cuts, cones.cover, Listed(self._inputs.listed()))
         found = self._pass("search", "training set 1 (search)", cones, process)
         self._run.finish_tables(found, {COUNT_TABLE: COUNTS})
         return found

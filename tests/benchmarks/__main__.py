@@ -24,6 +24,7 @@ NAMES = (
     "search_vs_duckdb_write",
     "search_vs_lsdb",
     "training_vs_published",
+    "worker_import",
 )
 
 

@@ -24,7 +24,8 @@ from ocspark.catalogue.passes import MirrorPass
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mock.generate import MockParameters, finished_mock, make_mock
-from ocspark.selection.cone import Cones, ConeSearch, Process, Stretch, find
+from ocspark.selection.cone import Cones, Stretch, find
+from ocspark.selection.cone_search import ConeSearch, Process
 from ocspark.settings import make_settings
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder

@@ -22,7 +22,8 @@ from ocspark.build.verify_mirror import verify_mirror
 from ocspark.mirror.layout import check_files, list_pieces
 from ocspark.mock.generate import MockParameters, make_mock
 from ocspark.release import load_release
-from ocspark.selection.cone import ConeSearch, make_cones
+from ocspark.selection.cone import make_cones
+from ocspark.selection.cone_search import ConeSearch
 from ocspark.settings import SearchSettings
 from ocspark.tables.run import cone_fields
 from tests.helpers.hats import write_hats

@@ -19,6 +19,7 @@ import pandas as pd
 
 
 def search(given: dict[str, Any], folder: Path) -> None:
+    import ocspark.mirror.read  # noqa: F401 -- by which the driver reads mirrors that are tables
     from ocspark.catalogue.search import CELL_PIECES, FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
@@ -41,7 +42,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
     levels = probability_levels(1.0, False)
     listed = Listed(possible_members(members.table, levels[-1], table["cluster_key"]))
     writers = TableWriters(str(folder), "pass-1")
-    FindListed(cones, listed)(_scans(files, cones), writers)
+    FindListed(cones.cuts, cones.cover, listed)(_scans(files, cones), writers)
     written = {file.table: file for file in writers.close()}
     assert written[FOUND_PIECES].rows > 100
     _keep(folder, "found", written[FOUND_PIECES])
@@ -96,7 +97,7 @@ def membership(given: dict[str, Any], folder: Path) -> None:
     files, cones = _kept(folder, "cones")
     cones = cones.only(models)
     writers = TableWriters(str(folder), "pass-2")
-    process = EvaluateCandidates(cones, evaluation, False)
+    process = EvaluateCandidates(cones.cuts, cones.cover, evaluation, False)
     process(_scans(files, cones), writers)
     (pieces,) = (file for file in writers.close() if file.table == PIECES["candidates"])
     assert pieces.rows > 100

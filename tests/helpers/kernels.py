@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ocspark.deepsets.weights import TrainedModel
+from ocspark.deepsets.model import TrainedModel
 from ocspark.selection.model import ClusterModel
 
 STAR_ERRORS = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
 
-from ocspark.physics.photometry import BANDS, MagnitudeErrorModel
+from ocspark.physics.photometry import BANDS, MagnitudeErrorModel, evaluate_cubic_spline
 from ocspark.release import load_release
 from tests.helpers.published import published_module
 
@@ -61,6 +62,16 @@ def test_release_spline_equals_the_published_implementation(released, band):
     expected = published.estimate(band.lower(), mag, n_obs)
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(released.sigma(band, mag, n_obs), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_values_of_a_spline_are_those_of_scipy_bit_for_bit(released, band):
+    knots, coefficients = released.knots[band], released.coefficients[band]
+    inside = np.random.default_rng(12).uniform(knots[0], knots[-1], 20_000)
+    x = np.concatenate((inside, knots, np.nextafter(knots, 0), np.nextafter(knots, 99), [np.nan]))
+    expected = BSpline(knots, coefficients, 3, extrapolate=False)(x)
+    assert np.isfinite(expected).sum() > 20_000 and np.isnan(expected).sum() > 2
+    np.testing.assert_array_equal(evaluate_cubic_spline(knots, coefficients, x), expected)
 
 
 def test_release_errors_are_those_of_the_gaia_edr3_summary(released):

@@ -28,12 +28,12 @@ from ocspark.mirror.scan import Scan
 from ocspark.release import load_release
 from ocspark.selection.cone import (
     Cones,
-    ConeSearch,
     Stretch,
     find,
     find_pairs,
     gather_stretches,
 )
+from ocspark.selection.cone_search import ConeSearch
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
