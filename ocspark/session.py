@@ -84,7 +84,7 @@ def _make_quiet(options: dict[str, str]) -> None:
 
 
 def is_connect(spark: SparkSession) -> bool:
-    """Whether `spark` is a Spark Connect session, which has no SparkContext."""
+    """Return whether `spark` is a Spark Connect session, which has no SparkContext."""
     return "connect" in type(spark).__module__
 
 

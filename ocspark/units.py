@@ -1,4 +1,4 @@
-"""Units of columns: converted to the wanted one where they are known, or else refused."""
+"""Convert columns to the unit that is wanted; refuse units that are unknown or of another kind."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _WORDS = {
     "dex(fe/h)": "dex",
     "dex(m/h)": "dex",
 }
-#: What stands where there is no unit.
+#: Texts that say that there is no unit.
 _NONE = ("", "-", "--", "---", "none", "null", "unitless", "dimensionless", "1")
-#: How an error calls a wanted unit that does not say itself what it is.
+#: Names, in errors, of wanted units that do not explain themselves.
 _CALLED = {LOG_YEARS: "dex(yr), the log10 of the age in years", "": "a number without unit"}
 #: Grammars in which a unit is looked for, in this order (None: astropy's own).
 _GRAMMARS = (None, "cds", "vounit")
@@ -59,8 +59,8 @@ def to_unit(values: NDArray[Any], given: str, wanted: str) -> NDArray[Any]:
     ----------
     values : array of float
     given : str
-        Unit of `values` in any of the field's spellings; "" where none is told: they are taken
-        to be in the wanted one.
+        Unit of `values` in any of the field's spellings; "" if unknown: they are taken to be in
+        the wanted one.
     wanted : str
         As astropy writes it, or "" for a number without unit.
 
@@ -91,7 +91,7 @@ def to_unit(values: NDArray[Any], given: str, wanted: str) -> NDArray[Any]:
 
 
 def same_unit(given: str, wanted: str) -> bool:
-    """Whether values need no conversion, in whatever spelling; one that is not told is the same."""
+    """Return whether values in one unit need no conversion to another; see `to_unit`."""
     nothing = np.empty(0)
     try:
         return to_unit(nothing, given, wanted) is nothing
@@ -139,14 +139,16 @@ def _parse(text: str) -> Any:
 
 
 def units_of_schema(schema: pa.Schema) -> dict[str, str]:
-    """Return the units that a Parquet file's schema tells, by column.
+    """Return the units in a Parquet file's schema, by column.
 
     They are in the columns' own metadata, or in that of the file as Spark and astropy write it.
     """
-    told = {k.decode(): v.decode("utf-8", "replace") for k, v in (schema.metadata or {}).items()}
+    metadata = {
+        k.decode(): v.decode("utf-8", "replace") for k, v in (schema.metadata or {}).items()
+    }
     units = {
-        **_units_by_spark(told.get("org.apache.spark.sql.parquet.row.metadata", "")),
-        **_units_by_astropy(told.get("table_meta_yaml", "")),
+        **_units_by_spark(metadata.get("org.apache.spark.sql.parquet.row.metadata", "")),
+        **_units_by_astropy(metadata.get("table_meta_yaml", "")),
     }
     for field in schema:
         unit = (field.metadata or {}).get(b"unit", b"").decode("utf-8", "replace")

@@ -31,7 +31,7 @@ class Prepared:
         All weights in the order the function reads them; the cluster's share of layer 1 is in
         its bias.
     table : array of float32, shape (members, 2 × width)
-        What each support member brings to layer 1: to its own row, and to all by the mean.
+        Contribution of each support member to layer 1: to its own row, and to all rows by the mean.
     size : int
         Size of the support sets.
     """
@@ -131,7 +131,7 @@ class Kernel:
 
 
 def _product(x: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return x Wᵀ, summed in order so that no library decides on its bits."""
+    """Return x Wᵀ, summed in a fixed order: a library's would change the bits."""
     total = np.zeros((len(x), len(weights)))
     for i in range(x.shape[1]):
         total += x[:, i : i + 1].astype(np.float64) * weights[:, i]

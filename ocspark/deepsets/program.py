@@ -1,4 +1,4 @@
-"""The network's instructions, written for LLVM and compiled for the processor at hand."""
+"""Write the network's instructions for LLVM and compile them for the processor at hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def instruction_set() -> str:
 
 
 def target() -> tuple[llvm.TargetMachine, Shape]:
-    """Return a compiler for this processor, for one function: its owner is the machine code."""
+    """Return a compiler for this processor, and the size of tiles that suits it.
+
+    The machine code takes the compiler over, so each module needs one of its own.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
@@ -62,15 +65,32 @@ def target() -> tuple[llvm.TargetMachine, Shape]:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The function ``network``: a count and the addresses of six arrays."""
+    """The compiled function ``network``.
+
+    Attributes
+    ----------
+    call : callable
+        Takes a number of evaluations and the addresses of six arrays (`_write_network`).
+    engine : ExecutionEngine
+        Owner of the machine code, which lives as long as this object.
+    """
 
     call: Any
-    #: Owns the machine code.
     engine: llvm.ExecutionEngine
 
 
 def compiled(width: int, size: int, shape: Shape | None = None) -> Compiled:
-    """Return ``network`` for a width and a set size; half a second, once per process."""
+    """Return ``network``, compiled (half a second) when a process first asks for it.
+
+    Parameters
+    ----------
+    width : int
+        Hidden width.
+    size : int
+        Of the support sets.
+    shape : Shape, optional
+        Of tiles; by default what suits the processor. It changes no bit.
+    """
     with _LOCK:  # threads share what the first compiles
         return _compile(width, size, shape)
 
@@ -87,7 +107,7 @@ def _compile(width: int, size: int, shape: Shape | None) -> Compiled:
 
 
 def machine_code(module: ir.Module, machine: llvm.TargetMachine) -> llvm.ExecutionEngine:
-    """Compile a module; the machine code lives as long as what is returned."""
+    """Compile a module; return the engine, which owns the machine code."""
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
@@ -101,7 +121,7 @@ def machine_code(module: ir.Module, machine: llvm.TargetMachine) -> llvm.Executi
 def new_function(
     module: ir.Module, name: str, n_pointers: int, internal: bool = True
 ) -> ir.Function:
-    """Declare ``void name(count, pointers…)``; what the pointers point to does not overlap."""
+    """Declare ``void name(count, pointers…)``, whose arrays do not overlap."""
     kind = ir.FunctionType(ir.VoidType(), [I64] + [POINTER] * n_pointers)
     function = ir.Function(module, kind, name)
     if internal:
@@ -113,7 +133,7 @@ def new_function(
 
 
 def _write_entry(module: ir.Module, shape: Shape, width: int, size: int) -> ir.Function:
-    """Write layer 1: the star's share is computed once, a support member's stands in the table."""
+    """Write layer 1: the star's part is computed once, each support member's read from a table."""
     function = new_function(module, "entry", 6)
     n, star, index, table, weights, x, total = function.args
     w = Writer(function, shape, width)
@@ -156,7 +176,7 @@ def _write_entry(module: ir.Module, shape: Shape, width: int, size: int) -> ir.F
 
 
 def _write_linear(module: ir.Module, shape: Shape, width: int, activate: bool) -> ir.Function:
-    """Write x W + b, with ELU where asked, `_TOGETHER` evaluations at a time."""
+    """Write x W + b, with ELU if `activate`, for `_TOGETHER` evaluations at a time."""
     function = new_function(module, "hidden" if activate else "common", 4)
     n, x, matrix, bias, out = function.args
     w = Writer(function, shape, width)
@@ -233,7 +253,7 @@ def _write_exit(module: ir.Module, shape: Shape, width: int) -> ir.Function:
 
 
 def _write_network(module: ir.Module, shape: Shape, width: int, size: int) -> None:
-    """Write ``network(n, star, index, table, weights, scratch, logits)``, all layers by blocks."""
+    """Write ``network(n, star, index, table, weights, scratch, logits)``: all layers, by blocks."""
     entry = _write_entry(module, shape, width, size)
     linear, hidden = (_write_linear(module, shape, width, elu) for elu in (False, True))
     equivariant = _write_equivariant(module, shape, width, size)

@@ -1,4 +1,4 @@
-"""Vector instructions for LLVM: what the compiled network is written in."""
+"""Write the vector instructions, for LLVM, of which the compiled network consists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ _ELU_IS_MINUS_1 = -30.0
 
 @dataclass(frozen=True)
 class Shape:
-    """What a processor's vector registers hold: lanes in one, and a tile's rows and vectors."""
+    """Size of a tile of a matrix product, which a processor holds in its vector registers.
+
+    Attributes
+    ----------
+    lanes : int
+        Floats in a register.
+    rows, vectors : int
+        Rows of the tile, and registers in each.
+    """
 
     lanes: int
     rows: int
@@ -28,7 +36,15 @@ class Shape:
 
 
 class Writer:
-    """Writes the function's instructions; a vector is `lanes` float32."""
+    """Writes the instructions of one function; a vector is `Shape.lanes` float32.
+
+    Parameters
+    ----------
+    function : ir.Function
+    shape : Shape
+    width : int
+        Hidden width of the network.
+    """
 
     def __init__(self, function: ir.Function, shape: Shape, width: int) -> None:
         self.function = function
@@ -45,19 +61,19 @@ class Writer:
         return ir.Constant(I64, value)
 
     def constant(self, value: float) -> ir.Constant:
-        """Return a vector of one number."""
+        """Return a vector that repeats a number."""
         single = ir.Constant(F32, float(np.float32(value)))
         return ir.Constant(self.vector, [single] * self.shape.lanes)
 
     def at(self, pointer: ir.Value, *steps: ir.Value | int, element: ir.Type = F32) -> ir.Value:
-        """Return the address some elements on; the steps are added up."""
+        """Return the address that is the sum of some steps, in elements, beyond a pointer."""
         for step in steps:
             index = self.integer(step) if isinstance(step, int) else step
             pointer = self.b.gep(pointer, [index], source_etype=element)
         return pointer
 
     def times(self, value: ir.Value, factor: int) -> ir.Value:
-        """Return an integer times a known one."""
+        """Return the product of an integer and a constant."""
         return self.b.mul(value, self.integer(factor))
 
     def load(self, pointer: ir.Value, first: int) -> ir.Value:
@@ -69,7 +85,7 @@ class Writer:
         self.b.store(value, self.at(pointer, first), align=4)
 
     def spread(self, pointer: ir.Value) -> ir.Value:
-        """Return a vector of one float in memory."""
+        """Return a vector that repeats a float in memory."""
         single = self.b.load(pointer, typ=F32)
         nothing = ir.Constant(self.vector, ir.Undefined)
         first = self.b.insert_element(nothing, single, ir.Constant(I32, 0))
@@ -87,7 +103,22 @@ class Writer:
         carried: Sequence[ir.Value],
         body: Callable[[ir.Value, list[ir.Value]], Sequence[ir.Value]],
     ) -> list[ir.Value]:
-        """Run `body(i, carried)` for i = 0, step, … below `stop` (> 0); return the last carried."""
+        """Write a loop: `body(i, carried)` for i = 0, step, 2 step, … below `stop`.
+
+        Parameters
+        ----------
+        stop : integer
+            Positive: the body runs at least once.
+        step : int
+        carried : sequence of ir.Value
+            Values that the first passage gets; each later one gets what the one before returned.
+        body : callable
+
+        Returns
+        -------
+        list of ir.Value
+            What the last passage returns.
+        """
         end = self.integer(stop) if isinstance(stop, int) else stop
         before = self.b.block
         inside = self.b.append_basic_block()
@@ -110,7 +141,7 @@ class Writer:
         return results
 
     def tiles(self, n: ir.Value, rows: int, body: Callable[[ir.Value, ir.Value], None]) -> None:
-        """Run `body(first row, first column)` for the tiles of a matrix n by `width`."""
+        """Write loops: `body(first row, first column)` for each tile of a matrix n by `width`."""
 
         def along(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             def across(g: ir.Value, _: list[ir.Value]) -> list[ir.Value]:

@@ -14,7 +14,7 @@ from ocspark.physics.isochrone import LAST_STAGE, nearest_age
 
 #: Neighbours farther apart than this are not interpolated between [dex].
 MAX_AGE_STEP, MAX_METALLICITY_STEP = 0.3, 0.6
-#: What is interpolated; the first gives the place within a phase.
+#: Columns that are interpolated; the first gives the place within a phase.
 _VALUES = ["initial_mass", "log_teff", "g_mag", "bp_mag", "rp_mag"]
 #: Phases before the turn-off (PARSEC `label`): pre-main sequence and main sequence.
 _PRE_MAIN_SEQUENCE, _MAIN_SEQUENCE = 0, 1
@@ -45,7 +45,7 @@ class IsochroneGrid:
     interpolate : bool
         Whether `at` interpolates; otherwise it takes the nearest.
     passbands : str
-        Number of the Gaia release in whose passbands they are; "" if it is not told.
+        Number of the Gaia release in whose passbands they are; "" if unknown.
     """
 
     tables: Mapping[float, Mapping[float, pd.DataFrame]]
@@ -82,7 +82,7 @@ class IsochroneGrid:
         return Isochrone(interpolate_isochrones(poorer, richer, weight), age, metal)
 
     def _covers(self, metallicity: float, log_age: float) -> bool:
-        """Whether the table of one metallicity has this age or neighbours about it."""
+        """Return whether the table of one metallicity has this age, or ages about it."""
         ages = np.array(sorted(self.tables[metallicity]))
         return _neighbours(ages, log_age, MAX_AGE_STEP) is not None
 

@@ -42,7 +42,7 @@ def make_slice(spark: SparkSession, folder: Path, n_clusters: int) -> None:
 
 
 def settings_of(folder: Path, output: Path, **membership: Any) -> Settings:
-    """Return the default settings on a slice, none of it taken over from earlier runs."""
+    """Return the default settings on a slice, without reuse of earlier runs."""
     names = {
         "mirror": "mirror",
         "clusters": "clusters.parquet",

@@ -1,4 +1,4 @@
-"""How a speed is measured: ours and the baseline's in turn, after warm-ups, medians."""
+"""Measure two speeds in turn, ours and a baseline's: medians, after warm-ups."""
 
 from __future__ import annotations
 

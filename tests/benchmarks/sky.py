@@ -80,7 +80,7 @@ class Sky:
 
 @dataclass(frozen=True)
 class WritePairs:
-    """What a task does with the sources that it reads: it writes every pair."""
+    """Write every pair among the sources that a task reads."""
 
     cones: Cones
 

@@ -1,4 +1,4 @@
-"""What a worker process imports before it works: time and memory, beside what Spark itself imports.
+"""Time and memory of a worker process's imports, beside those of Spark's own imports.
 
 A worker imports the modules of the functions that tasks run (`TASKS`). Spark's own part of it, for
 functions over Arrow batches, is the baseline; both are imported by fresh interpreters.
