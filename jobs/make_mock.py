@@ -7,8 +7,9 @@ Example:
 from __future__ import annotations
 
 from ocspark import cli
-from ocspark.mock.cluster_table import cluster_table
-from ocspark.mock.generate import MockParameters, finished_mock, make_mock, mock_claim
+from ocspark.mock.cluster_table import read_cluster_table
+from ocspark.mock.generate import finished_mock, mock_claim, write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.session import get_session
 
 
@@ -53,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     table = fingerprint = None
     if options.cluster_table:
-        table, fingerprint = cluster_table(options.cluster_table, options.cluster_columns)
+        table, fingerprint = read_cluster_table(options.cluster_table, options.cluster_columns)
     parameters = MockParameters(
         options.sources,
         options.clusters if table is None else len(table),
@@ -68,7 +69,7 @@ def main() -> int:
     already = marker is not None
     if marker is None:
         mock_claim(options.output).check()
-        marker = make_mock(get_session("ocspark: mock"), options.output, parameters, table)
+        marker = write_mock(get_session("ocspark: mock"), options.output, parameters, table)
     rows, seconds = marker["rows"], marker["seconds"]["all"]
     said = f"[ocspark] {options.output} already holds this mock; nothing to do"
     if not already:

@@ -27,7 +27,8 @@ import yaml
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import run_full_catalogue
-from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.settings import make_settings
 from tests.helpers.server import serving
 from tests.helpers.toyrun import ROOT
@@ -64,7 +65,7 @@ def day(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what is there before the day: the old release, its run, the old list."""
     folder = tmp_path_factory.mktemp("day")
     for release in ("dr3", "dr4"):
-        make_mock(
+        write_mock(
             spark, str(folder / "mock" / release), MockParameters(SOURCES, 4, 5, release=release)
         )
     (folder / "dr3").mkdir()

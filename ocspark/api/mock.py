@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.api.running import APPLICATION
-from ocspark.mock.generate import MockParameters, finished_mock
-from ocspark.mock.generate import make_mock as generate
+from ocspark.mock.generate import finished_mock, write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.session import get_session
 from ocspark.store.progress import messages_shown
 
@@ -73,7 +73,7 @@ def make_mock(
         sources, clusters, seed, release=release, around=around, min_distance_pc=min_distance
     )
     if finished_mock(folder, parameters) is None:
-        generate(spark or get_session(APPLICATION), folder, parameters)
+        write_mock(spark or get_session(APPLICATION), folder, parameters)
     names = {
         "mirror": "mirror",
         "clusters": "clusters.parquet",

@@ -1,4 +1,4 @@
-"""The mock catalogue as a function of its parameters: any cell, any cluster, in any order."""
+"""Generate any cell or cluster of a mock catalogue, in any order, from its parameters alone."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 
 from ocspark.inputs.isochrones import default_grid, default_isochrones
 from ocspark.mock import frame
-from ocspark.mock.clusters import Cluster
+from ocspark.mock.clusters import MockCluster, listed_cluster, plant_clusters
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.galaxy import POPULATIONS, Field
-from ocspark.mock.observe import Observatory, observe
+from ocspark.mock.galaxy import POPULATIONS, GalacticField
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.observe import observe
+from ocspark.mock.parameters import MockParameters
 from ocspark.mock.planted import PlantedCluster, plant, source_id
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import LuminosityFunction
+from ocspark.release import load_release
 from ocspark.sky.healpix import HealpixPixel, coarser
 
-#: Clusters kept by a worker because the next cell may have stars of them too.
+#: Clusters that a worker keeps in memory, since the next cell may hold stars of them too.
 _SHARED_CLUSTERS = 64
-#: Order of the pixels by which a cell's clusters are looked up.
+#: HEALPix order of the pixels in which the clusters of a cell are looked up.
 _LOOKUP_ORDER = 5
 
 
@@ -35,17 +38,25 @@ class MockCatalogue:
 
     Attributes
     ----------
+    seed : int
+        Seed of every random draw.
+    field : GalacticField
+        Discs, bulge and halo.
+    clusters : list of MockCluster
+        The planted clusters.
     isochrones : mapping of float to DataFrame
-        Log age of a planted cluster to the points it is made of: Solar metallicity.
+        Isochrone points of solar metallicity by the log age [dex] of a planted cluster.
+    observatory : Observatory
+        The release that observes.
     expected : array, shape (n_pixels,)
-        Field stars expected in each pixel of the model.
+        Expected field stars in each pixel of the model.
     clusters_of_pixel : mapping of int to tuple of int
-        Clusters that may have a star in a pixel of `_LOOKUP_ORDER`.
+        Indices of the clusters that may have a star in a pixel of `_LOOKUP_ORDER`.
     """
 
     seed: int
-    field: Field
-    clusters: list[Cluster]
+    field: GalacticField
+    clusters: list[MockCluster]
     isochrones: Mapping[float, pd.DataFrame]
     observatory: Observatory
     expected: NDArray[np.float64]
@@ -58,21 +69,23 @@ class MockCatalogue:
         n_sources: float,
         seed: int,
         observatory: Observatory,
-        clusters: Callable[[Array, Dust], list[Cluster]],
+        clusters: Callable[[Array, Dust], list[MockCluster]],
     ) -> MockCatalogue:
-        """Set up a catalogue of at least `n_sources` field stars, with clusters on top.
+        """Set up a catalogue of at least `n_sources` field stars, and clusters besides.
 
         Parameters
         ----------
         n_sources : float
+            Least number of field stars.
         seed : int
+            Seed of every random draw.
         observatory : Observatory
             The release that observes.
         clusters : callable
-            Gives the clusters to plant from the log ages [dex] that have an isochrone, and the
-            dust.
+            Returns the clusters to plant, given the log ages [dex] that have an isochrone, and
+            the dust.
         """
-        # five standard deviations more than asked for, so that a Poisson draw is not less
+        # five standard deviations above the wanted number, so that the Poisson draw reaches it
         wanted = n_sources + 5.0 * np.sqrt(n_sources)
         field, expected = build_field(seed).normalised(wanted)
         by_age = {float(age): points for age, points in default_isochrones().groupby("log_age")}  # type: ignore[arg-type]
@@ -90,7 +103,15 @@ class MockCatalogue:
     def cell(self, pixel: HealpixPixel) -> Columns:
         """Return the sources of a cell sorted by ``_healpix_29``, field and clusters together.
 
-        Columns are those of `Observatory.names`.
+        Parameters
+        ----------
+        pixel : HealpixPixel
+            The cell.
+
+        Returns
+        -------
+        dict of arrays, shape (n,)
+            The columns of `Observatory.names`.
         """
         true = self.field.cell(pixel)
         rng = keyed_generator(self.seed, "field errors", pixel.order, pixel.pixel)
@@ -116,7 +137,7 @@ class MockCatalogue:
         return sorted({index for indices in found for index in indices})
 
     def _shared_cluster(self, index: int) -> PlantedCluster:
-        """Return a cluster that neighbouring cells of one worker process share."""
+        """Return a planted cluster; recent ones are kept, since neighbouring cells share them."""
         if index not in self._recent:
             if len(self._recent) >= _SHARED_CLUSTERS:
                 self._recent.pop(next(iter(self._recent)))
@@ -124,23 +145,46 @@ class MockCatalogue:
         return self._recent[index]
 
     def cluster(self, index: int) -> PlantedCluster:
-        """Return a planted cluster."""
+        """Return the planted cluster of an index, with its stars."""
         cluster = self.clusters[index]
         isochrone = self.isochrones[cluster.log_age]
         return plant(cluster, isochrone, self.field.extinction, self.observatory, self.seed)
 
 
-def build_field(seed: int) -> Field:
-    """Return the field of the default isochrones' populations, not normalised."""
+def build_catalogue(parameters: MockParameters, table: pd.DataFrame | None = None) -> MockCatalogue:
+    """Set up the catalogue that parameters describe.
+
+    Parameters
+    ----------
+    parameters : MockParameters
+        Size, seed and release.
+    table : DataFrame, optional
+        Clusters to plant, in canonical columns without missing values. By default clusters are
+        drawn.
+    """
+
+    def clusters(log_ages: Array, dust: Dust) -> list[MockCluster]:
+        if table is None:
+            return plant_clusters(parameters.clusters, parameters.seed, log_ages, dust)
+        rows = table.to_dict("records")
+        return [listed_cluster(r, i, parameters.seed, log_ages) for i, r in enumerate(rows)]  # type: ignore[arg-type]
+
+    observatory = Observatory.from_release(load_release(parameters.release))
+    return MockCatalogue.build(parameters.sources, parameters.seed, observatory, clusters)
+
+
+def build_field(seed: int) -> GalacticField:
+    """Return the field of all populations, not yet normalised to a number of sources."""
     grid = default_grid()
     luminosity = tuple(
         LuminosityFunction.from_isochrones(grid, p.log_age_range, p.metallicities)
         for p in POPULATIONS
     )
-    return Field(seed, luminosity, ExtinctionGrid.build(), Dust.build(seed))
+    return GalacticField(seed, luminosity, ExtinctionGrid.build(), Dust.build(seed))
 
 
-def _pixels_of(clusters: list[Cluster]) -> dict[int, tuple[int, ...]]:
+def _pixels_of(clusters: list[MockCluster]) -> dict[int, tuple[int, ...]]:
+    """Return the indices of the clusters in each pixel of `_LOOKUP_ORDER`."""
     pixels: dict[int, list[int]] = {}
     for cluster in clusters:
         ra, dec, _ = frame.sky_position(cluster.xyz_pc)

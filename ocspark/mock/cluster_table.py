@@ -1,4 +1,4 @@
-"""Clusters of a table of the literature, to be planted where they are."""
+"""Read a cluster table of the literature, whose clusters are planted at their own positions."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_clusters
 log = logging.getLogger(__name__)
 
 
-def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, str]:
-    """Read a cluster table; clusters that lack a value are left out and counted.
+def read_cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Read a cluster table, leaving out clusters that lack a value (a warning counts them).
 
     Parameters
     ----------
     path : str
         Any table that `ocspark.inputs.clusters.read_clusters` reads.
     config : str, optional
-        Configuration whose ``clusters.columns`` maps canonical names to the table's.
+        Configuration file whose ``clusters.columns`` maps canonical column names to the table's.
 
     Returns
     -------
     table : DataFrame
-        Canonical columns.
+        The complete clusters, in canonical columns.
     fingerprint : str
-        SHA-256 of what was read.
+        SHA-256 of that table.
 
     Raises
     ------
     InputError
-        As `read_clusters`, for a configuration that cannot be read, or if no cluster is complete.
+        For a table or configuration that cannot be read, or if no cluster is complete.
     """
     whole = read_clusters(path, _columns(config) if config else {}).table
     complete = whole[whole["fault"] == ""].reset_index(drop=True)[list(CLUSTER_COLUMNS)]
@@ -43,7 +43,7 @@ def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, s
         raise InputError(f"--cluster-table {path}: no cluster has a value in every column")
     if len(complete) < len(whole):
         log.warning(
-            "%d of %d clusters lack a value, or have values that do not go together: not planted",
+            "%d of %d clusters are not planted: they lack a value or have inconsistent values",
             len(whole) - len(complete),
             len(whole),
         )
@@ -51,6 +51,7 @@ def cluster_table(path: str, config: str | None = None) -> tuple[pd.DataFrame, s
 
 
 def _columns(config: str) -> dict[str, str]:
+    """Return the map of columns in a configuration file."""
     try:
         content = yaml.safe_load(storage.read_text(config))
         return {str(k): str(v) for k, v in content["clusters"]["columns"].items()}

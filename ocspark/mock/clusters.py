@@ -1,4 +1,4 @@
-"""Planted clusters: where they are and move, and the stars of any one of them."""
+"""Place the planted clusters, and draw the stars of any one of them."""
 
 from __future__ import annotations
 
@@ -12,51 +12,54 @@ import pandas as pd
 from ocspark.mock import frame
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.king import Profile
+from ocspark.mock.king import KingProfile
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, Track
 from ocspark.physics.isochrone import nearest_age
 from ocspark.sky.healpix import index_29
 from ocspark.sky.sphere import separation_rad
 
+#: Range of distances [pc].
 DISTANCE_PC = (150.0, 4000.0)
-#: Exponent of the spread of distances: 0 would be uniform in log d, 1 uniform in d.
+#: Distances are uniform in d to this power; towards 0 they would be uniform in log d.
 DISTANCE_EXPONENT = 0.7
+#: Range of log ages [dex], and largest extinction A0 [mag].
 LOG_AGE = (7.0, 9.6)
 MAX_A0 = 2.2
-#: Core and tidal radii [pc], and share of stars in the halo.
+#: Ranges of core and tidal radii [pc], and the share of stars in the halo.
 CORE_PC, TIDAL_PC, HALO_FRACTION = (0.8, 2.5), (8.0, 16.0), 0.12
-#: No star lies farther from its cluster's centre [pc].
+#: Largest distance of a star from its cluster's centre [pc].
 MAX_RADIUS_PC = 30.0
-#: Faintest member in literature lists [mag], and how many members brighter than it a cluster has.
+#: G of the faintest listed member [mag]; range of the expected members brighter than that.
 LIST_LIMIT, N_BRIGHT = 18.0, (60.0, 250.0)
+#: Most stars of a cluster.
 MAX_STARS = 4000
-#: Field stars near the cluster in everything, for the member list to mistake; per bright member.
+#: Interlopers (field stars that resemble members) per bright member.
 INTERLOPER_FRACTION = 0.06
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """One planted cluster.
+class MockCluster:
+    """A planted cluster: position, motion, age and structure.
 
     Attributes
     ----------
     index : int
         Number in the catalogue, from 0.
     name : str
-        In the cluster table; the stars are drawn by it.
+        Name in the cluster table; with the seed it determines the stars.
     xyz_pc, velocity_kms : array, shape (3,)
         Heliocentric Galactic position [pc] and velocity [km/s].
     log_age : float
-        Of an isochrone that is listed [dex].
+        Log age of one of the listed isochrones [dex].
     a0 : float
-        [mag]
-    profile : Profile
-        How the stars are spread.
+        Extinction A0 [mag].
+    profile : KingProfile
+        Number density about the centre.
     dispersion_kms : float
-        Velocity dispersion in one dimension.
+        Velocity dispersion in one dimension [km/s].
     n_bright : float
-        Expected members brighter than `LIST_LIMIT`.
+        Expected number of members brighter than `LIST_LIMIT`.
     """
 
     index: int
@@ -65,7 +68,7 @@ class Cluster:
     velocity_kms: Array
     log_age: float
     a0: float
-    profile: Profile
+    profile: KingProfile
     dispersion_kms: float
     n_bright: float
 
@@ -76,21 +79,23 @@ class Cluster:
 
     @property
     def radius_rad(self) -> float:
-        """Angle that holds every star."""
+        """Angular radius that holds every star [rad]."""
         return float(np.arcsin(MAX_RADIUS_PC / self.distance_pc)) * 1.001
 
 
-def plant_clusters(n_clusters: int, seed: int, log_ages: Array, dust: Dust) -> list[Cluster]:
-    """Place clusters in the disc; distances and ages are spread evenly over their ranges.
+def plant_clusters(n_clusters: int, seed: int, log_ages: Array, dust: Dust) -> list[MockCluster]:
+    """Place clusters in the disc, with distances and ages spread evenly over their ranges.
 
     Parameters
     ----------
     n_clusters : int
+        Number of clusters.
     seed : int
+        Seed of every random draw.
     log_ages : array
         Ages that have an isochrone [dex]; each cluster gets one of them.
     dust : Dust
-        Reddens them.
+        Dust, which gives each cluster the extinction at its position.
     """
     strata = keyed_generator(seed, "strata", n_clusters)
     share = np.arange(n_clusters) / max(n_clusters - 1, 1)
@@ -104,7 +109,8 @@ def plant_clusters(n_clusters: int, seed: int, log_ages: Array, dust: Dust) -> l
     ]
 
 
-def _place(index: int, seed: int, distance: float, log_age: float, dust: Dust) -> Cluster:
+def _place(index: int, seed: int, distance: float, log_age: float, dust: Dust) -> MockCluster:
+    """Return a cluster at a distance [pc], in a random direction near the Galactic plane."""
     name = f"Mock_{index + 1:04d}"
     rng = keyed_generator(seed, "place", name)
     longitude = rng.uniform(0.0, 2.0 * np.pi)
@@ -119,20 +125,22 @@ def _place(index: int, seed: int, distance: float, log_age: float, dust: Dust) -
     return _with_structure(seed, index, name, xyz, velocity, log_age, round(a0, 3), np.inf)
 
 
-def listed_cluster(row: Mapping[str, Any], index: int, seed: int, log_ages: Array) -> Cluster:
-    """Return a cluster as a row of a cluster table has it.
+def listed_cluster(row: Mapping[str, Any], index: int, seed: int, log_ages: Array) -> MockCluster:
+    """Return a cluster with the parameters of a row of a cluster table.
 
-    Position, proper motion, distance, age and extinction are the row's; how it moves along the
-    line of sight, how rich it is and how its stars are spread is drawn by (seed, name).
+    Position, proper motion, distance, age and extinction are the row's. Its radial velocity is that
+    of circular rotation; richness and structure are drawn by (seed, name).
 
     Parameters
     ----------
     row : mapping
         Canonical columns, none missing.
     index : int
+        Number of the cluster in the catalogue.
     seed : int
+        Seed of every random draw.
     log_ages : array
-        Ages that have an isochrone [dex]; the nearest is taken.
+        Ages that have an isochrone [dex]; the cluster gets the nearest.
     """
     xyz = frame.galactic_xyz(float(row["ra"]), float(row["dec"]), float(row["distance"]))
     line_of_sight = xyz / row["distance"]
@@ -149,7 +157,7 @@ def listed_cluster(row: Mapping[str, Any], index: int, seed: int, log_ages: Arra
         radial * line_of_sight + transverse,
         nearest_age(log_ages, float(row["log_age"])),
         float(row["a0"]),
-        # the row's holds the errors too, so no more than that
+        # an upper limit: the row's dispersions contain the measurement errors
         to_kms * float(np.hypot(row["pmra_dispersion"], row["pmdec_dispersion"])) / np.sqrt(2.0),
     )
 
@@ -163,35 +171,42 @@ def _with_structure(
     log_age: float,
     a0: float,
     max_dispersion_kms: float,
-) -> Cluster:
+) -> MockCluster:
+    """Return a cluster with radii, richness and dispersion drawn by (seed, name)."""
     rng = keyed_generator(seed, "cluster", name)
     core, tidal = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (CORE_PC, TIDAL_PC))
     dispersion = float(rng.uniform(0.4, 0.9))
-    return Cluster(
+    return MockCluster(
         index=index,
         name=name,
         xyz_pc=xyz,
         velocity_kms=velocity,
         log_age=log_age,
         a0=a0,
-        profile=Profile(core, tidal, HALO_FRACTION, MAX_RADIUS_PC),
+        profile=KingProfile(core, tidal, HALO_FRACTION, MAX_RADIUS_PC),
         dispersion_kms=min(dispersion, max(max_dispersion_kms, 0.05)),
         n_bright=float(np.exp(rng.uniform(*np.log(N_BRIGHT)))),
     )
 
 
 def draw_stars(
-    cluster: Cluster, isochrone: pd.DataFrame, extinction: ExtinctionGrid, rng: np.random.Generator
+    cluster: MockCluster,
+    isochrone: pd.DataFrame,
+    extinction: ExtinctionGrid,
+    rng: np.random.Generator,
 ) -> Columns:
-    """Draw a cluster's stars, and after them the interlopers of its field.
+    """Draw a cluster's stars, followed by the interlopers of its field.
 
     Parameters
     ----------
-    cluster : Cluster
+    cluster : MockCluster
+        The cluster.
     isochrone : DataFrame
-        Points of the cluster's age (`ocspark.inputs.isochrones`).
+        Isochrone points of the cluster's age (`ocspark.inputs.isochrones`).
     extinction : ExtinctionGrid
+        Extinction in G, BP and RP.
     rng : Generator
+        Source of all random numbers, drawn in a fixed order.
 
     Returns
     -------
@@ -211,7 +226,7 @@ def draw_stars(
     offset = cluster.profile.draw(n, rng)
     kick = cluster.dispersion_kms * rng.standard_normal((n, 3))
     stretch, blur = rng.standard_normal(n), rng.standard_normal((3, n))
-    # others: within the cone, at other depths, velocities and colours
+    # interlopers: in the same cone, with other distances, velocities and colours
     stretch = np.where(is_member, 1.0, np.exp(0.15 * stretch))
     kick[~is_member] = 8.0 * kick[~is_member] / cluster.dispersion_kms
     xyz = (cluster.xyz_pc + offset) * stretch[:, None]
@@ -221,7 +236,7 @@ def draw_stars(
     limit = np.array(G_STEPS)[rng.integers(0, len(G_STEPS), n)]
     ra, dec, distance = frame.sky_position(xyz)
     centre = frame.sky_position(cluster.xyz_pc)
-    # the cluster is not in orbit within itself: one velocity, seen under each star's own angle
+    # all stars share the cluster's velocity in space; each sees it projected at its own position
     pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms + kick)
     drawn = {
         "healpix_29": index_29(ra, dec),

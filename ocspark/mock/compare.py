@@ -1,4 +1,4 @@
-"""The mock's field against real fields: the same cones, the same cuts, distances between both."""
+"""Compare the mock's field with real fields: the same cones and cuts, distances between samples."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ocspark.inputs.files import read_table
 from ocspark.mock.catalogue import MockCatalogue
 from ocspark.mock.compare_figures import field_figure
 from ocspark.mock.frame import Array
-from ocspark.mock.observe import Observatory
+from ocspark.mock.observatory import Observatory
 from ocspark.mock.plan import CELL_ROWS, MAX_ORDER, tile
 from ocspark.release import load_release
 from ocspark.sky.healpix import finer
 from ocspark.sky.sphere import separation_rad
 from ocspark.tables.source_columns import matching
 
-#: Columns needed of real sources, canonical names.
+#: Columns needed of real sources, by canonical names.
 COLUMNS = (
     "ra dec parallax pmra pmdec parallax_error phot_g_mean_mag phot_bp_mean_mag phot_rp_mean_mag"
 ).split()
-#: Bins of the plane of colour G − RP and G.
+#: Edges of the bins in colour G − RP and in G [mag].
 _COLOUR_EDGES, _MAG_EDGES = np.linspace(-0.2, 1.6, 19), np.linspace(6.0, 21.0, 16)
 
 
 class Cone(NamedTuple):
-    """A field: centre, radii between which it lies [deg], G limit, kept parallaxes [mas]."""
+    """A field on the sky: a ring about a centre, with limits in G [mag] and parallax [mas]."""
 
     name: str
     ra: float
@@ -45,7 +45,7 @@ class Cone(NamedTuple):
     parallax_max: float
 
     def cut(self, sources: pd.DataFrame) -> pd.DataFrame:
-        """Return the sources within; those without a parallax unless it is cut from below."""
+        """Return the sources inside; those without a parallax too, if `parallax_min` is below 0."""
         away = np.degrees(separation_rad(sources["ra"], sources["dec"], self.ra, self.dec))
         within = (away <= self.radius_deg) & (away >= self.inner_deg)
         bright = sources["phot_g_mean_mag"] <= self.g_limit
@@ -65,27 +65,29 @@ def compare_fields(
     release: str = "dr3",
     seed: int = 42,
 ) -> pd.DataFrame:
-    """Draw the mock at a release's density in some cones and compare it with real sources there.
+    """Draw the mock in some cones, at a release's density, and compare it with real sources.
 
     Parameters
     ----------
     sources : str
         File of the real sources.
     cones : str
-        File of the cones that they lie in; see `read_cones`.
+        File of the cones in which they lie; see `read_cones`.
     wanted : sequence of (str, float)
-        Names of cones, each with an inner radius to leave out [deg].
+        Names of the cones to compare, each with the radius [deg] of a circle to leave out.
     output : str
-        Folder that gets a picture of each cone and ``distances.json``.
+        Folder that gets a figure of each cone and ``distances.json``.
     members : sequence of str
-        Files of members to leave out of the real sources.
+        Files of cluster members to leave out of the real sources.
     release : str
+        Name of the data release.
     seed : int
+        Seed of the mock.
 
     Returns
     -------
     DataFrame
-        A row per cone, with the columns that `compare` gives.
+        A row per cone, with the columns of `compare_samples`.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def compare_fields(
         If a file lacks a column or a cone.
     """
     described = load_release(release)
-    observatory = Observatory.of(described)
+    observatory = Observatory.from_release(described)
     fields = read_cones(read_table(cones, "--cones"), wanted)
     real_sources = _without_members(read_table(sources, "--sources"), members)
     native = {}
@@ -115,7 +117,7 @@ def compare_fields(
             observatory.astrometric_errors(t["phot_g_mean_mag"].to_numpy(float))[0]
             for t in (real, mock)
         )
-        rows[cone.name] = compare(real, mock, errors, mock_errors)
+        rows[cone.name] = compare_samples(real, mock, errors, mock_errors)
         picture = field_figure(cone.name, real, mock, errors, mock_errors)
         storage.write_file(storage.join(output, f"{cone.name}.png"), picture)
     rounded = {cone: {k: round(v, 4) for k, v in row.items()} for cone, row in rows.items()}
@@ -125,6 +127,7 @@ def compare_fields(
 
 
 def _without_members(sources: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
+    """Return the sources that no file of members names."""
     for path in members:
         listed = read_table(path, "--members")
         ids = next((c for c in listed.columns if str(c).lower().endswith("source_id")), None)
@@ -135,7 +138,7 @@ def _without_members(sources: pd.DataFrame, members: Sequence[str]) -> pd.DataFr
 
 
 def draw_cone(catalogue: MockCatalogue, cone: Cone) -> pd.DataFrame:
-    """Return the mock's sources in a cone, canonical columns; only its cells are drawn."""
+    """Return the mock's sources in a cone in canonical columns, drawing only the cells needed."""
     cells = tile(catalogue.expected, CELL_ROWS)
     touched = hpgeom.query_circle(
         1 << MAX_ORDER, cone.ra, cone.dec, cone.radius_deg, inclusive=True, nest=True
@@ -147,31 +150,36 @@ def draw_cone(catalogue: MockCatalogue, cone: Cone) -> pd.DataFrame:
     return cone.cut(table)
 
 
-def compare(real: pd.DataFrame, mock: pd.DataFrame, errors: Array, mock_errors: Array) -> dict:
-    """Return counts of a field in both, and distances between their distributions.
+def compare_samples(
+    real: pd.DataFrame, mock: pd.DataFrame, errors: Array, mock_errors: Array
+) -> dict[str, float]:
+    """Return the sizes of two samples of a field, and distances between their distributions.
 
     Parameters
     ----------
     real, mock : DataFrame
-        With `COLUMNS`.
+        Sources, with `COLUMNS`.
     errors, mock_errors : array
-        Parallax errors that the release's performance model has for each [mas].
+        Parallax error of each source by the release's performance model [mas].
 
     Returns
     -------
     dict
-        n_real, n_mock; ks_… and, in the quantity's own unit, w1_… (Wasserstein) of G, colour
-        G − RP, log10 of parallax errors over the model's, parallax, pmra and pmdec; tv_cmd, the
-        total variation between both normalised histograms of colour and G; ks_noise, the median of
-        a Kolmogorov–Smirnov distance between two samples of these sizes from one distribution.
+        n_real, n_mock; Kolmogorov–Smirnov (ks_…) and Wasserstein (w1_…, in the quantity's unit)
+        distances in G, colour G − RP, log10 of parallax errors over the model's, parallax, pmra
+        and pmdec; tv_cmd, the total variation distance between the normalised histograms of colour
+        and G; ks_noise, the median Kolmogorov–Smirnov distance of two samples of these sizes from
+        one distribution.
 
     Raises
     ------
     InputError
-        If either has no sources.
+        If a sample is empty.
     """
     if not len(real) or not len(mock):
-        raise InputError("compare: a field has no sources; expected a cone with some")
+        raise InputError(
+            f"compare: {len(real)} real and {len(mock)} mock sources; expected a cone with both"
+        )
     result: dict[str, float] = {"n_real": len(real), "n_mock": len(mock)}
     pairs = {
         "g": [t["phot_g_mean_mag"] for t in (real, mock)],
@@ -193,6 +201,7 @@ def compare(real: pd.DataFrame, mock: pd.DataFrame, errors: Array, mock_errors: 
 
 
 def _plane(table: pd.DataFrame) -> Array:
+    """Return the normalised histogram of colour and G."""
     colour = table["phot_g_mean_mag"] - table["phot_rp_mean_mag"]
     counts, _, _ = np.histogram2d(
         colour, table["phot_g_mean_mag"], bins=(_COLOUR_EDGES, _MAG_EDGES)
@@ -201,17 +210,25 @@ def _plane(table: pd.DataFrame) -> Array:
 
 
 def read_cones(index: pd.DataFrame, wanted: Sequence[tuple[str, float]]) -> list[Cone]:
-    """Return cones of an index file by name, each with the inner radius [deg] to leave out.
+    """Return cones of an index by name.
+
+    Parameters
+    ----------
+    index : DataFrame
+        A row per cone: cone (its name), ra, dec, radius_deg, g_limit, parallax_min, parallax_max.
+    wanted : sequence of (str, float)
+        Names of the cones, each with the radius [deg] of a circle to leave out.
 
     Raises
     ------
     InputError
-        If the index lacks one.
+        If the index lacks a cone.
     """
     rows = index.set_index("cone")
     absent = [name for name, _ in wanted if name not in rows.index]
     if absent:
-        raise InputError(f"compare: no cone {absent[0]!r} in the index")
+        some = ", ".join(map(str, rows.index[:5]))
+        raise InputError(f"--cones: no cone {absent[0]!r}; expected a cone of the file ({some}, …)")
     cones = []
     for name, inner in wanted:
         r = rows.loc[name]

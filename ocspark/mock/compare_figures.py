@@ -1,4 +1,4 @@
-"""Pictures of the mock's field beside a real one."""
+"""Draw the mock's field beside a real field."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ _REAL, _MOCK = "#1f4e79", "#d95f02"
 def field_figure(
     name: str, real: pd.DataFrame, mock: pd.DataFrame, errors: Array, mock_errors: Array
 ) -> bytes:
-    """Return a PNG: G counts, both colour–magnitude planes, errors, parallax and proper motion.
+    """Return a PNG: counts by G, colour–magnitude diagrams, errors, parallaxes, proper motions.
 
-    Parameters are those of `ocspark.mock.compare.compare`.
+    Parameters
+    ----------
+    name : str
+        Name of the field.
+    real, mock : DataFrame
+        Sources; see `ocspark.mock.compare.compare_samples`.
+    errors, mock_errors : array
+        Parallax errors by the release's performance model [mas].
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots(2, 4)
@@ -66,6 +73,7 @@ def field_figure(
 
 
 def _histogram(axis: Axes, values: list[pd.Series], edges: Array, share: bool = False) -> None:
+    """Draw histograms of the real and the mock sources, as numbers or as shares."""
     bins = edges.tolist()
     for column, colour, label in zip(values, (_REAL, _MOCK), ("real", "mock"), strict=True):
         kept = column.dropna().to_numpy(float)

@@ -1,4 +1,4 @@
-"""Dust in the disc, clumped into clouds, and extinction fast enough for millions of stars."""
+"""Model the dust of the Galactic disc, and tabulate extinction for millions of stars."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ocspark.physics.isochrone import MAX_TEFF
 
 #: Extinction in the plane near the Sun [mag/kpc], scale height and length of the dust [pc] (tuned).
 DUST_MAG_PER_KPC, DUST_HEIGHT_PC, DUST_LENGTH_PC = 1.3, 60.0, 2800.0
-#: Clouds: standard deviation of ln density, waves, their lengths [pc].
+#: Clouds: standard deviation of ln density, number of waves, range of their lengths [pc].
 CLOUD_SPREAD, N_WAVES, WAVE_LENGTH_PC = 0.6, 8, (100.0, 2000.0)
-#: Edges of the steps of a line of sight [ln pc]; whatever is nearer is free of dust and stars.
+#: Edges of the steps along a line of sight [ln pc]; nearer there are neither dust nor stars.
 LOG_DISTANCE: Array = np.linspace(np.log(20.0), np.log(30_000.0), 65)
 _TEFF_RANGE, _N_TEFF = (2_200.0, MAX_TEFF), 128
-#: A_band(A0) is so nearly straight that this step errs by less than a millimagnitude.
+#: A_band(A0) is nearly linear: with this step, interpolation errs by less than 1 mmag.
 _A0_STEP, _A0_MAX = 0.25, 20.0
 
 
 @dataclass(frozen=True)
 class Dust:
-    """An exponential disc times clouds: the exponential of a sum of waves in space.
+    """An exponential disc of dust, with clouds: the density times exp(a sum of waves in space).
 
     Attributes
     ----------
     wave : array, shape (n_waves, 3)
         Wave vectors [rad/pc].
     phase : array, shape (n_waves,)
-        [rad]
+        Phases of the waves [rad].
     """
 
     wave: Array
@@ -41,7 +41,7 @@ class Dust:
 
     @classmethod
     def build(cls, seed: int) -> Dust:
-        """Draw the clouds."""
+        """Draw the clouds of a seed."""
         rng = keyed_generator(seed, "dust")
         length = np.geomspace(*WAVE_LENGTH_PC, N_WAVES)
         direction = rng.standard_normal((N_WAVES, 3))
@@ -49,13 +49,14 @@ class Dust:
         return cls(2.0 * np.pi * direction / length[:, None], rng.uniform(0, 2 * np.pi, N_WAVES))
 
     def density(self, direction: Array, distance_pc: Array) -> Array:
-        """Return the extinction per length [mag/pc] along lines of sight.
+        """Return the extinction A0 per length [mag/pc] along lines of sight.
 
         Parameters
         ----------
         direction : array, shape (n, 3)
             Unit vectors.
         distance_pc : array, shape (m,)
+            Distances from the Sun.
 
         Returns
         -------
@@ -71,7 +72,7 @@ class Dust:
         return DUST_MAG_PER_KPC / 1000.0 * np.exp(disc + clouds - CLOUD_SPREAD**2 / 2.0)
 
     def a0_to_edges(self, direction: Array) -> Array:
-        """Return A0 [mag] from here to the edges `LOG_DISTANCE`, shape (n, n_edges).
+        """Return A0 [mag] from the Sun to the edges `LOG_DISTANCE`, shape (n, n_edges).
 
         Parameters
         ----------
@@ -83,7 +84,7 @@ class Dust:
         return np.concatenate((np.zeros((len(direction), 1)), np.cumsum(steps, axis=1)), axis=1)
 
     def a0(self, xyz_pc: Array) -> float:
-        """Return A0 [mag] from here to one position, shape (3,)."""
+        """Return A0 [mag] from the Sun to one heliocentric Galactic position [pc], shape (3,)."""
         distance = float(np.linalg.norm(xyz_pc))
         edges = self.a0_to_edges(np.asarray(xyz_pc)[None, :] / distance)[0]
         return float(np.interp(np.log(distance), LOG_DISTANCE, edges))
@@ -91,7 +92,7 @@ class Dust:
 
 @dataclass(frozen=True)
 class ExtinctionGrid:
-    """A_band on a grid of Teff and A0: the polynomials take microseconds a star, this nanoseconds.
+    """Extinction in G, BP, RP on a grid of Teff and A0, much faster than the polynomials.
 
     Attributes
     ----------
@@ -117,7 +118,15 @@ class ExtinctionGrid:
         return np.clip(index, 0, _N_TEFF - 1).astype(np.int64)
 
     def extinction(self, teff_index: NDArray[np.int64], a0: Array) -> Array:
-        """Return A_G, A_BP, A_RP [mag], shape (3, n), linear in A0 and nearest in Teff."""
+        """Return A_G, A_BP, A_RP [mag], shape (3, n): linear in A0, nearest in Teff.
+
+        Parameters
+        ----------
+        teff_index : array, shape (n,)
+            See `teff_index`.
+        a0 : array, shape (n,)
+            Extinction A0 [mag].
+        """
         step = np.clip(a0, 0.0, _A0_MAX - 1e-9) / _A0_STEP
         row = step.astype(np.int64)
         fraction = step - row
@@ -126,7 +135,7 @@ class ExtinctionGrid:
         return flat[:, near] * (1.0 - fraction) + flat[:, near + _N_TEFF] * fraction
 
     def of_isochrone(self, log_teff: Array, a0: float) -> Array:
-        """Return A_G, A_BP, A_RP [mag], shape (3, n), for one A0; linear in log10 Teff too."""
+        """Return A_G, A_BP, A_RP [mag], shape (3, n), at one A0: linear in A0 and log Teff."""
         step = min(max(a0, 0.0), _A0_MAX - 1e-9) / _A0_STEP
         row = int(step)
         bands = self.a_band[:, row] * (1.0 - (step - row)) + self.a_band[:, row + 1] * (step - row)

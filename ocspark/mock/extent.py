@@ -1,4 +1,4 @@
-"""How much of a mock is made: all of it, or the files that the cones of some clusters touch."""
+"""Choose the files of a mock to write: all, or those that the cones of some clusters touch."""
 
 from __future__ import annotations
 
@@ -9,54 +9,76 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.mock.catalogue import MockCatalogue
-from ocspark.mock.plan import Plan
+from ocspark.mock.parameters import MockParameters
+from ocspark.mock.plan import FilePlan
 from ocspark.mock.rng import keyed_generator
 from ocspark.names import cluster_key
 from ocspark.selection.cone import make_cones
 from ocspark.settings import SearchSettings
 
-#: Size of the mirror's files by source expected (measured at the density of DR3, where there are
-#: a few per cent more sources than expected).
+#: Bytes of the mirror per expected source, measured at the density of DR3 (where a few per cent
+#: more sources are written than expected).
 BYTES_PER_SOURCE = 94
 
 
 @dataclass(frozen=True)
 class Extent:
-    """The files and clusters that are made.
+    """The files and clusters that are written.
 
     Attributes
     ----------
-    plan : Plan
-        The files, of a slice only those that are made.
+    plan : FilePlan
+        The files to write.
     clusters : list of int
-        Numbers of the clusters that the tables beside the mirror have.
+        Indices of the clusters in the tables beside the mirror.
     around : list of str
-        Their names if this is a slice, none of a whole mock.
+        Names of the clusters that a slice is written around; empty for a whole mock.
     """
 
-    plan: Plan
+    plan: FilePlan
     clusters: list[int]
     around: list[str]
 
     @property
     def sources(self) -> int:
-        """Field stars to be expected."""
+        """Expected number of field stars."""
         return int(self.plan.files.rows.sum())
 
     def describe(self) -> str:
-        """Return one line that says what will be made."""
+        """Return a line with the number of clusters, sources and files, and the size."""
         size = f"{self.sources:,} sources or more in {len(self.plan.files)} files"
         names = ", ".join(self.around[:5]) + (", …" if len(self.around) > 5 else "")
         around = f" around {names}" if self.around else ""
         return (
-            f"to be made{around}: {len(self.clusters)} clusters, {size}, "
+            f"to be written{around}: {len(self.clusters)} clusters, {size}, "
             f"about {self.sources * BYTES_PER_SOURCE / 1e9:.2g} GB"
         )
 
 
-def whole(catalogue: MockCatalogue, rows_per_file: int) -> Extent:
-    """Return the extent of a mock of the whole sky."""
-    plan = Plan.build(catalogue.expected, rows_per_file)
+def extent_of(catalogue: MockCatalogue, parameters: MockParameters) -> Extent:
+    """Return the files and clusters of a catalogue that parameters ask for.
+
+    Parameters
+    ----------
+    catalogue : MockCatalogue
+        The whole catalogue.
+    parameters : MockParameters
+        Rows per file, and the clusters to write files around.
+
+    Raises
+    ------
+    InputError
+        For files smaller than a cell, or too few clusters to write files around.
+    """
+    rows = parameters.rows_per_partition
+    if not parameters.around:
+        return whole_sky(catalogue, rows)
+    return slice_around(catalogue, rows, parameters.around, parameters.min_distance_pc)
+
+
+def whole_sky(catalogue: MockCatalogue, rows_per_file: int) -> Extent:
+    """Return the extent of a mock of the whole sky, in files of up to `rows_per_file` rows."""
+    plan = FilePlan.build(catalogue.expected, rows_per_file)
     return Extent(plan, list(range(len(catalogue.clusters))), [])
 
 
@@ -65,24 +87,26 @@ def slice_around(
 ) -> Extent:
     """Return the extent of a slice: the files that some clusters' cones touch.
 
-    The cones are those that a run with the default search draws around the rows of the cluster
-    table, so that it finds in the slice what it would find in the whole mock.
+    The cones are those of a run with the default search around the rows of the cluster table. Such
+    a run finds the same candidates in the slice as in the whole mock.
 
     Parameters
     ----------
     catalogue : MockCatalogue
+        The whole catalogue.
     rows_per_file : int
-        As of the whole mock, whose files these are to the byte.
+        Largest expected number of rows in a file. Files of the slice equal those of the whole
+        mock to the byte.
     around : int
-        Number of clusters. The catalogue's seed chooses them; those of a smaller number are among
-        those of a larger one.
+        Number of clusters. The catalogue's seed chooses them; the clusters of a smaller number are
+        among those of a larger one.
     min_distance_pc : float
-        All of them lie farther away.
+        Least distance of the clusters [pc].
 
     Raises
     ------
     InputError
-        If too few clusters lie that far away.
+        If too few clusters lie beyond that distance.
     """
     far = [c.index for c in catalogue.clusters if c.distance_pc > min_distance_pc]
     if around > len(far):
@@ -95,6 +119,6 @@ def slice_around(
     table = pd.DataFrame([catalogue.cluster(index).row for index in chosen])
     keys = np.array([cluster_key(name) for name in table["cluster"]], dtype=np.int64)
     cover = make_cones(table.assign(cluster_key=keys), SearchSettings()).cover
-    plan = Plan.build(catalogue.expected, rows_per_file)
+    plan = FilePlan.build(catalogue.expected, rows_per_file)
     touched = cover.touches(plan.files.first, plan.files.end)
     return Extent(plan.only(np.flatnonzero(touched)), chosen, table["cluster"].tolist())

@@ -1,7 +1,7 @@
-"""Positions and velocities in the Galaxy, and how they look from the Sun.
+"""Convert between positions and velocities in the Galaxy and those seen from the Sun.
 
-Galactic Cartesian coordinates are heliocentric: x towards the centre, y towards rotation, z to
-the north pole [pc]; velocities along them [km/s].
+Galactic Cartesian coordinates are heliocentric [pc]: x towards the Galactic centre, y in the
+direction of rotation, z to the north Galactic pole; velocities have the same axes [km/s].
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-#: Columns of a table, all of one length.
+#: Columns of a table by name, all of one length.
 Columns = dict[str, NDArray[Any]]
 
 #: Rows are the Galactic axes in ICRS (Hipparcos catalogue, ESA SP-1200, vol. 1, §1.5.3).
@@ -36,14 +36,14 @@ OBLIQUITY_DEG = 23.4392911
 
 
 def _rotate(vectors: Array, matrix: Array) -> Array:
-    # not matmul: a BLAS may round rows differently as it splits them over threads
+    # not matmul: the rounding of a BLAS may depend on the number of threads
     return np.einsum("...j,ij->...i", vectors, matrix)
 
 
 def galactic_xyz(
     ra_deg: Array | float, dec_deg: Array | float, distance_pc: Array | float
 ) -> Array:
-    """Return heliocentric Galactic positions [pc], shape (n, 3)."""
+    """Return heliocentric Galactic positions [pc], shape (n, 3), of ICRS positions."""
     ra, dec = np.radians(ra_deg), np.radians(dec_deg)
     unit = np.stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)), axis=-1)
     return _rotate(unit, ICRS_TO_GALACTIC) * np.asarray(distance_pc)[..., None]
@@ -58,7 +58,7 @@ def sky_position(xyz_pc: Array) -> tuple[Array, Array, Array]:
 
 
 def galactocentric(xyz_pc: Array) -> tuple[Array, Array]:
-    """Return the distance from the axis and the height above the plane [pc]."""
+    """Return the distance from the Galaxy's axis and the height above its plane [pc]."""
     return (
         np.hypot(xyz_pc[..., 0] - SUN_RADIUS_PC, xyz_pc[..., 1]),
         xyz_pc[..., 2] + SUN_HEIGHT_PC,
@@ -66,7 +66,7 @@ def galactocentric(xyz_pc: Array) -> tuple[Array, Array]:
 
 
 def circular_velocity(xyz_pc: Array, rotation_kms: Array | float = ROTATION_KMS) -> Array:
-    """Return the velocity of circular rotation less the Sun's [km/s], shape (n, 3)."""
+    """Return the velocity of circular rotation relative to the Sun [km/s], shape (n, 3)."""
     radius, _ = galactocentric(xyz_pc)
     radius = np.maximum(radius, 1.0)  # the axis itself has no direction of rotation
     velocity = np.empty(np.shape(xyz_pc))

@@ -1,8 +1,8 @@
-"""The field: discs, bulge and halo seen through dust, star by star in any HEALPix cell.
+"""Draw the field stars of any HEALPix cell: discs, bulge and halo, seen through dust.
 
-A line of sight is a grid of distances. In each of its steps a population has the density of the
-analytic model times the fraction of its luminosity function that the magnitude limit leaves, so
-counts, distances and magnitudes come from one model.
+A line of sight is a grid of distances. In each step a population counts its analytic density times
+the fraction of its luminosity function above the magnitude limit, so that counts, distances and
+magnitudes follow from one model.
 """
 
 from __future__ import annotations
@@ -20,16 +20,30 @@ from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import BINARY_FRACTION, G_LIMIT, G_STEPS, LuminosityFunction
 from ocspark.sky.healpix import HEALPIX_ORDER, HealpixPixel, coarser, finer, n_pixels
 
-#: Order of the pixels in which the model counts are taken as constant (0.9 deg).
+#: Order of the pixels in which the model's counts are constant (0.9 deg wide).
 MODEL_ORDER = 6
 
 
 @dataclass(frozen=True)
 class Population:
-    """Stars of one origin.
+    """A stellar population of the Galaxy.
 
-    Density relative to all of the thin disc at the Sun, scales [pc], velocity dispersions U, V, W
-    and rotation [km/s], range of log ages [dex], metallicities Z with their shares.
+    Attributes
+    ----------
+    name : str
+        Name of the population.
+    density : float
+        Number density at the Sun (of the bulge: at the centre), relative to the whole thin disc's.
+    length_pc, height_pc : float
+        Scale length and height [pc]; 0 for the halo.
+    dispersion_kms : tuple of float
+        Velocity dispersions U, V, W [km/s].
+    rotation_kms : float
+        Mean rotation [km/s].
+    log_age_range : tuple of float
+        Lowest and highest log age [dex].
+    metallicities : tuple of (Z, share)
+        Metallicities with their shares.
     """
 
     name: str
@@ -43,7 +57,8 @@ class Population:
 
 
 #: Scales and densities after Jurić et al. (2008), kinematics after Bensby et al. (2003) and
-#: Nordström et al. (2004), tuned; a bulge of 1.5e10 solar masses. Metallicities: the grid's.
+#: Nordström et al. (2004), adjusted to real fields; a bulge of 1.5e10 solar masses. Metallicities
+#: are those of the isochrone grid.
 POPULATIONS = (
     Population(
         "young disc", 0.15, 2600, 100, (15, 11, 7), 226, (7.0, 9.0), ((0.0164, 0.7), (0.0095, 0.3))
@@ -82,12 +97,20 @@ POPULATIONS = (
         "bulge", 120, 500, 300, (110, 100, 90), 80, (9.9, 10.1), ((0.0164, 0.6), (0.0095, 0.4))
     ),
 )
-#: Stars of the discs move less the farther out they are: e-folding length [pc].
+#: Velocity dispersions of the discs fall outwards with this e-folding length [pc].
 DISPERSION_LENGTH_PC = 7500.0
 
 
 def density(population: Population, radius_pc: Array, height_pc: Array) -> Array:
-    """Return the number density at Galactocentric positions, relative to the thin disc's here."""
+    """Return the number density at Galactocentric positions, over the thin disc's at the Sun.
+
+    Parameters
+    ----------
+    population : Population
+        The population.
+    radius_pc, height_pc : array
+        Distance from the Galaxy's axis and height above its plane [pc].
+    """
     if population.name == "halo":  # flattened power law, softened at the centre
         square = radius_pc**2 + (height_pc / 0.64) ** 2 + 500.0**2
         return population.density * (square / frame.SUN_RADIUS_PC**2) ** (-2.77 / 2)
@@ -99,13 +122,19 @@ def density(population: Population, radius_pc: Array, height_pc: Array) -> Array
 
 
 @dataclass(frozen=True)
-class Field:
-    """The field stars of the whole sky, `n_sources` of them to be expected.
+class GalacticField:
+    """The field stars of the whole sky.
 
     Attributes
     ----------
+    seed : int
+        Seed of every random draw.
     luminosity : tuple of LuminosityFunction
-        One per population.
+        One per population, in the order of `POPULATIONS`.
+    extinction : ExtinctionGrid
+        Extinction in G, BP and RP.
+    dust : Dust
+        Distribution of the dust.
     scale : float
         Stars per unit of the model's counts.
     """
@@ -116,10 +145,20 @@ class Field:
     dust: Dust
     scale: float = 1.0
 
-    def normalised(self, n_sources: float) -> tuple[Field, Array]:
-        """Return the field that is expected to have `n_sources` stars over the sky.
+    def normalised(self, n_sources: float) -> tuple[GalacticField, Array]:
+        """Scale the field to an expected number of stars over the whole sky.
 
-        And, shape (n_pixels,), how many of them in each pixel of `MODEL_ORDER`.
+        Parameters
+        ----------
+        n_sources : float
+            Expected number of stars that the survey detects.
+
+        Returns
+        -------
+        field : GalacticField
+            The scaled field.
+        expected : array, shape (n_pixels,)
+            Expected stars in each pixel of `MODEL_ORDER`.
         """
         counts = []
         for pixels in np.arange(n_pixels(MODEL_ORDER)).reshape(-1, 256):
@@ -132,7 +171,7 @@ class Field:
     def _counts(self, pixels: NDArray[np.int64], a0: Array, seen: bool = False) -> Array:
         """Return the model's counts, shape (n_pixels, n_populations, n_distances).
 
-        Of stars to `G_LIMIT`, or only of those that the survey has seen.
+        They are of stars to `G_LIMIT` or, with `seen`, of stars that the survey detects.
         """
         middle = (LOG_DISTANCE[1:] + LOG_DISTANCE[:-1]) / 2
         distance = np.exp(middle)
@@ -151,6 +190,7 @@ class Field:
         Parameters
         ----------
         cell : HealpixPixel
+            The cell.
 
         Returns
         -------
@@ -168,7 +208,7 @@ class Field:
         row = np.repeat(np.arange(len(pixels)), n_of_pixel)
         n = len(row)
 
-        # one cumulative sum over all pixels: a star looks only between its own pixel's ends
+        # one cumulative sum over all pixels; each star is searched between its own pixel's ends
         cumulative = np.cumsum(expected)
         ends = np.concatenate(([0.0], cumulative.reshape(len(pixels), -1)[:, -1]))
         wanted = ends[row] + rng.random(n) * (ends[row + 1] - ends[row])
@@ -207,10 +247,10 @@ class Field:
         ratio[rng.random(n) >= BINARY_FRACTION] = 0.0
         magnitude = np.empty((3, n))
         for i, lf in enumerate(self.luminosity):
-            mine = np.flatnonzero(population == i)
-            star = lf.draw(limit[mine], brightness[mine])
-            dimming = self.extinction.extinction(lf.teff_index[star], a0[mine])
-            magnitude[:, mine] = lf.with_companions(star, ratio[mine]) + dimming
+            rows = np.flatnonzero(population == i)
+            star = lf.draw(limit[rows], brightness[rows])
+            dimming = self.extinction.extinction(lf.teff_index[star], a0[rows])
+            magnitude[:, rows] = lf.with_companions(star, ratio[rows]) + dimming
         magnitude += 5.0 * log_distance / np.log(10.0) - 5.0
         return magnitude
 
@@ -222,6 +262,7 @@ def _moving_stars(
     population: NDArray[np.int64],
     kick: Array,
 ) -> Columns:
+    """Return stars with positions at the centres of pixels of order 29, and with their motions."""
     ra, dec = healpy.pix2ang(1 << HEALPIX_ORDER, healpix, nest=True, lonlat=True)
     xyz = frame.galactic_xyz(ra, dec, distance)
     rotation = np.array([p.rotation_kms for p in POPULATIONS], dtype=float)[population]
@@ -246,17 +287,19 @@ def _moving_stars(
 
 
 def _absolute(limit_mag: float, a0: Array, log_distance: Array) -> Array:
-    # A_G <= A0 but for the hottest stars, which are not the faintest
+    """Return the absolute G [mag] of a limit in apparent G, at ln distances [pc]."""
+    # A_G <= A0 except for the hottest stars, which are far brighter than the limit
     return limit_mag - a0 - 5.0 * log_distance / np.log(10.0) + 5.0
 
 
 def _directions(pixels: NDArray[np.int64]) -> Array:
+    """Return unit vectors, shape (n, 3), to the centres of pixels of `MODEL_ORDER`."""
     ra, dec = healpy.pix2ang(1 << MODEL_ORDER, pixels, nest=True, lonlat=True)
     return frame.galactic_xyz(ra, dec, 1.0)
 
 
 def _model_pixels(cell: HealpixPixel) -> tuple[NDArray[np.int64], int]:
-    """Return the pixels that a cell is drawn in, of `MODEL_ORDER` or finer, and their order."""
+    """Return the pixels of `MODEL_ORDER` (or finer) in which a cell is drawn, and their order."""
     order = max(cell.order, MODEL_ORDER)
     first, end = finer(cell.pixel, cell.order, order), finer(cell.pixel + 1, cell.order, order)
     return np.arange(first, end), order

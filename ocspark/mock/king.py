@@ -1,4 +1,4 @@
-"""Where the stars of a cluster are: a King (1962) profile, and a halo around it."""
+"""Draw the positions of a cluster's stars: a King (1962) profile with a halo around it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _N_RADII = 2_000
 
 
 @dataclass(frozen=True)
-class Profile:
-    """Number density of a cluster.
+class KingProfile:
+    """Number density of a cluster about its centre.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Profile:
     halo_fraction : float
         Share of the stars that belong to the halo, a Plummer sphere of half the tidal radius.
     cut_pc : float
-        No star lies farther from the centre [pc].
+        Largest distance of a star from the centre [pc].
     """
 
     core_pc: float
@@ -51,9 +51,9 @@ class Profile:
 
 
 def king_cumulative(core_pc: float, tidal_pc: float) -> tuple[Array, Array]:
-    """Return radii in space [pc] and the share of stars within them (King 1962, Eq. 27).
+    """Return radii in space [pc] and the share of stars within each (King 1962, Eq. 27).
 
-    That density, seen from far away, is King's empirical profile on the sky (Eq. 14).
+    Projected on the sky, this density is King's empirical profile (Eq. 14).
     """
     radius = np.linspace(0.0, tidal_pc, _N_RADII)
     z = np.sqrt((1.0 + (radius / core_pc) ** 2) / (1.0 + (tidal_pc / core_pc) ** 2))

@@ -1,7 +1,8 @@
-"""What the literature would say of a planted cluster: a member list and a catalogue row.
+"""Imitate the literature on a planted cluster: a member list, and a row of a cluster table.
 
-The list imitates Cantat-Gaudin et al. (2018, 2020): G < 18, probabilities in steps of 0.1, mostly
-the core; the row has observed means and dispersions of the list's members with p >= 0.7.
+The list resembles those of Cantat-Gaudin et al. (2018, 2020): G < 18, probabilities in steps of
+0.1, mostly the core. The row has observed means and dispersions of the listed members with
+p >= 0.7.
 """
 
 from __future__ import annotations
@@ -9,25 +10,43 @@ from __future__ import annotations
 import numpy as np
 
 from ocspark.mock import frame
-from ocspark.mock.clusters import LIST_LIMIT, Cluster
+from ocspark.mock.clusters import LIST_LIMIT, MockCluster
 from ocspark.mock.frame import Array, Columns
 
-#: A star this many (half-number radii, standard deviations) from the centre is on the list's edge.
+#: Limits of the list's certain members: distance from the centre, in half-number radii and in
+#: standard deviations.
 CORE_RADII, CORE_SIGMAS = 2.2, 3.0
-#: Members of the core that a list makes doubtful for no visible reason.
+#: Share of the core's members that get a low probability at random.
 DOUBTED = 0.1
+#: Least probability of the members that the row of the cluster table is computed from.
 ROW_PROBABILITY = 0.7
-#: Scatter of literature values about the truth.
+#: Scatter of literature values about the truth: log age [dex], A0 [mag], ln distance.
 LOG_AGE_SCATTER, A0_SCATTER, DISTANCE_SCATTER = 0.03, 0.03, 0.02
 
 
 def list_probabilities(
-    cluster: Cluster,
+    cluster: MockCluster,
     true: Columns,
     observed: Columns,
     rng: np.random.Generator,
 ) -> Array:
-    """Return each star's probability in the list, 0 where it is not on it; shape (n,)."""
+    """Return each star's probability in the member list, 0 for stars not in it.
+
+    Parameters
+    ----------
+    cluster : MockCluster
+        The cluster.
+    true : dict of arrays, shape (n,)
+        See `ocspark.mock.clusters.draw_stars`.
+    observed : dict of arrays, shape (n,)
+        The same stars as observed.
+    rng : Generator
+        Source of the random numbers.
+
+    Returns
+    -------
+    array, shape (n,)
+    """
     ra, dec, distance = frame.sky_position(cluster.xyz_pc)
     pmra, pmdec = frame.proper_motion(ra, dec, distance, cluster.velocity_kms)
     projected = np.radians(_separation_deg(observed["ra"], observed["dec"], ra, dec)) * distance
@@ -35,7 +54,7 @@ def list_probabilities(
     half_pc = cluster.profile.half_pc
     spread_parallax = 1000.0 * half_pc / distance**2
     bright = true["is_member"] & (observed["phot_g_mean_mag"] < LIST_LIMIT)
-    # the list's own mean, which has the zero point that nobody has subtracted
+    # the observed median: authors of lists do not subtract the parallax zero point
     parallax = np.nan_to_num(np.nanmedian(np.where(bright, observed["parallax"], np.nan)))
     deviations = [
         projected / (CORE_RADII * half_pc) * CORE_SIGMAS,
@@ -48,19 +67,31 @@ def list_probabilities(
     doubt, step = rng.random(len(worst)), rng.integers(1, 10, len(worst))
     edge = np.clip(np.ceil(10.0 * (2.0 - np.nan_to_num(worst, nan=9.0))), 0, 9)
     probability = np.where((worst < 1.0) & (doubt > DOUBTED), 10, np.minimum(edge, step))
-    # a list's author sees the photometry too: interlopers are never certain
+    # authors of lists use the photometry too: interlopers are never certain members
     probability = np.where(true["is_member"], probability, np.minimum(probability, 1 + step // 3))
     listed = complete & (observed["phot_g_mean_mag"] < LIST_LIMIT)
     return np.where(listed, probability, 0) / 10.0
 
 
 def catalogue_row(
-    cluster: Cluster,
+    cluster: MockCluster,
     observed: Columns,
     probability: Array,
     rng: np.random.Generator,
 ) -> dict[str, object]:
-    """Return the cluster's row in a catalogue: canonical columns and units."""
+    """Return the cluster's row of the cluster table, in canonical columns and units.
+
+    Parameters
+    ----------
+    cluster : MockCluster
+        The cluster.
+    observed : dict of arrays, shape (n,)
+        Its observed stars.
+    probability : array, shape (n,)
+        Their probabilities in the member list.
+    rng : Generator
+        Source of the random numbers.
+    """
     chosen = probability >= ROW_PROBABILITY
     if np.count_nonzero(chosen) < 3:
         chosen = ~np.isnan(observed["parallax"].astype(float))
@@ -78,10 +109,12 @@ def catalogue_row(
 
 
 def _scaled(value: Array, centre: Array | float, error: Array, spread: Array | float) -> Array:
+    """Return distances from a centre in units of error and intrinsic spread together."""
     return np.asarray(np.abs(value - centre) / np.hypot(error.astype(float), spread))
 
 
 def _separation_deg(ra: Array, dec: Array, ra0: Array | float, dec0: Array | float) -> Array:
+    """Return angular separations from one position [deg]."""
     one = np.ones_like(ra)
     between = frame.galactic_xyz(ra, dec, one) - frame.galactic_xyz(ra0, dec0, 1.0)
     return np.degrees(2.0 * np.arcsin(np.minimum(np.linalg.norm(between, axis=-1) / 2.0, 1.0)))

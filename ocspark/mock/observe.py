@@ -1,17 +1,15 @@
-"""What Gaia would have measured: errors, correlations, solution types and missing values.
+"""Observe true stars as Gaia does: errors, correlations, solution types and missing values.
 
-Medians of astrometric errors are PyGaia's for the release, errors of magnitudes those that the
-pipeline assumes. Numbers marked "tuned" follow real Gaia EDR3 fields, by magnitude.
+Medians of astrometric errors are PyGaia's for the release; errors of magnitudes are those that the
+main job assumes. Numbers marked "tuned" were adjusted to real Gaia EDR3 fields, by magnitude.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncertainty
 
 from ocspark.mock.curves import (
     BRIGHT_EXCESS,
@@ -30,21 +28,15 @@ from ocspark.mock.curves import (
     TWO,
 )
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.scanning import scan
-from ocspark.physics.photometry import MagnitudeErrorModel
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.scanning import scanning_effects
 from ocspark.physics.zeropoint import FIVE_PARAMETERS, SIX_PARAMETERS, parallax_zero_point
-from ocspark.release import Release
-from ocspark.tables.source_columns import SOURCE_COLUMNS
 
-#: Widest correlation: any three up to 0.45 make a positive definite matrix.
+#: Largest correlation (any three of up to 0.45 make a positive definite matrix), and the scatter
+#: of the three correlations within a field.
 MAX_CORRELATION, CORRELATION_SCATTER = 0.45, (0.09, 0.10, 0.12)
-#: Columns of the mirror by canonical names, with Gaia's types.
-SOURCE_TYPES: dict[str, np.dtype] = {
-    **{column.name: np.dtype(column.stored) for column in SOURCE_COLUMNS},
-    "_healpix_29": np.dtype(np.int64),
-}
-#: Shares of binaries' solutions without some values. Nobody has published any: these are there so
-#: that every case occurs.
+#: Shares of the solutions of binaries that lack some values. No shares are published: these only
+#: make every case occur.
 BINARY_NULLS = {
     ("nu_eff", "pseudocolour"): 0.5,
     ("parallax_bias",): 0.5,
@@ -58,93 +50,31 @@ _ASTROMETRY = (
 ).split()
 
 
-@dataclass(frozen=True)
-class Observatory:
-    """How a release observed: all that differs between releases, from its file.
-
-    Attributes
-    ----------
-    errors : MagnitudeErrorModel
-        The errors of magnitudes that the pipeline will assume.
-    performance : str
-        PyGaia's name of the release.
-    mean_n_obs : float
-        Mean number of G observations.
-    codes : mapping of int to int
-        Code in the catalogue of a solution with 2, 5 or 6 parameters.
-    names : mapping of str to str
-        The release's name of each canonical column that it has.
-    epoch : float
-        Of positions [yr].
-    other_codes : mapping of int to float
-        See `Release.other_codes`.
-    """
-
-    errors: MagnitudeErrorModel
-    performance: str
-    mean_n_obs: float
-    codes: Mapping[int, int]
-    names: Mapping[str, str]
-    epoch: float
-    other_codes: Mapping[int, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, release: Release) -> Observatory:
-        """Take what is needed from a release's file."""
-        source = release.magnitude_errors
-        path = str(release.magnitude_errors_path)
-        errors = MagnitudeErrorModel.from_csv(path, source.base_n_obs, source.mag_range)
-        names = {
-            column.name: release.columns[column.name][0]
-            for column in SOURCE_COLUMNS
-            if column.name in release.columns
-            and (column.use != "flux_errors" or "flux_errors" in release.uses)
-        }
-        return cls(
-            errors=errors,
-            performance=release.performance.pygaia,
-            mean_n_obs=release.performance.mean_n_obs,
-            codes=dict(release.solution_codes),
-            names={**names, "_healpix_29": "_healpix_29"},
-            epoch=release.epoch,
-            other_codes=dict(release.other_codes),
-        )
-
-    def native(self, sources: Columns) -> Columns:
-        """Return sources under the release's own column names, in Gaia's order and types."""
-        return {native: sources[name] for name, native in self.names.items()}
-
-    def astrometric_errors(self, g_mag: Array) -> Array:
-        """Return the sky's median errors of parallax [mas], pmra, pmdec [mas/yr], shape (3, n)."""
-        parallax = parallax_uncertainty(g_mag, release=self.performance)
-        pmra, pmdec = proper_motion_uncertainty(g_mag, release=self.performance)
-        return np.stack((parallax, pmra, pmdec)) / 1000.0
-
-
 def effective_wavenumber(bp_rp: Array) -> Array:
     """Return nu_eff [1/µm] of a colour BP - RP [mag] (Lindegren et al. 2021, Eq. 3)."""
     return 1.76 - 1.61 / np.pi * np.arctan(0.531 * bp_rp)
 
 
 def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns:
-    """Observe stars.
+    """Return what the release has measured of true stars.
 
     Parameters
     ----------
     true : dict of arrays, shape (n,)
         healpix_29; ra, dec [deg]; parallax [mas]; pmra, pmdec [mas/yr]; g, bp, rp [mag].
     by : Observatory
+        The release that observes.
     rng : Generator
-        Its stream is used in a fixed order.
+        Source of all random numbers, drawn in a fixed order.
 
     Returns
     -------
     dict of arrays, shape (n,)
-        The columns of `Observatory.names` but ``source_id``; NaN where Gaia has null. The parallax
-        carries the zero point of Lindegren et al. (2021), which is ``parallax_bias`` too.
+        The columns of `Observatory.names` but ``source_id``; NaN where Gaia has null. The zero
+        point of Lindegren et al. (2021) is added to the parallax and is ``parallax_bias``.
     """
     g, n = true["g"], len(true["g"])
-    place = scan(true["ra"], true["dec"])
+    place = scanning_effects(true["ra"], true["dec"])
     colourless = rng.random(n) < np.interp(g, *COLOURLESS)
     n_parameters = draw_solutions(g, colourless, rng)
     two, six = n_parameters == 2, n_parameters == 6
@@ -159,7 +89,7 @@ def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns
     mag_g = observed["phot_g_mean_mag"].astype(np.float64)
     bp_rp = observed["phot_bp_mean_mag"].astype(float) - observed["phot_rp_mean_mag"].astype(float)
     guess = effective_wavenumber(true["bp"] - true["rp"])
-    # a pseudocolour comes from the chromaticity of the images, much less well than from BP and RP
+    # a pseudocolour comes from the chromaticity of images and is far less precise than BP − RP
     guess += rng.standard_normal(n) * np.interp(g, *PSEUDOCOLOUR_SCATTER)
     nu_eff = np.where(two | six, np.nan, effective_wavenumber(bp_rp)).astype(np.float32)
     pseudocolour = np.where(six, guess, np.nan).astype(np.float32)
@@ -193,19 +123,21 @@ def observe(true: Columns, by: Observatory, rng: np.random.Generator) -> Columns
 def draw_solutions(
     g_mag: Array, colourless: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """Draw the number of astrometric parameters: 2, 5 or 6; without a colour never 5.
+    """Draw the number of astrometric parameters of each source: 2, 5 or 6.
 
     Parameters
     ----------
     g_mag : array, shape (n,)
+        True G [mag].
     colourless : array of bool, shape (n,)
-        Without BP and RP.
+        Sources without BP and RP, which have 2 or 6 parameters.
     rng : Generator
+        Source of the random numbers.
     """
     n = len(g_mag)
     two, share = np.interp(g_mag, *TWO), np.interp(g_mag, *COLOURLESS)
     two_colourless = np.maximum(two, COLOURLESS_TWO)
-    # what is left for the others, so that all together have `TWO`
+    # the share among sources with a colour, such that the share of all sources is `TWO`
     two_coloured = np.maximum(two - share * two_colourless, 0.0) / (1.0 - share)
     is_two = rng.random(n) < np.where(colourless, two_colourless, two_coloured)
     is_six = colourless | (rng.random(n) < np.interp(g_mag, *SIX))
@@ -215,10 +147,11 @@ def draw_solutions(
 def _solve_otherwise(
     observed: Columns, shares: Mapping[int, float], rng: np.random.Generator
 ) -> None:
-    """Give some sources other solutions, which have what their code's bits say (ESA's data model).
+    """Replace the solutions of some sources by other kinds, in place.
 
-    Sources of two parameters keep theirs. Models of binaries (bits above the pseudocolour's) lack
-    some of their other values in `BINARY_NULLS`.
+    The bits of a solution's code say what it solves (ESA's data model); what it does not solve
+    becomes NaN. Sources with two parameters keep their solution. Solutions of binaries (codes of
+    128 and more) lack further values in the shares of `BINARY_NULLS`.
     """
     code = observed["solution"]
     drawn = rng.choice(
@@ -241,6 +174,7 @@ def _solve_otherwise(
 
 
 def _coded(n_parameters: NDArray[np.int16], codes: Mapping[int, int]) -> NDArray[np.int16]:
+    """Return the release's code of each number of parameters."""
     table = np.zeros(7, dtype=np.int16)
     for number, code in codes.items():
         table[number] = code
@@ -255,7 +189,7 @@ def _covariance(
     log_ratio: Array,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], Array]:
-    """Return errors and the scatter of correlations, each of shape (3, n)."""
+    """Return errors [mas, mas/yr, mas/yr] and the scatter of correlations, each (3, n)."""
     n = len(g)
     log_error = log_error + np.interp(g, *BRIGHT_EXCESS) + ERROR_SCATTER * rng.standard_normal(n)
     scale = np.where(rng.random(n) < DISTURBED, np.interp(g, *DISTURBANCE), 0.0)
@@ -275,6 +209,7 @@ def correlated_normals(correlations: Array, normals: Array) -> Array:
     correlations : array, shape (3, n)
         (parallax, pmra), (parallax, pmdec), (pmra, pmdec).
     normals : array, shape (3, n)
+        Independent standard normals.
 
     Returns
     -------
@@ -296,6 +231,7 @@ def _photometry(
     colourless: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Columns:
+    """Return magnitudes, numbers of observations and, where the release has them, fluxes."""
     g, n = true["g"], len(true["g"])
     n_g = by.mean_n_obs * depth * np.interp(g, *FAINT_DEPTH)
     n_g *= np.exp(DEPTH_SCATTER * rng.standard_normal(n))

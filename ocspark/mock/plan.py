@@ -1,4 +1,4 @@
-"""How the sky is divided: cells that stars are drawn in, files that hold whole cells."""
+"""Divide the sky into cells, in which stars are drawn, and files, which hold whole cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ocspark.sky.healpix import HealpixPixel, PixelTable, coarser, n_pixels
 
 #: A cell is split while more stars than this are expected in it.
 CELL_ROWS = 20_000
-#: No cell or file is coarser or finer than these orders.
+#: Coarsest and finest HEALPix order of cells and files.
 MIN_ORDER, MAX_ORDER = 1, 12
 
 _Pixels = NDArray[np.int64]
@@ -21,13 +21,19 @@ _Pixels = NDArray[np.int64]
 def tile(expected: NDArray[np.float64], limit_rows: float) -> PixelTable:
     """Split pixels, from `MIN_ORDER` on, until none is expected to hold more than `limit_rows`.
 
-    Of two limits the larger one gives pixels that are unions of the other's.
+    Pixels of a larger limit are unions of those of a smaller one.
 
     Parameters
     ----------
     expected : array, shape (12 · 4^k,)
-        Stars expected per NESTED pixel of order k; within such a pixel they are spread evenly.
+        Expected stars per NESTED pixel of order k, taken as evenly spread within each.
     limit_rows : float
+        Largest expected number of stars in a pixel.
+
+    Returns
+    -------
+    PixelTable
+        Pixels that cover the sky, in HEALPix order, with the expected stars of each.
     """
     finest = round(np.log(len(expected) / 12) / np.log(4))
     leaves: list[NDArray[np.float64]] = []
@@ -46,13 +52,13 @@ def tile(expected: NDArray[np.float64], limit_rows: float) -> PixelTable:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FilePlan:
     """Files of a catalogue and the cells of each.
 
     Attributes
     ----------
     files, cells : PixelTable
-        With the stars expected in each.
+        Pixels of the files and of the cells, with the expected stars of each.
     first_cell : array, shape (n_files + 1,)
         File i holds the cells from ``first_cell[i]`` to before ``first_cell[i + 1]``.
     """
@@ -62,8 +68,15 @@ class Plan:
     first_cell: _Pixels
 
     @classmethod
-    def build(cls, expected: NDArray[np.float64], rows_per_file: int) -> Plan:
-        """Divide the sky; the cells do not depend on `rows_per_file`.
+    def build(cls, expected: NDArray[np.float64], rows_per_file: int) -> FilePlan:
+        """Divide the sky into files and cells.
+
+        Parameters
+        ----------
+        expected : array, shape (n_pixels,)
+            See `tile`.
+        rows_per_file : int
+            Largest expected number of rows in a file; the cells do not depend on it.
 
         Raises
         ------
@@ -76,19 +89,19 @@ class Plan:
         first = np.searchsorted(cells.first, files.first)
         return cls(files, cells, np.append(first, len(cells)))
 
-    def only(self, files: _Pixels) -> Plan:
-        """Return the plan of some of the files, by their numbers, ascending."""
+    def only(self, files: _Pixels) -> FilePlan:
+        """Return the plan of some files, given their numbers in ascending order."""
         first, n_cells = self.first_cell[files], np.diff(self.first_cell)[files]
         new_first = np.concatenate(([0], np.cumsum(n_cells)))
         cells = np.arange(new_first[-1]) + np.repeat(first - new_first[:-1], n_cells)
-        return Plan(self.files.take(files), self.cells.take(cells), new_first)
+        return FilePlan(self.files.take(files), self.cells.take(cells), new_first)
 
     def cells_of(self, file: int) -> list[HealpixPixel]:
-        """Return the cells of a file, along the sky."""
+        """Return the cells of a file, in HEALPix order."""
         return list(self.cells.take(slice(self.first_cell[file], self.first_cell[file + 1])))
 
     def tasks(self, n_tasks: int) -> _Pixels:
-        """Return the bounds, shape (≤ n_tasks + 1,), of runs of files with like many rows."""
+        """Return the bounds, shape (≤ n_tasks + 1,), of ranges of files with similar row counts."""
         middle = np.cumsum(self.files.rows) - self.files.rows / 2.0
         share = np.arange(1, n_tasks) / n_tasks * self.files.rows.sum()
         return np.unique(np.concatenate(([0], np.searchsorted(middle, share), [len(self.files)])))

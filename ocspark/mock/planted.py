@@ -1,4 +1,4 @@
-"""A cluster planted: its stars as Gaia would list them, their truth, what the literature says."""
+"""Plant a cluster: its stars as Gaia would list them, the truth, and the literature's view."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ocspark.mock.clusters import Cluster, draw_stars
+from ocspark.mock.clusters import MockCluster, draw_stars
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.frame import Columns
 from ocspark.mock.members import catalogue_row, list_probabilities
-from ocspark.mock.observe import Observatory, observe
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.observe import observe
 from ocspark.mock.rng import keyed_generator
 from ocspark.sky.healpix import SOURCE_ID_BITS, SOURCE_ID_ORDER, coarser
 
-#: In the bits of a source_id below its pixel field stars count up from 0 within their cell;
-#: cluster i has 2^34 + i·2^16 and on.
+#: The bits of a source_id below its pixel hold a running number: field stars count from 0 within
+#: their cell, stars of cluster i from 2^34 + i·2^16.
 _CLUSTER_BIT, _STAR_BITS = 34, 16
+#: Most clusters of a mock: more would have no source ids.
 MAX_CLUSTERS = 1 << (_CLUSTER_BIT - _STAR_BITS)
 
 
 @dataclass(frozen=True)
 class PlantedCluster:
-    """The observed stars of a cluster's block, and what is true of them.
+    """The stars of a planted cluster, observed and true.
 
     Attributes
     ----------
     sources : dict of arrays, shape (n,)
-        Canonical columns of the mirror (`ocspark.mock.observe.SOURCE_TYPES`); interlopers come
-        last. `Observatory.native` gives them the release's names.
+        Observed stars in canonical columns (`ocspark.mock.observatory.SOURCE_TYPES`), interlopers
+        last. `Observatory.native_columns` gives them the release's names.
     true : dict of arrays, shape (n,)
-        See `ocspark.mock.clusters.draw_stars`.
+        The truth; see `ocspark.mock.clusters.draw_stars`.
     probability : array, shape (n,)
-        In the member list, 0 where not on it.
+        Probability in the member list, 0 for stars not in it.
     row : dict
         The cluster's row in the cluster table.
     """
@@ -46,25 +48,27 @@ class PlantedCluster:
 
 
 def plant(
-    cluster: Cluster,
+    cluster: MockCluster,
     isochrone: pd.DataFrame,
     extinction: ExtinctionGrid,
     by: Observatory,
     seed: int,
 ) -> PlantedCluster:
-    """Draw and observe the stars of one cluster; they depend on (cluster, seed, release) alone.
+    """Draw and observe the stars of a cluster; they depend on (cluster, seed, release) alone.
 
     Parameters
     ----------
-    cluster : Cluster
-        Its index gives the stars their own block of source ids, so that clusters planted together
-        do not share any; no Gaia source has bit 34 of its running number set.
+    cluster : MockCluster
+        The cluster. Its index selects the block of source ids of its stars, so that no two clusters
+        share an id; no Gaia source has bit 34 of its running number set.
     isochrone : DataFrame
-        Points of the cluster's age and one metallicity.
+        Isochrone points of the cluster's age and one metallicity.
     extinction : ExtinctionGrid
+        Extinction in G, BP and RP.
     by : Observatory
         The release that observes.
     seed : int
+        Seed of every random draw.
     """
     rng = keyed_generator(seed, "cluster stars", cluster.name)
     true = draw_stars(cluster, isochrone, extinction, rng)
@@ -78,5 +82,5 @@ def plant(
 
 
 def source_id(healpix_29: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ids that name the pixel at order 12, as Gaia's do, and a running number."""
+    """Return Gaia-like ids: the HEALPix pixel of order 12, and a running number in the low bits."""
     return (coarser(healpix_29, SOURCE_ID_ORDER) << SOURCE_ID_BITS) | number

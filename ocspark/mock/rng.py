@@ -1,4 +1,4 @@
-"""Random streams that depend on a key alone, never on what was drawn before."""
+"""Make random generators that depend on a key alone, never on what was drawn before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def keyed_generator(*key: int | str) -> np.random.Generator:
     Parameters
     ----------
     *key : int or str
-        Parts of the key; equal keys give equal streams on any machine.
+        Parts of the key; equal keys give equal numbers on any machine.
     """
     text = "|".join(str(part) for part in key)
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""A run on a mock against the truth: completeness and purity of its members."""
+"""Score a run on a mock by the truth: completeness and purity of its members."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.member_columns import is_member
 from ocspark.tables.member_rule import VOTES, MemberRule, describe_rules
 
-#: What is counted beside the members by each cluster's own rule.
+#: The rule of the second score of each cluster; the first is by the cluster's own rule.
 BY_VOTES = MemberRule(VOTES)
 
 
 class Score(NamedTuple):
-    """Members of some clusters by a rule: each one's own, or votes.
+    """Planted stars and members of a cluster, or of all clusters, under a rule for members.
 
-    Completeness is the share of the planted stars in the mirror that are members; purity is the
-    share of members that were planted in that cluster. Both are NaN where nothing is to share.
+    Attributes
+    ----------
+    name : str
+        Name of the cluster, or "all".
+    rule : str
+        The rule for members, in words.
+    n_planted, n_members, n_true : int
+        Stars planted in the mirror, members of the run, and members that were planted in that
+        cluster.
     """
 
     name: str
@@ -31,30 +38,32 @@ class Score(NamedTuple):
 
     @property
     def completeness(self) -> float:
-        """Planted members / planted."""
+        """Share of the planted stars that are members; NaN if none were planted."""
         return self.n_true / self.n_planted if self.n_planted else float("nan")
 
     @property
     def purity(self) -> float:
-        """Planted members / members."""
+        """Share of the members that were planted in that cluster; NaN if there are none."""
         return self.n_true / self.n_members if self.n_members else float("nan")
 
 
 def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[tuple[Score, Score]]:
-    """Score the clusters that a run has done.
+    """Score the clusters that a run has processed.
 
     Parameters
     ----------
     spark : SparkSession
+        Session that reads and joins the tables.
     run : FinishedRun
+        A run of the main job on the mock.
     truth : str
         The mock's truth.parquet: source_id, cluster.
 
     Returns
     -------
     list of (Score, Score)
-        For each cluster, in order of name, and last for all of them, named "all": its members by
-        its own rule (`ocspark.tables.member_rule`), and those by votes.
+        For each cluster in order of name, and last for "all": the score of members by the
+        cluster's own rule (`ocspark.tables.member_rule`), and by votes.
     """
     rules = run.member_rules()
     members = [is_member(rules), is_member(dict.fromkeys(rules, BY_VOTES))]
@@ -73,17 +82,17 @@ def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[tuple[S
     table.loc["all"] = table.sum()
     scores = []
     for name, row in table.iterrows():
-        said = str(rules[str(name)]) if name in rules else describe_rules(rules)
+        described = str(rules[str(name)]) if name in rules else describe_rules(rules)
         own, by_votes = (
             Score(str(name), rule, *(int(row[c]) for c in ("n_planted", f"n_{i}", f"true_{i}")))
-            for i, rule in enumerate((said, str(BY_VOTES)))
+            for i, rule in enumerate((described, str(BY_VOTES)))
         )
         scores.append((own, by_votes))
     return scores
 
 
 def _tally(found: DataFrame, members: list[Column]) -> DataFrame:
-    """Count members, and true ones, by cluster."""
+    """Count members, and true members, by cluster and rule."""
     true = F.col("true").isNotNull()
     sums = [F.count_if(m).alias(f"n_{i}") for i, m in enumerate(members)]
     sums += [F.count_if(m & true).alias(f"true_{i}") for i, m in enumerate(members)]

@@ -1,4 +1,4 @@
-"""Stars from PARSEC isochrones: a luminosity function for the field, a track for a cluster."""
+"""Draw stars from PARSEC isochrones: luminosity functions for the field, tracks for clusters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.frame import Array
 from ocspark.physics.isochrone import LAST_STAGE, MAX_TEFF
 
-#: Faintest star that is generated: apparent G [mag].
+#: Faintest apparent G of the generated stars [mag].
 G_LIMIT = 21.0
 #: The survey's completeness falls in equal steps at these magnitudes (tuned).
 G_STEPS = (20.5, 20.7, 20.8, 20.85, 20.9, 20.95, 21.0, 21.0)
+#: Share of stars with an unresolved companion.
 BINARY_FRACTION = 0.35
-#: Pieces that the gap between two listed points is divided into, so that masses are continuous;
-#: the many isochrones of a population fill each other's gaps.
+#: Pieces into which the gap between two isochrone points is divided, so that masses are nearly
+#: continuous. The field needs fewer, since the points of its many isochrones interleave.
 _PIECES, _FIELD_PIECES = 8, 3
-#: Grid of absolute G [mag] for the share of brighter stars.
+#: Grid of absolute G [mag] on which the share of brighter stars is tabulated.
 _BRIGHTEST, _FAINTEST, _STEP = -10.0, 25.0, 0.02
-#: Last stage of the isochrone whose brightness rises with mass (PARSEC: main sequence).
+#: PARSEC label of the main sequence, along which stars grow brighter with mass.
 _MAIN_SEQUENCE = 1
 _NO_LIGHT = 60.0  # magnitude of a companion below the lowest listed mass
 _POINT = ["initial_mass", "log_teff", "g_mag", "bp_mag", "rp_mag"]
@@ -37,13 +38,13 @@ def kroupa_cumulative(mass: Array) -> Array:
 
 
 def add_magnitudes(first: Array, second: Array) -> Array:
-    """Return the magnitude of two unresolved stars together."""
+    """Return the magnitude [mag] of two unresolved stars together."""
     return first - 2.5 * np.log10(1.0 + 10.0 ** (-0.4 * (second - first)))
 
 
 @dataclass(frozen=True)
 class LuminosityFunction:
-    """Stars of a few ages, brightest first, to be drawn down to a limit that differs by distance.
+    """Stars of a population, sorted by brightness, to be drawn down to limits in absolute G.
 
     Attributes
     ----------
@@ -52,15 +53,15 @@ class LuminosityFunction:
     mass : array, shape (n,)
         Initial mass [M_sun].
     teff_index : array, shape (n,)
-        Column of `ExtinctionGrid`.
+        Columns of the stars in `ExtinctionGrid`.
     cumulative : array, shape (n,)
-        Fraction of all stars as bright as this or brighter.
+        Fraction of all stars that are as bright or brighter.
     brighter : array, shape (2, n_grid)
-        The same on an even grid of limits; of all stars, and of those that the survey sees, whose
-        limits are as far apart as `G_STEPS`.
+        The same fraction on an even grid of limits, of all stars and of those that the survey
+        detects, with the steps of completeness `G_STEPS`.
     main_sequence : array, shape (4, m)
-        Initial mass, ascending, and absolute G, BP, RP of companions: of the oldest age, whose
-        main sequence holds only stars that are still there at all ages.
+        Initial mass (ascending) and absolute G, BP, RP of companions, from the oldest isochrone:
+        its main sequence holds only stars that live at all ages.
     """
 
     magnitude: NDArray[np.float64]
@@ -77,15 +78,16 @@ class LuminosityFunction:
         log_age_range: tuple[float, float],
         metallicities: Sequence[tuple[float, float]],
     ) -> LuminosityFunction:
-        """Mix the listed ages in a range [dex] at a constant rate of star formation.
+        """Mix the isochrones of a range of ages at a constant star formation rate.
 
         Parameters
         ----------
         isochrones : DataFrame
             See `ocspark.inputs.isochrones.read_isochrones`; several metallicities.
         log_age_range : tuple of float
+            Lowest and highest log age [dex].
         metallicities : sequence of (Z, share)
-            Each stands for the listed one nearest to it.
+            Metallicities with their shares; the isochrones nearest in Z are used.
         """
         low, high = log_age_range
         kept = isochrones[(isochrones["log_age"] >= low) & (isochrones["log_age"] <= high)]
@@ -97,7 +99,7 @@ class LuminosityFunction:
             for log_age, points in kept[kept["z_ini"] == z_ini].groupby("log_age"):
                 fine = _subdivide(points[_POINT].to_numpy(dtype=float), _FIELD_PIECES)
                 number = np.diff(kroupa_cumulative(fine[:, 0]), append=np.nan)
-                # log ages are listed evenly: each stands for a span of years as long as its age
+                # log ages are evenly spaced, so each covers a span of years as long as its age
                 weight = np.maximum(np.nan_to_num(number), 0.0) * share * 10.0 ** float(log_age)
                 rows.append(np.column_stack((fine, weight)))
         table = np.concatenate(rows)
@@ -120,7 +122,10 @@ class LuminosityFunction:
         )
 
     def fraction_brighter(self, limit_mag: Array, seen: bool = False) -> Array:
-        """Return the fraction of stars with absolute G at most `limit_mag`, all or seen ones."""
+        """Return the fraction of all stars with absolute G up to `limit_mag` [mag].
+
+        With `seen`, only stars that the survey detects are counted.
+        """
         last = self.brighter.shape[1] - 1
         at = np.clip((limit_mag - _BRIGHTEST) / _STEP, 0.0, last - 1e-6)
         low = at.astype(np.int64)
@@ -128,7 +133,20 @@ class LuminosityFunction:
         return share[low] + (at - low) * (share[low + 1] - share[low])
 
     def draw(self, limit_mag: Array, uniform: Array) -> NDArray[np.int64]:
-        """Return an index for each star, absolute G at most its own `limit_mag` [mag]."""
+        """Draw stars with absolute G up to `limit_mag` [mag].
+
+        Parameters
+        ----------
+        limit_mag : array, shape (n,)
+            Faintest absolute G of each star.
+        uniform : array, shape (n,)
+            Random numbers in [0, 1).
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            Indices of the stars.
+        """
         last = np.searchsorted(self.magnitude[0], limit_mag, side="right") - 1
         last = np.maximum(last, 0)
         index = np.searchsorted(self.cumulative, uniform * self.cumulative[last])
@@ -142,7 +160,7 @@ class LuminosityFunction:
         star : array, shape (n,)
             Indices as `draw` returns them.
         mass_ratio : array, shape (n,)
-            Companion's over the star's initial mass, 0 for none.
+            Initial mass of the companion over that of the star, 0 for none.
         """
         magnitude = self.magnitude[:, star]
         double = np.flatnonzero(mass_ratio)
@@ -157,14 +175,16 @@ class LuminosityFunction:
 
 @dataclass(frozen=True)
 class Track:
-    """A cluster's apparent isochrone as the pipeline sees it, with the IMF along it.
+    """The apparent isochrone of a cluster, as in the main job, with the IMF along it.
 
     Attributes
     ----------
     points : array, shape (n, 4)
         Initial mass [M_sun] and apparent G, BP, RP [mag].
     number : array, shape (n,)
-        Relative number of stars from each point to the next; 0 where fainter than the limit.
+        Relative number of stars from each point to the next; 0 beyond the magnitude limit.
+    main_sequence : array, shape (m, 4)
+        Points of the main sequence, for companions.
     """
 
     points: NDArray[np.float64]
@@ -180,7 +200,19 @@ class Track:
         limit_mag: float,
         extinction: ExtinctionGrid,
     ) -> Track:
-        """Redden and shift one isochrone; extinction acts on listed points, as in method §5."""
+        """Redden and shift an isochrone; extinction acts on its listed points (method §5).
+
+        Parameters
+        ----------
+        isochrone : DataFrame
+            Points of one age and metallicity (`ocspark.inputs.isochrones`).
+        distance_pc, a0 : float
+            Distance [pc] and extinction A0 [mag].
+        limit_mag : float
+            Faintest apparent G [mag].
+        extinction : ExtinctionGrid
+            Extinction in G, BP and RP.
+        """
         listed = isochrone[isochrone["label"] <= LAST_STAGE]
         if a0 != 0:
             listed = listed[10.0 ** listed["log_teff"] <= MAX_TEFF]
@@ -194,11 +226,20 @@ class Track:
         return cls(fine, number, values[listed["label"].to_numpy() <= _MAIN_SEQUENCE])
 
     def fraction_brighter(self, g_mag: float) -> float:
-        """Return the share of the stars within the limit that are brighter than `g_mag` [mag]."""
+        """Return the share of stars with apparent G up to `g_mag` [mag]."""
         return float(self.number[self.points[:, 1] <= g_mag].sum() / self.number.sum())
 
     def draw(self, n: int, binary_fraction: float, rng: np.random.Generator) -> dict[str, Array]:
-        """Draw stars.
+        """Draw stars along the isochrone.
+
+        Parameters
+        ----------
+        n : int
+            Number of stars.
+        binary_fraction : float
+            Share of stars with an unresolved companion.
+        rng : Generator
+            Source of the random numbers.
 
         Returns
         -------
@@ -226,7 +267,7 @@ class Track:
 
 
 def _subdivide(points: Array, pieces: int = _PIECES) -> Array:
-    """Insert evenly spaced points between listed ones, shape (n, k) → (m, k)."""
+    """Insert evenly spaced points between given ones: shape (n, k) becomes (m, k)."""
     at = np.arange((len(points) - 1) * pieces + 1) / pieces
     listed = np.arange(len(points))
     return np.stack([np.interp(at, listed, column) for column in points.T], axis=1)

@@ -21,7 +21,7 @@ from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
-from ocspark.mock.observe import Observatory
+from ocspark.mock.observatory import Observatory
 from ocspark.selection_function.count import count_offsets, count_planted, done_clusters
 from ocspark.selection_function.figures import (
     both_figure,
@@ -220,7 +220,7 @@ class _Measurement:
             twins=twins,
             isochrones={age: self._inputs.isochrones.at(age).points for age in ages},
             extinction=ExtinctionGrid.build(),
-            observatory=Observatory.of(self._inputs.release),
+            observatory=Observatory.from_release(self._inputs.release),
             seed=seed,
         )
         mirror = self._inputs.files[0]

@@ -11,10 +11,10 @@ import pandas as pd
 
 from ocspark.errors import InputError
 from ocspark.mock import frame
-from ocspark.mock.clusters import LIST_LIMIT, Cluster, listed_cluster
+from ocspark.mock.clusters import LIST_LIMIT, MockCluster, listed_cluster
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.frame import Array
-from ocspark.mock.observe import Observatory
+from ocspark.mock.observatory import Observatory
 from ocspark.mock.planted import MAX_CLUSTERS, PlantedCluster, plant
 
 #: Rings of twins about their cluster are so many cone radii apart, so that no two cones overlap.
@@ -37,7 +37,7 @@ class Twin:
     ----------
     twin_of : str
         The real cluster.
-    cluster : Cluster
+    cluster : MockCluster
         What is planted; its name is the twin's.
     row : dict
         The real cluster's row of the cluster table, at the twin's position, and with the proper
@@ -51,7 +51,7 @@ class Twin:
     """
 
     twin_of: str
-    cluster: Cluster
+    cluster: MockCluster
     row: Mapping[str, Any]
     shift: tuple[float, float]
     n_training: int
@@ -192,7 +192,7 @@ class Planter:
         share = listed / bright if listed else 1.0
         return self._draw(replace(twin.cluster, n_bright=twin.n_training / share))
 
-    def _draw(self, cluster: Cluster) -> PlantedCluster:
+    def _draw(self, cluster: MockCluster) -> PlantedCluster:
         isochrone = self.isochrones[cluster.log_age]
         all_stars = plant(cluster, isochrone, self.extinction, self.observatory, self.seed)
         own = all_stars.true["is_member"]

@@ -24,7 +24,7 @@ from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.scan import Scan
 from ocspark.mock.clusters import listed_cluster
 from ocspark.mock.dust import ExtinctionGrid
-from ocspark.mock.observe import Observatory
+from ocspark.mock.observatory import Observatory
 from ocspark.mock.planted import MAX_CLUSTERS, plant
 from ocspark.names import cluster_key
 from ocspark.posterior.colours import MemberColours
@@ -194,7 +194,7 @@ class WindowSearch:
 
     @cached_property
     def _mock(self) -> tuple[ExtinctionGrid, Observatory]:
-        return ExtinctionGrid.build(), Observatory.of(self.inputs.release)
+        return ExtinctionGrid.build(), Observatory.from_release(self.inputs.release)
 
 
 _NEEDED_OF_TWINS = ("parallax", "pmra", "pmdec", "phot_bp_mean_mag", "phot_rp_mean_mag")

@@ -16,7 +16,8 @@ from ocspark.membership.engine import Membership, Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates
 from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.scan import Scan
-from ocspark.mock.generate import MockParameters, finished_mock, make_mock
+from ocspark.mock.generate import finished_mock, write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.selection.cone import find
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.settings import Settings, make_settings
@@ -38,7 +39,7 @@ def make_slice(spark: SparkSession, folder: Path, n_clusters: int) -> None:
     """Make the slice unless it is there."""
     parameters = slice_parameters(n_clusters)
     if finished_mock(str(folder), parameters) is None:
-        make_mock(spark, str(folder), parameters)
+        write_mock(spark, str(folder), parameters)
 
 
 def settings_of(folder: Path, output: Path, **membership: Any) -> Settings:

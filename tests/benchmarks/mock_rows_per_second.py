@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tempfile import TemporaryDirectory
 
-from ocspark.mock.generate import MockParameters, build_catalogue, make_mock
+from ocspark.mock.catalogue import build_catalogue
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.mock.plan import CELL_ROWS, tile
 from tests.benchmarks.measure import Comparison, compare, spark_session
 
@@ -22,7 +24,7 @@ def run() -> Comparison:
     with spark_session() as spark, TemporaryDirectory() as folder:
 
         def ours() -> float:
-            return make_mock(spark, f"{folder}/mock", _PARAMETERS)["rows"]["mirror"]
+            return write_mock(spark, f"{folder}/mock", _PARAMETERS)["rows"]["mirror"]
 
         cores = spark.sparkContext.defaultParallelism
         name = f"generator alone, 1 process, nothing written (ours {cores} cores)"

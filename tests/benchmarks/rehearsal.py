@@ -23,8 +23,9 @@ from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.errors import InputError
-from ocspark.mock.extent import BYTES_PER_SOURCE
-from ocspark.mock.generate import MockParameters, build_catalogue, extent_of
+from ocspark.mock.catalogue import build_catalogue
+from ocspark.mock.extent import BYTES_PER_SOURCE, extent_of
+from ocspark.mock.parameters import MockParameters
 from tests.benchmarks.dense import (
     MIN_DISTANCE_PC,
     N_CLUSTERS,

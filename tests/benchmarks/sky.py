@@ -23,7 +23,8 @@ from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile
-from ocspark.mock.generate import MockParameters, finished_mock, make_mock
+from ocspark.mock.generate import finished_mock, write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.selection.cone import Cones, Stretch, find
 from ocspark.selection.cone_search import ConeSearch, Process
 from ocspark.settings import make_settings
@@ -101,7 +102,7 @@ def mock_sky() -> Iterator[Sky]:
     parameters = MockParameters(sources=sources, clusters=N_CONES, seed=42)
     with spark_session() as spark:
         if finished_mock(str(folder), parameters) is None:
-            make_mock(spark, str(folder), parameters)
+            write_mock(spark, str(folder), parameters)
         tree = {
             "mirror": {"path": f"{folder}/mirror"},
             "clusters": {"path": f"{folder}/clusters.parquet"},

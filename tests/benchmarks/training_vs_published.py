@@ -32,7 +32,8 @@ import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.settings import validate_tree
 from ocspark.training.make_training_set import make_training_set
 from ocspark.training.train import Trainer
@@ -61,7 +62,7 @@ def run() -> dict[str, Comparison]:
     """Train on one set, each trainer in turn."""
     with TemporaryDirectory() as folder:
         with spark_session() as spark:
-            make_mock(spark, f"{folder}/mock", _PARAMETERS)
+            write_mock(spark, f"{folder}/mock", _PARAMETERS)
             _list_true_members(f"{folder}/mock")
             make_training_set(_settings(f"{folder}/mock"), f"{folder}/set", spark)
         data = load_training_set(f"{folder}/set")

@@ -20,7 +20,8 @@ from pyspark.sql import SparkSession
 
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.mirror.layout import check_files, list_pieces
-from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.release import load_release
 from ocspark.selection.cone import make_cones
 from ocspark.selection.cone_search import ConeSearch
@@ -92,7 +93,7 @@ def test_hats_finds_no_fault_with_what_ocspark_writes(
     written: Path, spark: SparkSession, tmp_path: Path
 ) -> None:
     assert is_valid_catalog(written, strict=True, verbose=False)
-    make_mock(spark, str(tmp_path / "mock"), MockParameters(2000, 2, 7))
+    write_mock(spark, str(tmp_path / "mock"), MockParameters(2000, 2, 7))
     assert is_valid_catalog(tmp_path / "mock" / "mirror", strict=True, verbose=False)
 
 

@@ -17,13 +17,13 @@ from astropy.table import Table
 
 from ocspark.build.schema import compare_schema, compare_schemas
 from ocspark.errors import InputError
-from ocspark.mock.generate import mirror_schema
-from ocspark.mock.observe import Observatory
+from ocspark.mock.mirror import mirror_schema
+from ocspark.mock.observatory import Observatory
 from ocspark.release import load_release
 from tests.helpers.bulk import make_sources, write_bulk
 from tests.helpers.toyrun import ROOT
 
-SCHEMA = mirror_schema(Observatory.of(load_release("dr4")))
+SCHEMA = mirror_schema(Observatory.from_release(load_release("dr4")))
 
 
 def empty(schema: pa.Schema, path: Path) -> str:

@@ -23,7 +23,8 @@ from ocspark.build.verify_file import FileToCheck, check_file
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.verify_report import Report, report_lines
 from ocspark.errors import InputError
-from ocspark.mock.observe import Observatory, observe
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.observe import observe
 from ocspark.mock.planted import source_id
 from ocspark.release import load_release
 from ocspark.settings import conf_path
@@ -473,7 +474,7 @@ def test_real_sources_agree_with_their_ids(spark: SparkSession, tmp_path: Path) 
 
 def dr4_mirror(path: Path, **changes: Any) -> str:
     """Write 4,000 sources in DR4's columns, whose bias is DR3's recipe; then change some."""
-    by = Observatory.of(load_release("dr4"))
+    by = Observatory.from_release(load_release("dr4"))
     rng = np.random.default_rng(8)
     n = 4000
     true = {name: rng.normal(0, 3, n) for name in ("pmra", "pmdec")}
@@ -484,7 +485,7 @@ def dr4_mirror(path: Path, **changes: Any) -> str:
     seen = observe(true, by, rng)
     seen["source_id"] = source_id(seen["_healpix_29"], np.arange(n))
     seen |= {name: change(seen[name]) for name, change in changes.items()}
-    table = pa.table({k: pa.array(v, from_pandas=True) for k, v in by.native(seen).items()})
+    table = pa.table({k: pa.array(v, from_pandas=True) for k, v in by.native_columns(seen).items()})
     path.mkdir()
     pq.write_table(table, path / "a.parquet")
     return str(path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ocspark.mock.catalogue import MockCatalogue
-from ocspark.mock.generate import MockParameters, build_catalogue
+from ocspark.mock.catalogue import MockCatalogue, build_catalogue
+from ocspark.mock.parameters import MockParameters
 
 SMALL = MockParameters(sources=20_000, clusters=24, seed=7)
 

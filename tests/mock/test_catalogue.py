@@ -6,9 +6,9 @@ import healpy
 import numpy as np
 import pytest
 
-from ocspark.mock.catalogue import MockCatalogue
-from ocspark.mock.generate import MockParameters, build_catalogue
-from ocspark.mock.observe import SOURCE_TYPES
+from ocspark.mock.catalogue import MockCatalogue, build_catalogue
+from ocspark.mock.observatory import SOURCE_TYPES
+from ocspark.mock.parameters import MockParameters
 from ocspark.mock.plan import CELL_ROWS, tile
 from ocspark.mock.rng import keyed_generator
 from ocspark.sky.healpix import HealpixPixel

@@ -10,9 +10,9 @@ import pytest
 
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
-from ocspark.mock.catalogue import MockCatalogue
-from ocspark.mock.cluster_table import cluster_table
-from ocspark.mock.generate import MockParameters, build_catalogue
+from ocspark.mock.catalogue import MockCatalogue, build_catalogue
+from ocspark.mock.cluster_table import read_cluster_table
+from ocspark.mock.parameters import MockParameters
 
 ROWS = [
     # name, ra, dec, pmra, pmdec, dispersions, parallax, dispersion, log age, A0, distance
@@ -34,7 +34,7 @@ def _catalogue(table: pd.DataFrame) -> MockCatalogue:
 
 
 def test_clusters_are_planted_as_the_table_has_them(file: Path):
-    table, _ = cluster_table(str(file))
+    table, _ = read_cluster_table(str(file))
     assert table["cluster"].tolist() == ["Far 1", "Near_2"]  # the third has no age
     catalogue = _catalogue(table)
     for i, row in table.iterrows():
@@ -55,7 +55,7 @@ def test_clusters_are_planted_as_the_table_has_them(file: Path):
 
 
 def test_a_cluster_does_not_depend_on_the_others_of_its_table(file: Path):
-    table, _ = cluster_table(str(file))
+    table, _ = read_cluster_table(str(file))
     both, alone = _catalogue(table), _catalogue(table.iloc[1:].reset_index(drop=True))
     one, other = both.cluster(1), alone.cluster(0)
     for name in ("ra", "parallax", "phot_g_mean_mag", "pmra_error"):
@@ -69,20 +69,20 @@ def test_columns_are_named_by_a_configuration(tmp_path: Path):
     config = tmp_path / "map.yaml"
     lines = "".join(f"    {canonical}: {own}\n" for canonical, own in names.items())
     config.write_text(f"clusters:\n  columns:\n{lines}")
-    table, _ = cluster_table(str(tmp_path / "table.csv"), str(config))
+    table, _ = read_cluster_table(str(tmp_path / "table.csv"), str(config))
     assert table["distance"].tolist() == [2000.0, 200.0]
     with pytest.raises(InputError, match=r"clusters\.columns"):
-        cluster_table(str(tmp_path / "table.csv"), str(tmp_path / "table.csv"))
+        read_cluster_table(str(tmp_path / "table.csv"), str(tmp_path / "table.csv"))
 
 
 def test_a_table_without_a_complete_cluster_is_refused(tmp_path: Path):
     pd.DataFrame(ROWS[2:], columns=list(CLUSTER_COLUMNS)).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(InputError, match="no cluster has a value in every column"):
-        cluster_table(str(tmp_path / "t.csv"))
+        read_cluster_table(str(tmp_path / "t.csv"))
 
 
 def test_another_table_is_another_mock(file: Path):
-    _, one = cluster_table(str(file))
+    _, one = read_cluster_table(str(file))
     text = file.read_text().replace("2000.0", "2100.0")
     file.write_text(text)
-    assert cluster_table(str(file))[1] != one
+    assert read_cluster_table(str(file))[1] != one

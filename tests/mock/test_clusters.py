@@ -15,9 +15,9 @@ from astropy.coordinates import (
 )
 
 from ocspark.mock import frame
-from ocspark.mock.catalogue import MockCatalogue
+from ocspark.mock.catalogue import MockCatalogue, build_catalogue
 from ocspark.mock.clusters import DISTANCE_PC
-from ocspark.mock.generate import MockParameters, build_catalogue
+from ocspark.mock.parameters import MockParameters
 from ocspark.physics.isochrone import apparent_isochrone
 
 

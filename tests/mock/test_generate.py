@@ -16,14 +16,11 @@ from astropy.coordinates import angular_separation
 
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones, read_isochrones
-from ocspark.mock.generate import (
-    MockParameters,
-    build_catalogue,
-    extent_of,
-    finished_mock,
-    make_mock,
-    mirror_schema,
-)
+from ocspark.mock.catalogue import build_catalogue
+from ocspark.mock.extent import extent_of
+from ocspark.mock.generate import finished_mock, write_mock
+from ocspark.mock.mirror import mirror_schema
+from ocspark.mock.parameters import MockParameters
 from ocspark.sky.healpix import HealpixPixel
 from tests.helpers.toyrun import ROOT
 
@@ -49,12 +46,12 @@ def _mirror(folder: Path) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def mock(spark, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mock") / "one"
-    make_mock(spark, str(folder), PARAMETERS, n_tasks=8)
+    write_mock(spark, str(folder), PARAMETERS, n_tasks=8)
     return folder
 
 
 def test_partitioning_changes_no_byte(spark, mock: Path, tmp_path: Path):
-    make_mock(spark, str(tmp_path / "two"), PARAMETERS, n_tasks=3)
+    write_mock(spark, str(tmp_path / "two"), PARAMETERS, n_tasks=3)
     first, second = _files(mock), _files(tmp_path / "two")
     assert [f.relative_to(mock) for f in first] == [f.relative_to(tmp_path / "two") for f in second]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
@@ -67,7 +64,7 @@ def test_partitioning_changes_no_byte(spark, mock: Path, tmp_path: Path):
 def slice_(spark, mock: Path, tmp_path_factory) -> Path:
     """A slice of the mock around three clusters."""
     folder = tmp_path_factory.mktemp("slice") / "one"
-    make_mock(spark, str(folder), replace(PARAMETERS, around=3, min_distance_pc=1500.0), n_tasks=2)
+    write_mock(spark, str(folder), replace(PARAMETERS, around=3, min_distance_pc=1500.0), n_tasks=2)
     return folder
 
 
@@ -181,7 +178,7 @@ def test_release_decides_the_columns(catalogue):
 def test_folder_that_is_not_a_mock_is_left_alone(spark, tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="is not empty and does not hold a mock"):
-        make_mock(spark, str(tmp_path), PARAMETERS)
+        write_mock(spark, str(tmp_path), PARAMETERS)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 

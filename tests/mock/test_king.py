@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from ocspark.mock.king import Profile, king_projected
+from ocspark.mock.king import KingProfile, king_projected
 
 N = 20_000
 #: Kolmogorov–Smirnov distance that one in a thousand samples of N exceeds.
@@ -14,7 +14,7 @@ KS_LIMIT = 1.95 / np.sqrt(N)
 
 
 def _draw(halo_fraction: float) -> np.ndarray:
-    return Profile(1.5, 12.0, halo_fraction, 30.0).draw(N, np.random.default_rng(5))
+    return KingProfile(1.5, 12.0, halo_fraction, 30.0).draw(N, np.random.default_rng(5))
 
 
 def _king_share(radius: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_closed_form_on_the_sky_is_the_integral_of_the_surface_density():
     radius = np.linspace(0.1, 12.0, 30)
     share = king_projected(radius, 1.5, 12.0) / king_projected(np.array([12.0]), 1.5, 12.0)
     assert np.allclose(share, _king_share(radius), atol=1e-3)
-    assert _king_share(np.array([Profile(1.5, 12.0, 0.0, 30.0).half_pc]))[0] == pytest.approx(
+    assert _king_share(np.array([KingProfile(1.5, 12.0, 0.0, 30.0).half_pc]))[0] == pytest.approx(
         0.5, abs=1e-3
     )
 

@@ -10,10 +10,11 @@ import pytest
 from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncertainty
 
 from ocspark.errors import InputError
-from ocspark.mock.compare import COLUMNS, Cone, compare
+from ocspark.mock.compare import COLUMNS, Cone, compare_samples
 from ocspark.mock.dust import Dust
 from ocspark.mock.frame import Columns
-from ocspark.mock.observe import Observatory, draw_solutions, observe
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.observe import draw_solutions, observe
 from ocspark.mock.rng import keyed_generator
 from ocspark.physics.zeropoint import parallax_zero_point
 from ocspark.release import Release, load_release
@@ -42,7 +43,7 @@ def _stars(g_mag: float | np.ndarray) -> Columns:
 
 @pytest.fixture(scope="module", params=["dr3", "dr4"])
 def observatory(request: pytest.FixtureRequest) -> Observatory:
-    return Observatory.of(load_release(request.param))
+    return Observatory.from_release(load_release(request.param))
 
 
 @pytest.mark.parametrize("g_mag", [15.0, 17.0, 18.5])
@@ -60,9 +61,9 @@ def test_median_errors_over_the_sky_are_pygaias(observatory: Observatory, g_mag:
 
 
 def test_dr4_columns_and_parallax_bias():
-    by = Observatory.of(load_release("dr4"))
+    by = Observatory.from_release(load_release("dr4"))
     seen = observe(_stars(16.0), by, keyed_generator("bias"))
-    native = by.native({**seen, "source_id": np.arange(N)})
+    native = by.native_columns({**seen, "source_id": np.arange(N)})
     assert {"tentative_parallax_bias", "astrometric_params"} <= set(native)
     assert "astrometric_params_solved" not in native
     known = ~np.isnan(native["parallax"]) & ~np.isnan(native["tentative_parallax_bias"])
@@ -72,7 +73,7 @@ def test_dr4_columns_and_parallax_bias():
 
 
 def test_dr3_parallaxes_carry_the_zero_point_of_their_recipe():
-    by = Observatory.of(load_release("dr3"))
+    by = Observatory.from_release(load_release("dr3"))
     assert "parallax_bias" not in by.names
     seen = observe(_stars(14.0), by, keyed_generator("zero"))
     columns = ("phot_g_mean_mag", "nu_eff", "pseudocolour", "ecl_lat", "solution")
@@ -120,7 +121,7 @@ def test_solutions_are_shared_as_in_real_fields(
 
 @needs_gaia
 def test_missing_colours_are_as_common_as_in_real_fields(real: pd.DataFrame):
-    by = Observatory.of(load_release("dr3"))
+    by = Observatory.from_release(load_release("dr3"))
     for low, high in ((14.0, 16.0), (16.0, 17.0), (17.0, 17.9)):
         field = real[real["phot_g_mean_mag"].between(low, high)]
         seen = observe(_stars((low + high) / 2), by, keyed_generator(str(low)))
@@ -162,16 +163,16 @@ def _table(seed: int, shift: float) -> pd.DataFrame:
 
 def test_distances_are_noise_for_the_same_and_the_shift_for_shifted():
     errors = np.full(5_000, 0.1)
-    same = compare(_table(1, 0.0), _table(2, 0.0), errors, errors)
+    same = compare_samples(_table(1, 0.0), _table(2, 0.0), errors, errors)
     for name in ("g", "colour", "parallax", "pmra", "pmdec"):
         assert same[f"ks_{name}"] < 2.5 * same["ks_noise"]
     assert same["ks_log_error"] == 0.0
-    moved = compare(_table(1, 0.0), _table(2, 0.5), errors, errors * 2)
+    moved = compare_samples(_table(1, 0.0), _table(2, 0.5), errors, errors * 2)
     assert moved["w1_pmra"] == pytest.approx(0.5, abs=0.06)
     assert moved["w1_log_error"] == pytest.approx(np.log10(2.0))
     assert same["tv_cmd"] < 0.15
     with pytest.raises(InputError, match="no sources"):
-        compare(_table(1, 0.0)[:0], _table(2, 0.0), errors[:0], errors)
+        compare_samples(_table(1, 0.0)[:0], _table(2, 0.0), errors[:0], errors)
 
 
 def test_cones_are_cut_as_their_makers_did():
@@ -190,7 +191,7 @@ def test_cones_are_cut_as_their_makers_did():
 
 def test_dr4_draws_every_code_and_values_as_its_bits_say():
     release = load_release("dr4")
-    seen = observe(_stars(16.0), Observatory.of(release), keyed_generator("codes"))
+    seen = observe(_stars(16.0), Observatory.from_release(release), keyed_generator("codes"))
     code = seen["solution"]
     assert set(code) == {*release.solution_codes.values(), *release.other_codes}
     for name, bit in (("parallax", 4), ("pmra", 8), ("pmdec_error", 16)):
@@ -208,8 +209,8 @@ def test_dr4_draws_every_code_and_values_as_its_bits_say():
 
 def test_codes_of_its_own_change_no_other_source_of_a_release():
     release = load_release("dr4")
-    plain = Observatory.of(release.model_copy(update={"other_codes": {}}))
-    some = observe(_stars(16.0), Observatory.of(release), keyed_generator("same"))
+    plain = Observatory.from_release(release.model_copy(update={"other_codes": {}}))
+    some = observe(_stars(16.0), Observatory.from_release(release), keyed_generator("same"))
     none = observe(_stars(16.0), plain, keyed_generator("same"))
     same = np.isin(some["solution"], (3, 31, 95))
     assert 0.9 < same.mean() < 0.99
@@ -220,7 +221,7 @@ def test_codes_of_its_own_change_no_other_source_of_a_release():
 def test_fluxes_and_their_errors_are_those_of_the_magnitudes():
     tree = load_release("dr3").model_dump()
     tree["magnitude_errors"]["method"] = "flux_errors"
-    by = Observatory.of(Release.model_validate(tree))
+    by = Observatory.from_release(Release.model_validate(tree))
     seen = observe(_stars(15.0), by, keyed_generator("flux"))
     magnitude = 25.6874 - 2.5 * np.log10(seen["phot_g_mean_flux"])
     np.testing.assert_allclose(magnitude, seen["phot_g_mean_mag"], atol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ocspark.errors import InputError
-from ocspark.mock.plan import CELL_ROWS, Plan, tile
+from ocspark.mock.plan import CELL_ROWS, FilePlan, tile
 
 #: A sky at order 3 with one crowded pixel.
 SKY = np.full(12 * 4**3, 1_000.0)
@@ -32,9 +32,9 @@ def test_crowded_pixels_are_split_until_none_exceeds_the_limit():
 
 def test_files_are_unions_of_cells_whatever_their_size():
     for limit in (CELL_ROWS, 5 * CELL_ROWS, 10**9):
-        plan = Plan.build(SKY, limit)
+        plan = FilePlan.build(SKY, limit)
         cells = [cell for file in range(len(plan.files)) for cell in plan.cells_of(file)]
-        whole = Plan.build(SKY, CELL_ROWS).cells
+        whole = FilePlan.build(SKY, CELL_ROWS).cells
         assert cells == list(whole)
         for file, pixel in enumerate(plan.files):
             inside = plan.cells_of(file)
@@ -42,7 +42,7 @@ def test_files_are_unions_of_cells_whatever_their_size():
 
 
 def test_some_files_of_a_plan_have_the_cells_they_had():
-    plan = Plan.build(SKY, 5 * CELL_ROWS)
+    plan = FilePlan.build(SKY, 5 * CELL_ROWS)
     crowded = np.flatnonzero(plan.files.order > 3)
     files = np.array([0, 3, crowded[0], crowded[7], len(plan.files) - 1])
     part = plan.only(files)
@@ -55,7 +55,7 @@ def test_some_files_of_a_plan_have_the_cells_they_had():
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 7, 10_000])
 def test_tasks_cover_all_files_and_share_the_rows(n_tasks: int):
-    plan = Plan.build(SKY, CELL_ROWS)
+    plan = FilePlan.build(SKY, CELL_ROWS)
     bounds = plan.tasks(n_tasks)
     assert bounds[0] == 0 and bounds[-1] == len(plan.files) and np.all(np.diff(bounds) > 0)
     assert len(bounds) <= n_tasks + 1
@@ -65,4 +65,4 @@ def test_tasks_cover_all_files_and_share_the_rows(n_tasks: int):
 
 def test_files_smaller_than_a_cell_are_refused():
     with pytest.raises(InputError, match="at least 20000"):
-        Plan.build(SKY, 500)
+        FilePlan.build(SKY, 500)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ocspark.catalogue.full_catalogue import run_full_catalogue
-from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.settings import make_settings
 
 
@@ -17,7 +18,7 @@ def test_members_are_found_with_published_weights(
     spark, tmp_path: Path, release: str, caplog: pytest.LogCaptureFixture
 ):
     folder = tmp_path / "mock"
-    make_mock(spark, str(folder), MockParameters(20_000, 3, 5, release=release))
+    write_mock(spark, str(folder), MockParameters(20_000, 3, 5, release=release))
     settings = {
         "release": release,
         "mirror": {"path": f"{folder}/mirror"},

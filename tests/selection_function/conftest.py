@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ocspark.mock.generate import MockParameters, build_catalogue
+from ocspark.mock.catalogue import build_catalogue
+from ocspark.mock.parameters import MockParameters
 from ocspark.selection_function.run import SelectionResult, measure_selection_function
 from ocspark.settings import make_settings
 from ocspark.sky.healpix import HealpixPixel
@@ -56,7 +57,8 @@ def patch(tmp_path_factory: pytest.TempPathFactory) -> Patch:
     (folder / "mirror").mkdir()
     for number, some in enumerate((pixels[::2], pixels[1::2])):
         cells = [
-            catalogue.observatory.native(catalogue.cell(HealpixPixel(_ORDER, int(p)))) for p in some
+            catalogue.observatory.native_columns(catalogue.cell(HealpixPixel(_ORDER, int(p))))
+            for p in some
         ]
         pieces = [
             pa.table({name: pa.array(v, from_pandas=True) for name, v in cell.items()})

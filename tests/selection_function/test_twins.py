@@ -10,9 +10,10 @@ from astropy.coordinates import SkyCoord
 
 from ocspark.errors import InputError
 from ocspark.inputs.isochrones import default_isochrones
+from ocspark.mock.catalogue import build_catalogue
 from ocspark.mock.dust import ExtinctionGrid
-from ocspark.mock.generate import MockParameters, build_catalogue
-from ocspark.mock.observe import Observatory
+from ocspark.mock.observatory import Observatory
+from ocspark.mock.parameters import MockParameters
 from ocspark.mock.planted import SOURCE_ID_BITS
 from ocspark.release import load_release
 from ocspark.selection_function.twins import Planter, Twin, offset_positions, plan_twins
@@ -40,7 +41,7 @@ CLUSTERS = pd.DataFrame(
 
 def planter(twins: list[Twin], seed: int) -> Planter:
     by_age = {float(a): p for a, p in default_isochrones().groupby("log_age")}
-    observatory = Observatory.of(load_release("dr3"))
+    observatory = Observatory.from_release(load_release("dr3"))
     return Planter(twins, by_age, ExtinctionGrid.build(), observatory, seed)
 
 

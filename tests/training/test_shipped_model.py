@@ -12,7 +12,8 @@ from sklearn.metrics import f1_score
 
 from ocspark.deepsets.network import build
 from ocspark.deepsets.weights import load_model
-from ocspark.mock.generate import MockParameters, make_mock
+from ocspark.mock.generate import write_mock
+from ocspark.mock.parameters import MockParameters
 from ocspark.settings import conf_path, validate_tree
 from ocspark.training.make_training_set import make_training_set
 from ocspark.training.train import Trainer
@@ -41,7 +42,7 @@ def test_the_shipped_model_loads_by_its_name_and_says_what_it_saw(card):
 
 def training_set(folder, spark, seed: int):
     """Return a set made from a mock as small as that of `make run`."""
-    make_mock(spark, f"{folder}/mock", MockParameters(300_000, 24, seed))
+    write_mock(spark, f"{folder}/mock", MockParameters(300_000, 24, seed))
     tree = {
         "mirror": {"path": f"{folder}/mock/mirror"},
         "clusters": {"path": f"{folder}/mock/clusters.parquet"},
