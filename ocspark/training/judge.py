@@ -1,7 +1,7 @@
-"""How good probabilities are where the truth is known, from counts at each probability.
+"""Judge probabilities by the truth, from the numbers of members and others at each probability.
 
-A probability is a fraction of a few hundred samples, so stars need not be looked at one by one:
-true and false ones are counted at each value, and curves follow exactly.
+A probability is a fraction of a few hundred samples, so it has few distinct values: counts at each
+value give all curves exactly.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ N_BINS = 10
 
 @dataclass(frozen=True)
 class Counts:
-    """Stars at each probability.
+    """Numbers of stars at each probability.
 
     Attributes
     ----------
     probability : array, shape (k,)
-        Distinct values, rising.
+        Distinct values, in ascending order.
     true, false : arrays of int64, shape (k,)
-        Members and others at each.
+        Numbers of members and of others.
     """
 
     probability: NDArray[np.float64]
@@ -38,12 +38,12 @@ class Counts:
 
     @property
     def all(self) -> NDArray[np.int64]:
-        """Stars at each probability."""
+        """Number of stars at each probability."""
         return self.true + self.false
 
 
-def confusion(counts: Counts, threshold: float = 0.5) -> dict[str, Any]:
-    """Return tp, fp, tn, fn and metrics where a star with p >= threshold is called a member."""
+def confusion_counts(counts: Counts, threshold: float = 0.5) -> dict[str, Any]:
+    """Return tp, fp, tn, fn and metrics when stars with p >= threshold are called members."""
     called = counts.probability >= threshold
     tp, fp = int(counts.true[called].sum()), int(counts.false[called].sum())
     tn, fn = int(counts.false[~called].sum()), int(counts.true[~called].sum())
@@ -56,9 +56,9 @@ def curves(counts: Counts) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``threshold`` (falling), ``recall`` (= true positive rate), ``false_positive_rate``,
-        ``precision`` at each; ``roc_auc``; ``average_precision`` (a step function's area). NaN
-        where there are no members or no others.
+        ``threshold`` (descending) and, at each, ``recall`` (the true positive rate),
+        ``false_positive_rate`` and ``precision``; ``roc_auc``; ``average_precision`` (the area
+        under the step function). NaN where there are no members or no others.
     """
     tp, fp = np.cumsum(counts.true[::-1]), np.cumsum(counts.false[::-1])
     n_true, n_false = int(counts.true.sum()), int(counts.false.sum())
@@ -77,14 +77,14 @@ def curves(counts: Counts) -> dict[str, Any]:
 
 
 def calibration(counts: Counts) -> dict[str, Any]:
-    """Return whether p = 0.7 means 70 %.
+    """Return the fraction of members among stars of similar probability (a reliability diagram).
 
     Returns
     -------
     dict
-        Per bin with stars: ``probability`` (mean), ``fraction`` (of members), ``n``; ``brier``
-        (mean squared error) and ``expected_error`` (mean over stars of |fraction − probability|
-        of their bin).
+        For each of `N_BINS` bins that holds stars: ``probability`` (the mean), ``fraction`` (of
+        members) and ``n``. Over all stars: ``brier`` (mean squared error) and ``expected_error``
+        (mean of |fraction − probability| of their bins).
     """
     n, p = counts.all, counts.probability
     which = np.minimum((p * N_BINS + 1e-9).astype(int), N_BINS - 1)
@@ -102,7 +102,7 @@ def calibration(counts: Counts) -> dict[str, Any]:
 
 
 def fit_isotonic(counts: Counts) -> dict[str, list[float]]:
-    """Return knots (probability, calibrated) of the rising function nearest to the truth."""
+    """Return knots (``probability``, ``calibrated``) of the isotonic regression of the truth."""
     some = counts.all > 0
     share = counts.true[some] / counts.all[some]
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(
@@ -115,7 +115,7 @@ def fit_isotonic(counts: Counts) -> dict[str, list[float]]:
 
 
 def apply_isotonic(counts: Counts, knots: dict[str, list[float]]) -> Counts:
-    """Return the counts with calibrated probabilities, equal ones put together."""
+    """Return the counts at calibrated probabilities, adding up those of equal values."""
     calibrated = np.interp(counts.probability, knots["probability"], knots["calibrated"])
     values, place = np.unique(calibrated, return_inverse=True)
     true, false = (

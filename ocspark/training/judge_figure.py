@@ -1,4 +1,4 @@
-"""A model's judgement in one picture: curves, calibration, stability, and where it is weak."""
+"""Draw the judgement of a model: curves, calibration, stability, and scores by group of stars."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LABELS = {
 
 
 def draw_judgement(result: dict[str, Any]) -> bytes:
-    """Return a PNG of what `ocspark.training.judge_model.judge_model` returns."""
+    """Return a PNG of the result of `ocspark.training.judge_model.judge_model`."""
     figure = Figure(figsize=(11.0, 9.5), layout="constrained")
     axes = figure.subplots(3, 3)
     _line(axes[0, 0], [0.0, *result["false_positive_rate"]], [0.0, *result["recall"]])
@@ -79,15 +79,16 @@ def _reliability(axis: Axes, result: dict[str, Any]) -> None:
 
 
 def draw_shares(axis: Axes, groups: list[dict[str, Any]], label: str) -> None:
-    """Draw completeness and purity of groups of stars; a share of no stars is no point, not 0.
+    """Draw completeness and purity of groups of stars; groups without stars get no point.
 
     Parameters
     ----------
     axis : Axes
+        Axes to draw on.
     groups : list of dict
-        ``from``, ``to``, ``tp``, ``fp``, ``fn``, ``recall`` and ``precision`` of each.
+        ``from``, ``to``, ``tp``, ``fp``, ``fn``, ``recall`` and ``precision`` of each group.
     label : str
-        What the groups are of.
+        Label of the quantity that defines the groups.
     """
     places = range(len(groups))
     styles = (

@@ -1,4 +1,4 @@
-"""A model judged by a run on a mock, against the truth, on clusters that it never saw."""
+"""Judge a model by a run on a mock: compare with the truth in clusters it was not trained on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ocspark.training.judge import (
     Counts,
     apply_isotonic,
     calibration,
-    confusion,
+    confusion_counts,
     curves,
     fit_isotonic,
 )
@@ -40,9 +40,9 @@ GROUPS = {
     "distance": (0.0, 500.0, 1000.0, 1500.0, 2000.0, 2500.0, 3000.0, 3500.0, 10_000.0),
     "f_r": (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 50.0),
 }
-#: Support sets drawn for each star to see how much hangs on the draw.
+#: Support sets drawn for each star, to measure how much a call depends on the draw.
 SUPPORT_DRAWS = 20
-#: Stars that this is done for, about: a hash of their ids chooses them.
+#: Approximate number of stars for which this is done, chosen by a hash of their ids.
 SUPPORT_STARS = 50_000
 _COUNTED = ("probability", "n_true", "n_false")
 _ERRORS = (
@@ -57,8 +57,9 @@ def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) 
     Parameters
     ----------
     spark : SparkSession
+        Session that reads and joins the tables.
     run : FinishedRun
-        Of the main job on a mock.
+        A run of the main job on a mock.
     truth : str
         The mock's truth.parquet: source_id, cluster.
     output : str
@@ -67,13 +68,12 @@ def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) 
     Returns
     -------
     dict
-        What judgement.json says.
+        The content of judgement.json.
 
     Raises
     ------
     InputError
-        If every cluster that the run has done was seen by the model, or the folder holds
-        something else.
+        If the model was trained on every cluster of the run, or the folder holds something else.
     """
     if not storage.is_file(truth):
         raise InputError(f"--truth: {truth}: no such file; expected a mock's truth.parquet")
@@ -84,7 +84,10 @@ def judge_model(spark: SparkSession, run: FinishedRun, truth: str, output: str) 
 def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> dict[str, Any]:
     stars, n_clusters = _held_out(spark, run, truth)
     if n_clusters == 0:
-        raise InputError(f"--run: {run.path}: the model saw every cluster that was done")
+        raise InputError(
+            f"--run: {run.path}: the model was trained on every cluster that is done; "
+            "expected some others"
+        )
     counts = {name: _count(stars, name, edges) for name, edges in GROUPS.items()}
     whole = _total(counts["distance"].values())
     halves = [_counts(stars.where(F.pmod(F.xxhash64("cluster"), F.lit(2)) == i)) for i in (0, 1)]
@@ -95,10 +98,10 @@ def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> di
         "n_clusters": n_clusters,
         "n_stars": int(whole.all.sum()),
         "n_members": int(whole.true.sum()),
-        "confusion": confusion(whole),
+        "confusion": confusion_counts(whole),
         **curves(whole),
         "calibration": calibration(whole),
-        # fitted on one half of the clusters, tried on the other
+        # fitted on one half of the clusters, applied to the other
         "isotonic": {
             "knots": knots,
             "before": calibration(halves[1]),
@@ -120,7 +123,7 @@ def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> di
 
 
 def _held_out(spark: SparkSession, run: FinishedRun, truth: str) -> tuple[DataFrame, int]:
-    """Return candidates of clusters the model never saw, with is_true, and how many clusters."""
+    """Return the candidates of held-out clusters with is_true, and the number of clusters."""
     clusters = run.read(spark, "clusters").where("status = 'done' and not model_saw_cluster")
     planted = spark.read.parquet(storage.for_spark(truth)).select(
         "cluster", "source_id", F.lit(True).alias("is_true")
@@ -136,11 +139,12 @@ def _held_out(spark: SparkSession, run: FinishedRun, truth: str) -> tuple[DataFr
 
 
 def _counts(stars: DataFrame) -> Counts:
+    """Return the counts at each probability over all stars."""
     return _count(stars, "distance", (0.0, np.inf)).get(0, _total([]))
 
 
 def _count(stars: DataFrame, column: str, edges: tuple[float, ...]) -> dict[int, Counts]:
-    """Return counts at each probability by group, of those with stars."""
+    """Return the counts at each probability by number of the group; groups without stars lack."""
     group = F.lit(-1)
     for edge in edges:
         group = group + (F.col(column) >= edge).cast("int")
@@ -158,6 +162,7 @@ def _count(stars: DataFrame, column: str, edges: tuple[float, ...]) -> dict[int,
 
 
 def _total(parts: Any) -> Counts:
+    """Add up the counts of groups."""
     tables = [pd.DataFrame(vars(part)) for part in parts]
     if not tables:
         return Counts(np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -166,24 +171,25 @@ def _total(parts: Any) -> Counts:
 
 
 def _summary(counts: Counts) -> dict[str, Any]:
-    called = calibration(counts)
+    """Return the main figures of a group of stars."""
     return {
         "n_stars": int(counts.all.sum()),
         "n_members": int(counts.true.sum()),
         "mean_probability": float((counts.probability * counts.all).sum() / counts.all.sum()),
         "roc_auc": curves(counts)["roc_auc"],
-        "brier": called["brier"],
-        **confusion(counts),
+        "brier": calibration(counts)["brier"],
+        **confusion_counts(counts),
     }
 
 
 def _some(stars: DataFrame, n_stars: int) -> DataFrame:
+    """Return about `SUPPORT_STARS` of the stars."""
     every = max(1, n_stars // SUPPORT_STARS)
     return stars.where(F.pmod(F.xxhash64("source_id"), F.lit(every)) == 0)
 
 
 def _stability(spark: SparkSession, stars: DataFrame, run: FinishedRun) -> dict[str, Any]:
-    """Return how often a star's call hangs on the support set, its measurements being exact."""
+    """Return how often the call of a star depends on its support set, with errors taken as zero."""
     names = stars.select("cluster").distinct().toPandas()["cluster"]
     wanted = {cluster_key(name): str(name) for name in names}
     models = read_models(run, wanted)
@@ -221,6 +227,7 @@ def _stability(spark: SparkSession, stars: DataFrame, run: FinishedRun) -> dict[
 
 
 def _votes(engine: Engine, model: ClusterModel, stars: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the votes of stars whose errors are taken as zero."""
     exact = dict(stars)
     exact.update({name: np.zeros(len(stars["source_id"])) for name in _ERRORS})
     return engine.membership(exact, model).probability

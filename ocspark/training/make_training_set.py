@@ -1,4 +1,4 @@
-"""The paper's training set from a mirror, a cluster table and a member list (§3.2), distributed."""
+"""Make a training set from a mirror, a cluster table and a member list with Spark (paper §3.2)."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ from ocspark.training.training_tasks import DrawInstances, SelectStars, draw_wor
 
 log = logging.getLogger("ocspark")
 
-#: What a set depends on, in its folder from the first.
-#: Folders that only serve the steps, and go when the set is finished.
+#: Folders that only the steps use, removed once the set is finished.
 _TEMPORARY = (
     FOUND_PIECES,
     CELL_PIECES,
@@ -62,15 +61,16 @@ _TEMPORARY = (
 def make_training_set(
     settings: TrainingSettings, output: str, spark: SparkSession | None = None
 ) -> dict[str, Any]:
-    """Make a training set, or go on with one that was interrupted.
+    """Make a training set, or continue an interrupted one.
 
     Parameters
     ----------
     settings : TrainingSettings
-        With mirror, clusters and members.
+        Settings with mirror, clusters and members.
     output : str
-        Folder for the tables `TRAINING_INSTANCES` and `TRAINING_CLUSTERS` and the data card.
+        Folder that gets the tables `TRAINING_INSTANCES` and `TRAINING_CLUSTERS` and the data card.
     spark : SparkSession, optional
+        By default the active session, or a new one.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def make_training_set(
     Raises
     ------
     InputError
-        For anything wrong with settings or inputs, or too few clusters for a validation set.
+        For invalid settings or inputs, or too few clusters for a validation set.
     OutputError
-        If there is no room, or the storage stays away.
+        If the output cannot be written.
     """
     table, run_settings = choose_clusters(settings)
     inputs = read_inputs(run_settings)
@@ -99,6 +99,7 @@ def make_training_set(
 
 
 def _fingerprint(settings: TrainingSettings, inputs: RunInputs) -> dict[str, Any]:
+    """Return everything that determines the set; another set in the folder is refused."""
     whole = fingerprint_inputs(inputs.settings, inputs.release, inputs.network, inputs.files)
     read = ("clusters", "members", "neighbourhood", "isochrones", "mirror")
     chosen = {part: whole[part] for part in (*read, "release", "magnitude_errors")}
@@ -109,7 +110,7 @@ def _fingerprint(settings: TrainingSettings, inputs: RunInputs) -> dict[str, Any
 
 
 class _Maker:
-    """The steps share inputs, folder and session."""
+    """The steps that make a set; they share inputs, folder and session."""
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class _Maker:
         self._min_members = inputs.settings.members.min_members
 
     def make(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+        """Run all steps; return the data card."""
         found = self._search()
         written = self._characterise(found)
         reasons, models = self._read_models()
@@ -146,12 +148,14 @@ class _Maker:
     def _pass(
         self, step: str, title: str, cones: Cones, process: Process, **further: Any
     ) -> list[TableFile]:
+        """Run a pass over the mirror; return the files that it wrote."""
         inputs = self._inputs
         files, names, columns = inputs.files, inputs.file_names, inputs.columns
         whole = MirrorPass(step, title, files, names, columns, cones, **further)
         return files_of(whole.run(self._spark, self._run, process))
 
     def _search(self) -> list[TableFile]:
+        """Find the listed members in the cones, and count sources; return the files."""
         cones = self._inputs.cones
         process = FindListed(cones.cuts, cones.cover, Listed(self._inputs.listed()))
         found = self._pass("search", "training set 1 (search)", cones, process)
@@ -159,7 +163,7 @@ class _Maker:
         return found
 
     def _characterise(self, found: Sequence[TableFile]) -> list[TableFile]:
-        """Return the files of the models."""
+        """Characterise the clusters; return the files of their models."""
         keys = self._inputs.along_sky(self._inputs.cones.table["cluster_key"].tolist())
         pieces = files_by_cluster(found, FOUND_PIECES)
         works = characterise_works(keys, (), {}, pieces, {})
@@ -170,7 +174,7 @@ class _Maker:
         return self._run.finish_tables(files_of(manifests), {MODEL_TABLE: MODELS})
 
     def _read_models(self) -> tuple[dict[int, str], dict[int, ClusterModel]]:
-        """Return why clusters are left out, and the models of the others."""
+        """Return the reasons why clusters are left out, and the models of the others."""
         names = self._inputs.cluster_names
         reasons, models = dict(self._inputs.skipped), {}
         for row in self._run.read_arrow(MODEL_TABLE).to_pylist():
@@ -188,6 +192,10 @@ class _Maker:
         return reasons, models
 
     def _select(self, models: Mapping[int, ClusterModel], of_models: list[str]) -> list[TableFile]:
+        """Select members and non-members in a second pass; return the files.
+
+        Checksums of the models' files, `of_models`, are part of what the step depends on.
+        """
         per_member = self._rules.duplicates * self._rules.non_members_per_instance
         selection = Selection(models, self._inputs.calibration, self._rules.seed, per_member)
         cones = self._inputs.cones.only(models)
@@ -204,7 +212,7 @@ class _Maker:
     def _outcome(
         self, reasons: Mapping[int, str], models: Mapping[int, ClusterModel]
     ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
-        """Return the table of all clusters, split and all, and the fixed-point sums by cluster."""
+        """Return the table of all clusters with split, and the fixed-point sums by cluster."""
         counts = ["n_cone", "n_candidates", "n_non_members"]
         tally = self._run.read_arrow(SUMS_TABLE).to_pandas().groupby("cluster_key")
         totals = tally[counts].sum()
@@ -215,15 +223,15 @@ class _Maker:
             table[name] = keys.map(totals[name]).fillna(0).astype(np.int64)
         table["n_members"] = [len(models[k].support_id) if k in models else 0 for k in keys]
         table["parallax"] = [models[k].parallax if k in models else np.nan for k in keys]
-        late = []
+        final = []
         for key, early, n_others in zip(keys, table["reason"], table["n_non_members"], strict=True):
             if early or key in reasons:
-                late.append(early or reasons[key])
+                final.append(early or reasons[key])
             elif key not in models:
-                late.append("no listed member in the cone")
+                final.append("no listed member in the cone")
             else:
-                late.append("" if n_others else "no non-members in the cone")
-        table["reason"] = late
+                final.append("" if n_others else "no non-members in the cone")
+        table["reason"] = final
         usable = (table["reason"] == "").to_numpy()
         validation = choose_validation(
             self._rules.seed, keys.to_numpy()[usable], self._rules.validation_fraction
@@ -240,6 +248,7 @@ class _Maker:
         return table, sums
 
     def _draw(self, keys: Sequence[int], selected: Sequence[TableFile]) -> None:
+        """Draw the instances of the chosen clusters from the selected stars."""
         works = draw_works(keys, files_by_cluster(selected, SELECTED_TABLE))
         do = DrawInstances(self._run.root, self._inputs.cluster_names, self._rules)
         manifests = self._run.run_step(

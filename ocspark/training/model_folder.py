@@ -1,4 +1,4 @@
-"""A model's folder: weights and a JSON card that says what they are and how to feed them."""
+"""Write a model's folder: weights, and a JSON card that describes them and their inputs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ def write_model(
     release: str,
     details: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write a model that `ocspark.deepsets.weights.load_model` reads; the card comes last.
+    """Write a model for `ocspark.deepsets.weights.load_model`; the card is written last.
 
     Parameters
     ----------
     path : str
-        Folder.
+        The model's folder.
     name : str
+        Name of the model.
     state : mapping of Tensor
-        The network's parameters.
+        Parameters of the network.
     constants : Standardisation
+        Means and standard deviations of the features.
     release : str
-        Gaia release it was trained on.
+        Gaia release of the training data.
     details : mapping
-        More for the card: training data, settings, metrics.
+        Further entries of the card: training data, settings, metrics.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def write_model(
         "hidden_size": int(state["phi.0.Gamma.weight"].shape[0]),
         "source_features": list(SOURCE_FEATURES),
         "cluster_features": list(CLUSTER_FEATURES),
-        # the paper's: star − isochrone, and f_R = d θ
+        # those of the paper: star − isochrone, and f_R = d θ
         "conventions": {"isochrone_sign": 1, "radius": "angle"},
         "source_feature_means": constants.source_mean.tolist(),
         "source_feature_stds": constants.source_std.tolist(),

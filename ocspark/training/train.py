@@ -1,8 +1,8 @@
-"""The training loop (paper §3.3, method §9): exact resume, one process or several.
+"""Train a network (paper §3.3, method §9) in one process or several, with exact resume.
 
-Processes share every batch: each takes its part, gradients are summed over all. A run is
-determined by settings, set and number of processes; orders and dropout are drawn per epoch from
-(seed, epoch), so a run that goes on from a checkpoint ends in the same bits.
+Every batch is divided among the processes and gradients are summed over them. The result depends
+on settings, training set and number of processes alone. Orders and dropout are drawn per epoch from
+(seed, epoch), so that a run resumed from a checkpoint ends in the same bits.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from ocspark.training.training_set import TrainingSet
 from ocspark.training.training_settings import LoopSettings
 
 _CHECKPOINT = ("identity", "network", "optimiser", "history", "best_epoch", "best")
-#: A model's parameters by name.
+#: Parameters of a network by name.
 State = dict[str, Tensor]
-#: Called after every epoch with its number (from 1), its entry of the history, and whether its
-#: validation F1 is the best so far.
+#: A function called after every epoch with the epoch's number (from 1), its entry of the history,
+#: and whether its validation F1 is the best so far.
 Report = Callable[[int, dict[str, dict[str, float]], bool], None]
 
 
 @dataclass
-class Progress:
-    """Where a training run is.
+class TrainingProgress:
+    """The state of a training run.
 
     Attributes
     ----------
     history : list of dict
-        Per epoch: ``train`` and ``validation`` with ``loss`` (mean per instance) and `METRICS`,
-        and ``seconds``.
+        For each epoch, ``train`` and ``validation`` with ``loss`` (mean per instance) and
+        `METRICS`, and ``seconds``.
     best_epoch : int
-        Epoch (from 1) of `best`; 0 before any.
+        Epoch (from 1) with the highest validation F1; 0 before the first.
     best : dict of Tensor
-        Weights with the highest validation F1.
+        Weights of that epoch.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -59,22 +59,24 @@ class Progress:
         return self.history[self.best_epoch - 1]["validation"]["f1"] if self.best_epoch else -1.0
 
     def finished(self, loop: LoopSettings) -> bool:
-        """Whether the last epoch is done, or F1 has not risen for `patience` epochs."""
+        """Return whether the last epoch is done, or F1 has not risen for `patience` epochs."""
         done = len(self.history)
         return done >= loop.max_epochs or done - self.best_epoch >= loop.patience
 
 
 class Trainer:
-    """One process's part of a training run.
+    """The part of a training run that one process does.
 
     Parameters
     ----------
     training, validation : TrainingSet
+        Both parts of the set, whole in every process.
     loop : LoopSettings
+        Settings of network and loop.
     identity : str
-        Fingerprint of set and settings; a checkpoint of another is refused.
+        Fingerprint of set and settings; a checkpoint with another one is refused.
     start : dict of Tensor, optional
-        Weights to begin with in place of random ones.
+        Initial weights, random by default.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Trainer:
         self.network = DeepSets(width=loop.width).to(self._device)
         if start is not None:
             self.network.load_state_dict(start)
-        # dropout comes as masks, so the modules' own mode does not matter
+        # dropout is applied by masks, so the module's train or eval mode does not matter
         self._optimiser = torch.optim.Adam(
             self.network.parameters(),
             lr=loop.learning_rate,
@@ -101,15 +103,15 @@ class Trainer:
             fused=True,  # one pass over the parameters instead of many small operations
         )
         self._blocks = Blocks(self.network, loop)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
 
-    def run(self, checkpoint: str | None = None, report: Report | None = None) -> Progress:
-        """Train until the end or early stop, from the checkpoint if it is there.
+    def run(self, checkpoint: str | None = None, report: Report | None = None) -> TrainingProgress:
+        """Train to the last epoch or early stop, starting from the checkpoint if there is one.
 
         Parameters
         ----------
         checkpoint : str, optional
-            File that is replaced after every epoch (by the first process).
+            File that the first process replaces after every epoch.
         report : callable, optional
             See `Report`; called by the first process.
         """
@@ -125,7 +127,7 @@ class Trainer:
         return self.progress
 
     def epoch(self) -> bool:
-        """Do the next epoch; return whether its validation F1 is the best so far."""
+        """Train for one more epoch; return whether its validation F1 is the best so far."""
         epoch, started = len(self.progress.history), time.monotonic()
         with _one_thread():
             entry: dict[str, Any] = {
@@ -144,7 +146,7 @@ class Trainer:
         return better
 
     def _train(self, epoch: int) -> dict[str, float]:
-        """Do one epoch of optimisation; metrics are of the network as it changes (dropout on)."""
+        """Optimise for one epoch; return loss and metrics, measured along the way with dropout."""
         data, loop = self._sets["train"], self._loop
         order = torch.randperm(len(data), generator=self._generator(epoch, 0))
         order = order.to(self._device)
@@ -161,19 +163,20 @@ class Trainer:
         return self._summary(tally, len(data))
 
     def evaluate(self, part: str) -> dict[str, float]:
-        """Return loss and metrics of ``train`` or ``validation`` without dropout."""
+        """Return loss and metrics of the part ``train`` or ``validation``, without dropout."""
         data = self._sets[part]
         rows = torch.arange(self._rank, len(data), self._world, device=self._device)
         return self._summary(self._blocks.tally(data, rows, None), len(data))
 
     def _summary(self, tally: Tensor, n: int) -> dict[str, float]:
+        """Return mean loss and metrics over all processes."""
         if self._world > 1:
             dist.all_reduce(tally)
         loss, tp, fp, tn, fn = tally.tolist()
         return {"loss": loss / n, **metrics(int(tp), int(fp), int(tn), int(fn))}
 
     def _generator(self, epoch: int, stream: int) -> torch.Generator:
-        # seeds of different epochs and streams must not meet: each has its own place in the number
+        # distinct seeds for distinct epochs and streams: there are fewer than 4099 streams
         seed = (self._loop.seed * 1_000_003 + epoch) * 4099 + stream
         return torch.Generator().manual_seed(seed % 2**63)
 
@@ -196,18 +199,18 @@ class Trainer:
         saved = _read_checkpoint(path)
         if saved["identity"] != self._identity:
             raise InputError(
-                f"{path}: a checkpoint of another training set, other settings or another number "
-                "of workers; expected another output folder"
+                f"{path}: is a checkpoint of another training set, other settings or another "
+                "number of workers; expected another output folder"
             )
         self.network.load_state_dict(saved["network"])
         self._optimiser.load_state_dict(saved["optimiser"])
-        self.progress = Progress(saved["history"], saved["best_epoch"], saved["best"])
+        self.progress = TrainingProgress(saved["history"], saved["best_epoch"], saved["best"])
 
 
-def read_progress(path: str) -> Progress:
-    """Return where the run of a checkpoint is."""
+def read_progress(path: str) -> TrainingProgress:
+    """Return the progress of the run that wrote a checkpoint."""
     saved = _read_checkpoint(path)
-    return Progress(saved["history"], saved["best_epoch"], saved["best"])
+    return TrainingProgress(saved["history"], saved["best_epoch"], saved["best"])
 
 
 def _read_checkpoint(path: str) -> dict[str, Any]:
@@ -216,12 +219,25 @@ def _read_checkpoint(path: str) -> dict[str, Any]:
             io.BytesIO(storage.read_bytes(path)), map_location="cpu", weights_only=True
         )
         return {name: saved[name] for name in _CHECKPOINT}
-    except Exception as error:  # torch raises many kinds for a file that is not its own
-        raise InputError(f"{path}: not a checkpoint of a training run: {error!r}") from None
+    except Exception as error:  # torch raises many kinds of errors for other files
+        raise InputError(f"{path}: is not a checkpoint of a training run: {error!r}") from None
 
 
 def choose_device(wanted: str, rank: int) -> torch.device:
-    """Return the device of a process: ``auto`` is a GPU where there is one."""
+    """Return the device of a process.
+
+    Parameters
+    ----------
+    wanted : str
+        ``cpu``, ``cuda`` or ``auto``, which is a GPU if there is one.
+    rank : int
+        Number of the process; processes take the GPUs in turn.
+
+    Raises
+    ------
+    InputError
+        If ``cuda`` is wanted and there is no GPU.
+    """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("training.device: cuda, but there is no GPU; expected auto or cpu")
     if wanted == "cpu" or not torch.cuda.is_available():
@@ -231,7 +247,7 @@ def choose_device(wanted: str, rank: int) -> torch.device:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Leave the cores to the blocks' threads: what is between blocks is small."""
+    """Run torch on one thread, so that the cores are free for the threads of `Blocks`."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Loss, counts and gradients of many instances, block by block; threads share a processor."""
+"""Compute loss, counts and gradients of many instances, in blocks on the threads of a processor."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from ocspark.training.train_network import dropout_masks, logits
 from ocspark.training.training_set import TrainingSet
 from ocspark.training.training_settings import LoopSettings
 
-#: Instances in a block: on a processor, whose cache holds a block's activations, and elsewhere.
-_BLOCK, _BLOCK_ELSEWHERE = 512, 32_768
+#: Instances in a block: on a CPU, whose cache then holds a block's activations, and on a GPU.
+_BLOCK, _BLOCK_ON_GPU = 512, 32_768
 
 
 class Blocks:
     """The network's loss and gradients over any number of instances.
 
-    What a block gives does not depend on the thread that works it out, and blocks are added up in
+    The result of a block does not depend on the thread that computes it, and blocks are added up in
     order, so that a run is the same on any number of threads.
 
     Parameters
     ----------
     network : DeepSets
-        Its parameters' gradients become parts of `gradient`.
+        The network; the gradients of its parameters become views of `gradient`.
     loop : LoopSettings
+        Settings of network and loop.
 
     Attributes
     ----------
     gradient : Tensor, shape (number of parameters,)
+        Sum of the gradients of all instances evaluated since it was last set to zero.
     """
 
     def __init__(self, network: DeepSets, loop: LoopSettings) -> None:
@@ -48,19 +50,28 @@ class Blocks:
         for name, part in self._parts(self.gradient).items():
             named[name].grad = part
         self._own = self._device.type == "cpu" and loop.width % WIDTH_MULTIPLE == 0
-        self._block = _BLOCK if self._device.type == "cpu" else _BLOCK_ELSEWHERE
+        self._block = _BLOCK if self._device.type == "cpu" else _BLOCK_ON_GPU
         self._pool = ThreadPoolExecutor(
             torch.get_num_threads() if self._own else 1, "block", torch.set_num_threads, (1,)
         )
         self._idle: SimpleQueue[Gradients] = SimpleQueue()
 
     def tally(self, data: TrainingSet, rows: Tensor, masks: torch.Generator | None) -> Tensor:
-        """Evaluate instances and add to `gradient` where `masks` is there to draw dropout from.
+        """Evaluate instances; in training, add their gradients to `gradient`.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            The instances.
+        rows : Tensor
+            Indices of the instances to evaluate.
+        masks : Generator, optional
+            Source of dropout masks; None to evaluate without dropout and gradients.
 
         Returns
         -------
         Tensor of float64, shape (5,)
-            Summed weighted loss (Eq. 16); true and false positives, true and false negatives.
+            Sum of the weighted loss (Eq. 16); true and false positives, true and false negatives.
         """
         blocks = rows.split(self._block) if len(rows) else ()
         seeds: list[int | None] = [None] * len(blocks)
@@ -77,6 +88,7 @@ class Blocks:
     def _written_out(
         self, data: TrainingSet, rows: Tensor, seed: int | None
     ) -> tuple[Tensor, Tensor | None]:
+        """Return tally and gradient of a block by the compiled functions of `Gradients`."""
         worker = self._worker(data.support.shape[1])
         star, support, label = data.batch(rows)
         with torch.no_grad():
@@ -92,6 +104,7 @@ class Blocks:
     def _by_autograd(
         self, data: TrainingSet, rows: Tensor, seed: int | None
     ) -> tuple[Tensor, Tensor | None]:
+        """Return tally and gradient of a block by torch's autograd."""
         star, support, label = data.batch(rows)
         with torch.set_grad_enabled(seed is not None):
             out = logits(self._network, star, support, self._masks(len(rows), seed))
@@ -103,7 +116,7 @@ class Blocks:
         return _tally(loss, out.detach(), label), gradient
 
     def _worker(self, size: int) -> Gradients:
-        """Return working space that no other thread has."""
+        """Return a `Gradients` that no other thread is using."""
         try:
             return self._idle.get_nowait()
         except Empty:
@@ -127,7 +140,7 @@ class Blocks:
         return torch.empty(sum(self._sizes), device=self._device)
 
     def _parts(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return the parts of a flat tensor that belong to the parameters, by name."""
+        """Return the views of a flat tensor that belong to each parameter, by name."""
         parts = zip(self._shapes.items(), flat.split(self._sizes), strict=True)
         return {name: part.view(shape) for (name, shape), part in parts}
 

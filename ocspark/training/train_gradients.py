@@ -1,6 +1,6 @@
-"""The network's loss and gradients on a processor, written out.
+"""Compute the network's logits and gradients on a CPU, with explicit formulas.
 
-What autograd does, in half the time: the activations of a block stay in cache, and what stands
+This takes half the time of autograd: the activations of a block stay in cache, and everything
 between two matrix products is one pass over them (`ocspark.training.train_program`).
 """
 
@@ -12,21 +12,23 @@ from torch import Tensor
 from ocspark.deepsets.network import DeepSets
 from ocspark.training.train_program import passes
 
-#: Hidden widths must be multiples of this, whole vectors of any processor.
+#: Hidden widths must be multiples of this, so that they fill the vectors of any processor.
 WIDTH_MULTIPLE = 16
-#: Blocks after the first, by their names in the network.
+#: Layers of φ after the first, by their names in the network.
 _LAYERS = ("phi.2", "phi.4", "phi.6", "phi.8")
 
 
 class Gradients:
-    """Loss and gradients of blocks of up to `rows` instances; one of these per thread.
+    """Logits and gradients of blocks of instances, with working space for one thread.
 
     Parameters
     ----------
     network : DeepSets
-        On the processor, with parameters that are changed in place only.
-    rows, size : int
-        Most instances at once; size of a support set.
+        The network, on the CPU; its parameters may be changed in place only.
+    rows : int
+        Largest number of instances in a block.
+    size : int
+        Size of a support set.
     """
 
     def __init__(self, network: DeepSets, rows: int, size: int) -> None:
@@ -39,7 +41,7 @@ class Gradients:
         self._total = torch.empty(rows, width)
 
     def logits(self, star: Tensor, support: Tensor, masks: Tensor | None) -> Tensor:
-        """Return what `train_network.logits` does, keeping what `add` needs."""
+        """Return the same as `train_network.logits`, and keep what `write` needs."""
         p, n, k = self._p, len(star), self._size
         gamma, lam = p["phi.0.Gamma.weight"], p["phi.0.Lambda.weight"]
         flat, centre = support.view(n * k, 5), support.mean(dim=1)
@@ -63,7 +65,15 @@ class Gradients:
         return torch.addmm(p["ro.4.bias"], kept, p["ro.4.weight"].t())
 
     def write(self, error: Tensor, out: dict[str, Tensor]) -> None:
-        """Write the parameters' gradients for that of the last logits, `error` (n, 2), to `out`."""
+        """Write the gradients of the parameters.
+
+        Parameters
+        ----------
+        error : Tensor, shape (n, 2)
+            Gradient of the loss with respect to the logits that `logits` returned last.
+        out : dict of Tensor
+            Gets the gradient of each parameter, by name.
+        """
         p, n, k = self._p, len(error), self._size
         star, flat, centre, pooled, hidden, kept, masks = self._inputs
 
@@ -91,7 +101,8 @@ class Gradients:
             rows, spare = spare, rows
             self._pass("backward", n, rows, self._x[i - 1], shared, total)
         self._means(out, "phi.0", total, torch.cat((star, centre), dim=1))
-        own = out["phi.0.Lambda.weight"][:, :8].neg()  # the star is its own mean
+        # the star is the same in every element of the set, so it is its own mean
+        own = out["phi.0.Lambda.weight"][:, :8].neg()
         torch.cat((own, (flat.t() @ rows).t()), dim=1, out=out["phi.0.Gamma.weight"])
 
     def _means(self, out: dict[str, Tensor], layer: str, total: Tensor, mean: Tensor) -> None:

@@ -1,13 +1,13 @@
-"""What Fig. 2 of the paper shows of an epoch: loss and classification metrics."""
+"""Compute the classification metrics of the paper's Fig. 2."""
 
 from __future__ import annotations
 
-#: In the order of the figure's caption.
+#: Names of the metrics, in the order of the figure's caption.
 METRICS = ("precision", "recall", "selectivity", "accuracy", "balanced_accuracy", "f1")
 
 
 def metrics(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
-    """Return `METRICS` of counts of true and false positives and negatives; 0/0 is 0."""
+    """Return `METRICS` from the counts of true and false positives and negatives; 0/0 is 0."""
     recall, selectivity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
     return {
         "precision": _ratio(tp, tp + fp),

@@ -1,4 +1,4 @@
-"""A model from a training set: trained, written as a folder, with its figure."""
+"""Train a model on a training set, and write its folder and a figure of the training."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ from ocspark.training.training_settings import TrainingSettings
 
 log = logging.getLogger("ocspark")
 
+#: Files in the model's folder besides weights and card.
 HISTORY, FIGURE, CHECKPOINT = "history.json", "training.png", "_checkpoint.pt"
 
 
 def train_model(
     settings: TrainingSettings, output: str, spark: SparkSession | None = None
 ) -> dict[str, Any]:
-    """Train a model, making the training set first where `set_path` names none.
+    """Train a model; the training set is made first unless `settings.set_path` names one.
 
-    An interrupted run goes on where it was, with the same command.
+    The same call resumes an interrupted run.
 
     Parameters
     ----------
     settings : TrainingSettings
+        Settings of the training job.
     output : str
-        Folder of the model: weights.npz, card.json, history.json, training.png, and training_set/
-        where it is made.
+        Folder that gets weights.npz, card.json, history.json, training.png and, if the set is made,
+        training_set/.
     spark : SparkSession, optional
-        By default the active one, or a new one where one is needed.
+        By default the active session, or a new one if one is needed.
 
     Returns
     -------
@@ -52,9 +54,9 @@ def train_model(
     Raises
     ------
     InputError
-        For anything wrong with settings or inputs, or a folder with something else in it.
+        For invalid settings or inputs, or a folder with something else in it.
     BusyError
-        If another process trains there.
+        If another process is training there.
     """
     with Claim(output, {"holds": "a model"}, "a model").hold():
         return _train_model(settings, output, spark)
@@ -104,6 +106,7 @@ def _train_model(
 
 
 def _training_data(data: LoadedSet) -> dict[str, Any]:
+    """Return the entries of the model's card about its training data."""
     parts = data.card["parts"]
     return {
         "training_clusters": parts["training"]["clusters"],
@@ -119,7 +122,7 @@ def _training_data(data: LoadedSet) -> dict[str, Any]:
 
 
 def _train_on_spark(job: TrainingJob, spark: SparkSession) -> None:
-    """Train with every worker a Spark task; the set and the output must be where all can reach."""
+    """Train with a Spark task per worker; all of them must be able to read set and output."""
     if is_connect(spark):
         raise InputError(
             "training.distributor: spark needs a classic Spark session; expected local with "

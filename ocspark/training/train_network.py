@@ -1,4 +1,4 @@
-"""The network of `ocspark.deepsets.network` as it is trained: dropout masks given."""
+"""Evaluate the network of `ocspark.deepsets.network` in training, with given dropout masks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from ocspark.deepsets.network import DeepSets
 
 
 def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | None) -> Tensor:
-    """Return what `DeepSets.forward` does for the star tiled beside its support set.
+    """Return the logits of `DeepSets.forward`, with the star repeated for each support member.
 
     Parameters
     ----------
     network : DeepSets
+        The network.
     star : Tensor, shape (b, 8)
         Standardised features of star and cluster.
     support : Tensor, shape (b, k, 5)
+        Standardised features of the support sets.
     masks : Tensor, shape (2, b, width), optional
-        Factors of both dropout layers: 0, or 1/(1 − rate). None: no dropout.
+        Factors of the two dropout layers, 0 or 1/(1 − rate); no dropout by default.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | Non
     """
     p = dict(network.named_parameters())
     gamma, lam = p["phi.0.Gamma.weight"], p["phi.0.Lambda.weight"]
-    # the star is the same in every set element, so its share of layer 1 is computed once
+    # the star is the same in every element of the set, so its part of layer 1 is computed once
     own = linear(star, gamma[:, :8] - lam[:, :8], p["phi.0.Gamma.bias"])
     common = own - linear(support.mean(dim=1), lam[:, 8:])
     x = elu(linear(support, gamma[:, 8:]) + common[:, None, :])
@@ -44,6 +46,6 @@ def logits(network: DeepSets, star: Tensor, support: Tensor, masks: Tensor | Non
 
 
 def dropout_masks(n: int, width: int, rate: float, generator: torch.Generator) -> Tensor:
-    """Return factors of both dropout layers, shape (2, n, width)."""
+    """Draw the factors of the two dropout layers, shape (2, n, width)."""
     kept = torch.rand((2, n, width), generator=generator, device=generator.device) >= rate
     return kept.to(torch.float32) / (1.0 - rate)

@@ -1,4 +1,4 @@
-"""What training does between matrix products, written for LLVM: ELU with the sums over the set."""
+"""Compile what training does between matrix products: ELU, and sums over the set (LLVM)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCK = Lock()
 
 @dataclass(frozen=True)
 class Passes:
-    """Compiled functions of (count, addresses of float32 arrays); n sets of `size` rows.
+    """Compiled functions of n sets of `size` rows, given as addresses of float32 arrays.
 
     Attributes
     ----------
@@ -28,21 +28,23 @@ class Passes:
         `x`, applies ELU in place, writes the mean over the set.
     backward : callable
         (n, gradient (n, size, width), x (n, size, width), common (n, width), total (n, width)):
-        from the gradient with respect to ELU's result `x`, the rows' in `gradient` plus the set's
-        in `common`, to that with respect to its argument, in place; and its sum over the set.
+        adds `common` to the rows of `gradient`, which is then the gradient with respect to ELU's
+        result `x`; replaces it by the gradient with respect to ELU's argument; writes its sum over
+        the set to `total`.
     backward_last : callable
-        The same, where `gradient` is only written: the rows have none but the set's.
+        The same for the last layer, where the gradient with respect to `x` is `common` alone, and
+        `gradient` is only written.
     """
 
     forward: Any
     backward: Any
     backward_last: Any
-    #: Owns the machine code.
+    #: Keeps the machine code in memory.
     engine: llvm.ExecutionEngine
 
 
 def passes(width: int, size: int) -> Passes:
-    """Return the functions for a width, a multiple of 16, and a set size."""
+    """Return the compiled functions for a width (a multiple of 16) and a set size."""
     with _LOCK:
         return _compile(width, size)
 
@@ -103,7 +105,7 @@ def _write_backward(w: Writer, size: int, last: bool) -> None:
             step = w.times(r, w.width)
             y, here = w.load(w.at(x, rows, step, g), 0), w.at(gradient, rows, step, g)
             change = shared if last else w.b.fadd(w.load(here, 0), shared)
-            # of ELU's result y: 1 above zero, else e^x = y + 1
+            # derivative of ELU at result y: 1 above zero, otherwise e^x = y + 1
             slope = w.b.select(w.b.fcmp_ordered(">", y, zero), one, w.b.fadd(y, one))
             change = w.b.fmul(change, slope)
             w.store(change, here, 0)

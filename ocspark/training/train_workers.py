@@ -1,4 +1,4 @@
-"""A training run in this process, in several on this machine, or as tasks of a launcher."""
+"""Start a training run: in this process, in several on this machine, or as tasks of a launcher."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ import torch.multiprocessing
 
 from ocspark.deepsets.weights import load_model
 from ocspark.errors import InputError
-from ocspark.training.train import Progress, Trainer
+from ocspark.training.train import Trainer, TrainingProgress
 from ocspark.training.training_set import LoadedSet, load_training_set
 from ocspark.training.training_settings import LoopSettings
 
 log = logging.getLogger("ocspark")
 
-#: Settings that do not change what an epoch does: a run may go on with others.
+#: Settings that change no epoch: a run may be resumed with other values of them.
 _FREE = frozenset({"max_epochs", "patience", "distributor"})
 _TIMEOUT = datetime.timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What every process of a run is told.
+    """A training run, as every process of it is given it.
 
     Attributes
     ----------
     set_path : str
         Folder of the training set, which every process reads.
     loop : LoopSettings
+        Settings of network and loop.
     checkpoint : str
-        File that holds the run's state, written by the first process.
+        File with the state of the run, written by the first process.
     """
 
     set_path: str
@@ -47,8 +48,16 @@ class TrainingJob:
     checkpoint: str
 
 
-def train_here(job: TrainingJob, loaded: LoadedSet | None = None) -> Progress:
-    """Train as this process's part of the run (all of it where no process group was made)."""
+def train_here(job: TrainingJob, loaded: LoadedSet | None = None) -> TrainingProgress:
+    """Do this process's part of a run: all of it, unless there is a process group.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        The run.
+    loaded : LoadedSet, optional
+        The training set, if it has been read already.
+    """
     data = loaded or load_training_set(job.set_path)
     start, start_hash = None, ""
     if job.loop.start_from is not None:
@@ -89,35 +98,37 @@ def train_here(job: TrainingJob, loaded: LoadedSet | None = None) -> Progress:
 
 
 def train_local(job: TrainingJob) -> None:
-    """Train with the processes that ``training.workers`` asks for, on this machine."""
+    """Train with ``training.workers`` processes on this machine."""
     if job.loop.workers == 1:
         train_here(job)
         return
-    # the first error of a process is raised here, with its traceback
+    # an error in a process is raised here, with its traceback
     with tempfile.TemporaryDirectory() as folder:
-        meeting = f"file://{folder}/meeting"
-        torch.multiprocessing.spawn(_spawned, (job, meeting), nprocs=job.loop.workers)
+        rendezvous = f"file://{folder}/rendezvous"
+        torch.multiprocessing.spawn(_spawned, (job, rendezvous), nprocs=job.loop.workers)
 
 
-def _spawned(rank: int, job: TrainingJob, meeting: str) -> None:
+def _spawned(rank: int, job: TrainingJob, rendezvous: str) -> None:
+    """Train as one of the processes of `train_local`."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // job.loop.workers))
     if rank == 0:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="[ocspark] %(message)s")
-    _join(job, meeting, rank, job.loop.workers)
+    _train_in_group(job, rendezvous, rank, job.loop.workers)
 
 
 def train_launched(job: TrainingJob) -> None:
-    """Train as one process of a launcher (torchrun, TorchDistributor), which names its place."""
+    """Train as one process of a launcher (torchrun, TorchDistributor), which sets RANK."""
     if os.environ["RANK"] == "0":
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="[ocspark] %(message)s")
-    _join(job, "env://", int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    _train_in_group(job, "env://", int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
 
-def _join(job: TrainingJob, meeting: str, rank: int, world: int) -> None:
+def _train_in_group(job: TrainingJob, rendezvous: str, rank: int, world: int) -> None:
+    """Join the process group at a URL, and train as the process `rank` of `world`."""
     on_gpu = job.loop.device != "cpu" and torch.cuda.is_available()
     dist.init_process_group(
         "nccl" if on_gpu else "gloo",
-        init_method=meeting,
+        init_method=rendezvous,
         rank=rank,
         world_size=world,
         timeout=_TIMEOUT,

@@ -1,4 +1,4 @@
-"""Which clusters may train a network (paper §3.2)."""
+"""Select the clusters that a network may be trained on (paper §3.2)."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def leave_out(
     longitude_deg: tuple[float, float],
     max_parallax: float,
 ) -> pd.Series:
-    """Return why each cluster cannot train, "" where it can.
+    """Return the reason why each cluster is left out, "" for clusters that are kept.
 
     Parameters
     ----------
     clusters : DataFrame
-        The canonical cluster table with cluster_key and fault.
+        The canonical cluster table, with cluster_key and fault.
     n_listed : Series
-        Members of the list at the training probability, by cluster_key.
+        Number of listed members with the training probability, by cluster_key.
     min_listed : int
-        Listed members needed (criterion i).
+        Least number of such members (criterion i).
     test_clusters : collection of str
-        Names kept for testing (criterion ii); blanks and underscores alike.
+        Names of the clusters reserved for tests (criterion ii); blanks match underscores.
     longitude_deg : (float, float)
-        Galactic longitude must lie between them, ends excluded (criterion iii) [deg].
+        Open interval of Galactic longitude [deg] (criterion iii).
     max_parallax : float
-        The catalogue's parallax must lie below (criterion iv) [mas].
+        Upper limit of the catalogue's parallax [mas] (criterion iv).
 
     Returns
     -------
     Series of str
-        On the index of `clusters`; the first criterion that fails, in the paper's order.
+        With the index of `clusters`: the first criterion that fails, in the paper's order.
     """
     tested = {cluster_key(name) for name in test_clusters}
     longitude = np.full(len(clusters), np.nan)

@@ -1,4 +1,4 @@
-"""Fig. 2 of the paper: loss and metrics of every epoch, training and validation."""
+"""Draw the paper's Fig. 2: loss and metrics of every epoch, in training and validation."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def draw_training(history: Sequence[dict[str, Any]], best_epoch: int) -> bytes:
     Parameters
     ----------
     history : sequence of dict
-        Per epoch, ``train`` and ``validation`` with loss and `METRICS`.
+        For each epoch, ``train`` and ``validation`` with loss and `METRICS`.
     best_epoch : int
-        Epoch, from 1, of the weights that were kept.
+        Epoch (from 1) of the weights that were kept.
     """
     epochs = range(1, len(history) + 1)
     marker = "o" if len(history) == 1 else ""  # one point makes no line

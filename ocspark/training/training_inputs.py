@@ -1,4 +1,4 @@
-"""Which clusters of a table a training set is made from, and the card that says so."""
+"""Choose the clusters of a training set from a cluster table, and describe the set in its card."""
 
 from __future__ import annotations
 
@@ -17,7 +17,25 @@ from ocspark.training.training_settings import InstanceSettings, TrainingSetting
 
 
 def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]:
-    """Return the cluster table with reason and n_listed, and settings for those that may train."""
+    """Return the table of clusters, and the settings that search for those that may be trained on.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        Settings with mirror, clusters and members.
+
+    Returns
+    -------
+    table : DataFrame
+        cluster_key, cluster, a0, log_age, n_listed and reason ("" for clusters that are kept).
+    settings : Settings
+        Settings of the main job for the clusters that are kept.
+
+    Raises
+    ------
+    InputError
+        For a missing path, or if no cluster meets the criteria.
+    """
     if settings.mirror is None or settings.clusters is None or settings.members is None:
         missing = [n for n in ("mirror", "clusters", "members") if getattr(settings, n) is None]
         raise InputError(
@@ -71,7 +89,7 @@ def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]
 
 
 def test_cluster_names(rules: InstanceSettings) -> list[str]:
-    """Return the names kept for testing, given as such or in a text file with one a line."""
+    """Return the names of test clusters, given as a list or as a text file with a name per line."""
     given = rules.test_clusters
     if given is None:
         return []
@@ -86,7 +104,7 @@ def test_cluster_names(rules: InstanceSettings) -> list[str]:
 
 
 def data_card(clusters: pd.DataFrame, rules: InstanceSettings) -> dict[str, Any]:
-    """Return the card: clusters by part, counts, what was left out and why."""
+    """Return the data card: clusters and counts by part, and reasons for what was left out."""
     parts = {}
     for part in ("training", "validation"):
         own = clusters[clusters["split"] == part]

@@ -1,4 +1,4 @@
-"""A training set as tensors, from which batches are made by index."""
+"""Read a training set as tensors, from which batches are taken by index."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ocspark import storage
 from ocspark.deepsets.weights import CLUSTER_FEATURES, SOURCE_FEATURES
 from ocspark.errors import InputError
 
-#: The tables of a training set, and its data card, which is written last.
+#: Tables of a training set, and its data card, which is written last.
 INSTANCES, CLUSTERS, CARD = "instances", "clusters", "card.json"
 
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Means and deviations of the source features, shape (5,), and cluster features, shape (3,)."""
+    """Means and standard deviations of source features, shape (5,), and cluster features, (3,)."""
 
     source_mean: NDArray[np.float64]
     source_std: NDArray[np.float64]
@@ -33,24 +33,25 @@ class Standardisation:
     cluster_std: NDArray[np.float64]
 
     def as_dict(self) -> dict[str, list[float]]:
-        """Return the four lists for JSON."""
+        """Return the four arrays as lists, for JSON."""
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
     def from_dict(cls, lists: Mapping[str, list[float]]) -> Standardisation:
-        """Return it from the lists of `as_dict`."""
+        """Return the standardisation from the lists of `as_dict`."""
         return cls(**{name: np.array(lists[name], dtype=float) for name in cls.__annotations__})
 
 
 def standardisation(
     means: NDArray[np.float64], variances: NDArray[np.float64], clusters: NDArray[np.float64]
 ) -> Standardisation:
-    """Combine clusters, each with the same weight (method §9).
+    """Return the standardisation over clusters, each with the same weight (method §9).
 
     Parameters
     ----------
     means, variances : arrays, shape (c, 5)
-        Of the source features over each cluster's candidates and non-members, ddof 0.
+        Means and variances (ddof 0) of the source features over each cluster's candidates and
+        non-members.
     clusters : array, shape (c, 3)
         A0 [mag], log age [dex], ϖ_c [mas].
     """
@@ -66,16 +67,17 @@ class TrainingSet:
     Attributes
     ----------
     star : Tensor, shape (n, 5)
-        Features of the star to classify.
+        Features of the stars to classify.
     support : Tensor of int32, shape (n, k)
-        Rows of `member`: its support set.
+        Support sets, as rows of `member`.
     cluster : Tensor of int32, shape (n,)
-        Row of `cluster_features`.
+        Clusters, as rows of `cluster_features`.
     label : Tensor of int64, shape (n,)
         1 for a member.
     member : Tensor, shape (m, 5)
         Features of all members of all clusters.
     cluster_features : Tensor, shape (c, 3)
+        Features of the clusters.
     """
 
     star: Tensor
@@ -97,11 +99,11 @@ class TrainingSet:
         return star, members.view(*support.shape, 5), self.label[rows]
 
     def to(self, device: torch.device) -> TrainingSet:
-        """Return the set with its tensors on a device."""
+        """Return the set with all tensors on a device."""
         return TrainingSet(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     def only(self, rows: Tensor) -> TrainingSet:
-        """Return some instances, with all members and clusters."""
+        """Return the set of some instances; members and clusters stay all."""
         parts = {name: getattr(self, name)[rows] for name in ("star", "support", "cluster")}
         return TrainingSet(
             **parts,
@@ -113,7 +115,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class LoadedSet:
-    """A training set read from its folder: both parts, standardisation, card and fingerprint."""
+    """A training set read from its folder: both parts, standardisation, data card, fingerprint."""
 
     training: TrainingSet
     validation: TrainingSet
@@ -123,7 +125,12 @@ class LoadedSet:
 
 
 def load_training_set(path: str) -> LoadedSet:
-    """Read a training set; rows are put in order, so files may come in any.
+    """Read a training set; rows are sorted, so that the order of files does not matter.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the set.
 
     Raises
     ------
@@ -132,13 +139,15 @@ def load_training_set(path: str) -> LoadedSet:
     """
     card_path = storage.join(path, CARD)
     if not storage.is_file(card_path):
-        raise InputError(f"set_path: {path}: no {CARD} there; expected a finished training set")
+        raise InputError(f"set_path: {path}: has no {CARD}; expected a finished training set")
     try:
         card = json.loads(storage.read_text(card_path))
         constants = Standardisation.from_dict(card["standardisation"])
         features = (tuple(card["source_features"]), tuple(card["cluster_features"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"set_path: {card_path}: not a training set's card: {error!r}") from None
+        raise InputError(
+            f"set_path: {card_path}: is not a training set's card: {error!r}"
+        ) from None
     if features != (SOURCE_FEATURES, CLUSTER_FEATURES):
         raise InputError(
             f"set_path: {card_path}: features are {features}; expected "

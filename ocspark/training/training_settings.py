@@ -1,4 +1,4 @@
-"""Settings of the training job: which sky and lists, which instances, how to train."""
+"""Define the settings of the training job: inputs, instances, and the training loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ocspark.settings import (
 
 
 class InstanceSettings(Section):
-    """Which clusters and instances a training set has (paper §3.2)."""
+    """Settings of the clusters and instances of a training set (paper §3.2)."""
 
     test_clusters: list[str] | str | None = None
     min_listed: int = Field(80, ge=1)
@@ -35,7 +35,7 @@ class InstanceSettings(Section):
 
 
 class LoopSettings(Section):
-    """The network and the training loop (paper §3.3)."""
+    """Settings of the network and the training loop (paper §3.3)."""
 
     width: int = Field(64, ge=1, le=4096)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
@@ -57,7 +57,7 @@ class LoopSettings(Section):
 
 
 class TrainingSettings(Section):
-    """All settings of the training job. See ``conf/training.yaml`` for their meaning."""
+    """All settings of the training job, explained in ``conf/training.yaml``."""
 
     name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     set_path: str | None = None
@@ -84,7 +84,14 @@ class TrainingSettings(Section):
 def load_training_settings(
     config: str | None = None, overrides: Sequence[str] = ()
 ) -> TrainingSettings:
-    """Read ``conf/training.yaml``, lay the file `config` and then ``key=value`` over it.
+    """Read the settings of the training job.
+
+    Parameters
+    ----------
+    config : str, optional
+        File whose values replace those of ``conf/training.yaml``.
+    overrides : sequence of str
+        ``key=value`` pairs that replace those of both files.
 
     Raises
     ------
@@ -94,5 +101,5 @@ def load_training_settings(
     tree, where = settings_tree("training.yaml", config, overrides)
     for section in ("mirror", "clusters", "members"):
         if isinstance(tree.get(section), dict) and tree[section].get("path") is None:
-            tree[section] = None  # only needed where the set is still to be made
+            tree[section] = None  # not needed if the set is already made
     return validate_tree(TrainingSettings, tree, where)

@@ -1,7 +1,7 @@
-"""Members, non-members and feature moments of training clusters, from the sources in their cones.
+"""Select the members and non-members of training clusters, and sum up the moments of features.
 
-A task keeps of each cluster its members and only as many non-members as could be drawn; moments
-are sums in fixed point, which do not depend on the order of addition.
+A task keeps the members of each cluster, and only as many non-members as can be drawn. Moments are
+sums in fixed point, which do not depend on the order of addition.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ocspark.tables.arrow import split_by_cluster, to_batch
 from ocspark.tables.training import TRAINING_SELECTED, TRAINING_SUMS
 from ocspark.training.instances import random_order
 
-#: Tables of the stars that are kept, and of the sums.
+#: Tables of the selected stars, and of the sums.
 SELECTED_TABLE, SUMS_TABLE = "_selected", "_sums"
 
-#: Features are multiples of this in the sums: 6e-8 of their unit.
+#: Features are rounded to multiples of this in the sums: 6e-8 of their unit.
 RESOLUTION = 2.0**-24
 
 
@@ -35,11 +35,13 @@ class Selection:
     Attributes
     ----------
     models : dict
-        cluster_key to `ClusterModel`.
+        `ClusterModel` by cluster_key.
     calibration : Calibration
+        Calibration of the release's sources.
     seed : int
+        Seed of every random draw.
     non_members_per_member : int
-        Non-members that may be drawn for each member.
+        Largest number of non-members drawn per member.
     """
 
     models: Mapping[int, ClusterModel]
@@ -50,7 +52,7 @@ class Selection:
 
 @dataclass
 class _Cluster:
-    """What a task has of one cluster so far."""
+    """The counts, sums and selected non-members of a cluster in one task."""
 
     model: ClusterModel
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
@@ -62,18 +64,19 @@ class _Cluster:
 def select_stars(
     batches: Iterable[pa.RecordBatch], chosen: Selection, writers: TableWriters
 ) -> None:
-    """Write the stars of training clusters among sources in cones, and the sums over all.
+    """Write the selected stars of training clusters, and the sums over all sources in their cones.
 
-    Training members that fail a candidate condition count in the moments and as candidates, and
-    are neither members nor non-members (method §6).
+    Training members that fail a candidate condition count as candidates and in the moments, but are
+    neither members nor non-members (method §6).
 
     Parameters
     ----------
     batches : iterable of RecordBatch
-        The columns of `CONE`.
+        Sources in cones (`ocspark.tables.run.cone_fields`).
     chosen : Selection
+        The clusters, and how many stars to keep.
     writers : TableWriters
-        `SELECTED_TABLE` gets rows of `TRAINING_SELECTED`, `SUMS_TABLE` of `TRAINING_SUMS`.
+        `SELECTED_TABLE` gets rows of `TRAINING_SELECTED`, `SUMS_TABLE` rows of `TRAINING_SUMS`.
     """
     clusters: dict[int, _Cluster] = {}
     for batch in batches:
@@ -86,7 +89,7 @@ def select_stars(
 
 
 def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa.RecordBatch:
-    """Count stars of a cluster, keep its non-members, return its members."""
+    """Add stars to the counts, sums and non-members of a cluster; return its members among them."""
     model = state.model
     calibrated = calibrate(stars, chosen.calibration)
     values = features(calibrated, model)
@@ -111,6 +114,7 @@ def _stars(
     values: NDArray[np.float64],
     is_member: bool,
 ) -> pa.RecordBatch:
+    """Return selected stars of a cluster as rows of `TRAINING_SELECTED`."""
     n = len(source_id)
     columns = {
         "cluster_key": np.full(n, model.cluster_key, dtype=np.int64),
@@ -122,6 +126,7 @@ def _stars(
 
 
 def _tally(state: _Cluster) -> pa.RecordBatch:
+    """Return the counts and sums of a cluster as a row of `TRAINING_SUMS`."""
     names = ("n_cone", "n_candidates", "n_non_members")
     sums = np.empty(1, dtype=object)
     sums[0] = state.sums
@@ -134,7 +139,7 @@ def _tally(state: _Cluster) -> pa.RecordBatch:
 
 
 def moments(n: NDArray[np.int64], sums: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
-    """Return means and variances (ddof 0), shape (c, 5), of counts (c,) and sums (c, 10)."""
+    """Return means and variances (ddof 0), each (c, 5), from counts (c,) and sums (c, 10)."""
     scaled = sums * RESOLUTION / n[:, None]
     mean = scaled[:, :5]
     return mean, np.maximum(scaled[:, 5:] - mean**2, 0.0)

@@ -1,4 +1,4 @@
-"""What the tasks that make a training set do: stars are selected, instances drawn."""
+"""Define the Spark tasks that make a training set: select stars, draw instances."""
 
 from __future__ import annotations
 
@@ -21,49 +21,50 @@ from ocspark.training.training_set import INSTANCES
 from ocspark.training.training_settings import InstanceSettings
 from ocspark.training.training_stars import Selection, select_stars
 
-#: Clusters whose instances one task draws.
+#: Number of clusters whose instances one task draws.
 _CLUSTERS_PER_TASK = 8
 
 
 @dataclass(frozen=True)
 class SelectStars:
-    """What the second pass does with the sources that a task reads.
+    """Select training stars: the function of a task of the second pass.
 
     Attributes
     ----------
     cones : Cones
-        Of the clusters that have a model.
+        Cones of the clusters that have a model.
     selection : Selection
+        See `ocspark.training.training_stars.select_stars`.
     """
 
     cones: Cones
     selection: Selection
 
     def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
-        """Write the stars and the sums."""
+        """Write the selected stars and the sums of the sources that a task reads."""
         found = find(stretches, self.cones.cuts, self.cones.cover)
         select_stars(found, self.selection, writers)
         return {}
 
 
 def pair_costs(counts: pd.DataFrame, keys: Collection[int]) -> pd.DataFrame:
-    """Return what pairs of source and cone cost by chunk, see `portions.cut_by_counts`.
+    """Return the cost of each chunk of the mirror, as `portions.cut_by_counts` takes it.
 
     Parameters
     ----------
     counts : DataFrame
-        A `COUNTS` table.
+        A `COUNTS` table: sources in cones by chunk.
     keys : collection of int
-        Clusters that are searched again; others cost nothing.
+        Clusters of the second pass; pairs of source and cone of others cost nothing.
     """
-    mine = counts[counts["cluster_key"].isin(list(keys))]
-    by_chunk = mine.groupby(["file", "row_group", "chunk"])
+    searched = counts[counts["cluster_key"].isin(list(keys))]
+    by_chunk = searched.groupby(["file", "row_group", "chunk"])
     return by_chunk["n_cone"].sum().rename("cost").reset_index()
 
 
 @dataclass(frozen=True)
 class ChosenClusters:
-    """Some clusters by key, and the files that have their selected stars."""
+    """Keys of some clusters, and the files with their selected stars."""
 
     keys: tuple[int, ...]
     files: tuple[str, ...]
@@ -71,15 +72,16 @@ class ChosenClusters:
 
 @dataclass(frozen=True)
 class DrawInstances:
-    """What a task does with a few clusters.
+    """Draw the instances of a few clusters: the function of a task.
 
     Attributes
     ----------
     root : str
         Folder of the training set.
     names : mapping
-        cluster_key to name.
+        Names by cluster_key.
     rules : InstanceSettings
+        Settings of the instances.
     """
 
     root: str
@@ -91,28 +93,28 @@ class DrawInstances:
         stars = read_clusters(
             self.root, clusters.files, clusters.keys, TRAINING_SELECTED, ["source_id"]
         )
-        for batch in stars.to_batches():  # one: the table is in one piece
+        for batch in stars.to_batches():  # a single batch: the table is one chunk
             for key, columns in split_by_key(batch):
                 writers.add(INSTANCES, _draw(key, self.names[key], columns, self.rules))
         return {}
 
 
 def draw_works(keys: Sequence[int], files: Mapping[int, list[TableFile]]) -> list[Work]:
-    """Return the work of drawing instances, a few clusters a task.
+    """Return the works that draw instances, each of a few clusters.
 
     Parameters
     ----------
     keys : sequence of int
-        The clusters of the set.
+        Keys of the clusters of the set.
     files : mapping
-        Files with the selected stars of each.
+        Files with the selected stars of each cluster, by key.
     """
     works = []
     for first in range(0, len(keys), _CLUSTERS_PER_TASK):
         some = tuple(keys[first : first + _CLUSTERS_PER_TASK])
-        mine = {file.name: file for key in some for file in files.get(key, [])}
-        names = sorted(mine)
-        work = digest([some, [mine[name].sha256 for name in names]])
+        needed = {file.name: file for key in some for file in files.get(key, [])}
+        names = sorted(needed)
+        work = digest([some, [needed[name].sha256 for name in names]])
         item = ChosenClusters(some, tuple(names))
         works.append(Work(f"{first // _CLUSTERS_PER_TASK:05d}", work, len(some), item))
     return works

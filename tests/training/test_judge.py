@@ -17,7 +17,7 @@ from ocspark.training.judge import (
     Counts,
     apply_isotonic,
     calibration,
-    confusion,
+    confusion_counts,
     curves,
     fit_isotonic,
 )
@@ -63,7 +63,7 @@ def test_curves_are_those_of_scikit_learn(stars):
 def test_the_confusion_is_that_of_scikit_learn(stars, threshold):
     p, true = stars
     tn, fp, fn, tp = confusion_matrix(true, p >= threshold).ravel()
-    got = confusion(count(p, true), threshold)
+    got = confusion_counts(count(p, true), threshold)
     assert (got["tn"], got["fp"], got["fn"], got["tp"]) == (tn, fp, fn, tp)
 
 
