@@ -37,12 +37,12 @@ def main() -> int:
     spark = get_session("ocspark: judge posterior")
     if run is not None:
         judged = judge_posterior.judge_posterior(spark, run, options.truth, options.output)
-        lines = judge_posterior.summary_lines(judged)
+        lines = judge_posterior.judgement_lines(judged)
     else:
         judged = real_posteriors.judge_real_posteriors(
             options.data, options.work, options.output, spark
         )
-        lines = real_summary.summary_lines(judged)
+        lines = real_summary.real_judgement_lines(judged)
     cli.show_results(
         options,
         {"path": options.output, **judged},

@@ -9,7 +9,7 @@ Exit code 0: it agrees within the limits; 1: it does not.
 from __future__ import annotations
 
 from ocspark import cli
-from ocspark.validation.validate import report_lines, validate, write_report
+from ocspark.validation.validate import parity_lines, validate, write_report
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
     if options.report:
         write_report(report, options.report)
     verdict = f"[ocspark] parity {'holds' if report['passed'] else 'DOES NOT HOLD'}"
-    cli.show_results(options, report, [*report_lines(report), verdict])
+    cli.show_results(options, report, [*parity_lines(report), verdict])
     return 0 if report["passed"] else 1
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the selection function."""
+"""Draw the selection function."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ocspark.selection_function.count import FIELD, OFFSET
-from ocspark.selection_function.rates import per_cone
+from ocspark.selection_function.rates import estimate_mean_count
 from ocspark.tables.member_rule import POSTERIOR, VOTES
 
 _COLOURS = {0.1: "#7fb3d5", 0.5: "#1f4e79", 0.9: "#0b1f33"}
 _WARM = {0.1: "#f5b183", 0.5: "#d95f02", 0.9: "#7f3300"}
 _DISTANCES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8b500")
-#: Axis in the table → its label, and whether it is logarithmic.
+#: Label of each axis of the table, and whether its scale is logarithmic.
 _AXES = {
     "g_mag": ("G [mag]", False),
     "distance": ("distance [pc]", True),
@@ -25,12 +25,12 @@ _AXES = {
     "field_density": ("sources that pass the cone's cuts [deg⁻²]", True),
     "radius": ("projected radius [pc]", False),
 }
-#: How labels call what members are called by.
+#: Names of votes and posterior in labels.
 _SIGNS = {VOTES: "votes", POSTERIOR: "posterior"}
 _OF_BOTH = {VOTES: "#d95f02", POSTERIOR: "#1f4e79"}
-#: Bins of G of the figure by threshold.
+#: Bins of G in the panel by least probability.
 _SOME_G = ((14, 15), (17, 18), (18, 19), (19, 20))
-_OF = 0.5  # the probability of figures that show one
+_OF = 0.5  # the least probability in figures that show a single one
 
 
 def selection_figure(curves: pd.DataFrame) -> bytes:
@@ -39,7 +39,7 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
     Parameters
     ----------
     curves : DataFrame
-        `SELECTION_FUNCTION`, by votes or by posterior.
+        `SELECTION_FUNCTION`, its rows by votes or by posterior.
     """
     sign = _SIGNS[curves["by"].iloc[0]]
     figure = Figure(figsize=(13, 7.5), layout="constrained")
@@ -68,6 +68,7 @@ _QUANTITIES = (("completeness", _COLOURS, "-"), ("contamination", _WARM, "--"))
 
 
 def _threshold_panel(axes: Axes, curves: pd.DataFrame, sign: str) -> None:
+    """Draw completeness and contamination by the least probability of members."""
     for (low, high), shade in zip(_SOME_G, _DISTANCES[1:], strict=True):
         inside = curves[(curves["axis"] == "g_mag") & (curves["bin_low"] == low)]
         for quantity, _, style in _QUANTITIES:
@@ -85,7 +86,13 @@ def _threshold_panel(axes: Axes, curves: pd.DataFrame, sign: str) -> None:
 
 
 def distance_figure(curves: pd.DataFrame) -> bytes:
-    """Return a PNG: completeness and contamination by G, for each range of distances."""
+    """Return a PNG: completeness and contamination by G, for each range of distances.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        `SELECTION_FUNCTION`, its rows by votes or by posterior.
+    """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2)
     apart = curves[curves["distance_low"].notna() & (curves["axis"] == "g_mag")]
@@ -101,14 +108,14 @@ def distance_figure(curves: pd.DataFrame) -> bytes:
 
 
 def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame) -> bytes:
-    """Return a PNG: contaminants by votes, found with twins against those at offset positions.
+    """Return a PNG: contaminants by votes in the run on twins against those at offset positions.
 
     Parameters
     ----------
     counts : DataFrame
         `SELECTION_COUNTS`.
     twins : DataFrame
-        cluster and twin_of of those that are done.
+        The twins that are done: cluster and twin_of.
     curves : DataFrame
         `SELECTION_FUNCTION`.
     """
@@ -118,7 +125,9 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
     points = []
     for _, group in twins.groupby("twin_of"):
         names = group["cluster"].tolist()
-        points.append([per_cone(_per_twin(likely, kind, names)) for kind in (OFFSET, FIELD)])
+        points.append(
+            [estimate_mean_count(_per_twin(likely, kind, names)) for kind in (OFFSET, FIELD)]
+        )
     middle = np.array([[rate.value for rate in point] for point in points])
     ends = np.array([[(r.value - r.low, r.high - r.value) for r in point] for point in points])
     by_cluster.errorbar(
@@ -136,8 +145,8 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
     by_cluster.set(
         xlim=(-0.05 * top, top),
         ylim=(-0.05 * top, top),
-        xlabel="members by chance at offset positions, per cone",
-        ylabel="members of twins that were not planted, per cone",
+        xlabel="contaminants per cone at offset positions",
+        ylabel="contaminants per cone in the run on twins",
         title=f"real clusters, votes ≥ {_OF:g}",
     )
     whole = curves[curves["distance_low"].isna() & (curves["by"] == VOTES)]
@@ -151,8 +160,8 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
     return _png(figure)
 
 
-def both_figure(curves: pd.DataFrame) -> bytes:
-    """Return a PNG: votes and posterior side by side, at 0.5 by G and by radius.
+def comparison_figure(curves: pd.DataFrame) -> bytes:
+    """Return a PNG: votes and posterior compared at 0.5, by G and by radius.
 
     Parameters
     ----------
@@ -172,7 +181,7 @@ def both_figure(curves: pd.DataFrame) -> bytes:
 
 
 def recovery_figure(rows: pd.DataFrame) -> bytes:
-    """Return a PNG: completeness and purity by G, and one against the other by the least value.
+    """Return a PNG: completeness and purity by G, and purity against completeness.
 
     Parameters
     ----------
@@ -181,7 +190,7 @@ def recovery_figure(rows: pd.DataFrame) -> bytes:
     """
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     by_g, curve = figure.subplots(1, 2)
-    # what is not contamination
+    # purity is 1 − contamination
     pure = rows["quantity"] == "contamination"
     mirrored = {"value": "value", "low": "high", "high": "low"}
     purity = rows[pure].assign(quantity="purity", **{a: 1.0 - rows[b] for a, b in mirrored.items()})
@@ -210,17 +219,19 @@ def recovery_figure(rows: pd.DataFrame) -> bytes:
 
 
 def _per_twin(counts: pd.DataFrame, kind: str, names: list[str]) -> pd.Series:
+    """Return the number of stars of a kind in each twin."""
     some = counts[(counts["kind"] == kind) & counts["cluster"].isin(names)]
     return some.groupby("cluster")["n"].sum().reindex(names, fill_value=0)
 
 
 def _rows(curves: pd.DataFrame, quantity: str, axis: str, level: float) -> pd.DataFrame:
+    """Return the rows of a quantity along an axis at a least probability."""
     wanted = (curves["quantity"] == quantity) & (curves["axis"] == axis)
     return curves[wanted & (curves["probability"] == level)].sort_values("bin_low")
 
 
 def _curve(axes: Axes, rows: pd.DataFrame, colour: str, style: str, label: str) -> None:
-    """Draw values at the middle of their bins, with their intervals shaded."""
+    """Draw estimates at the centres of their bins, with shaded intervals."""
     known = rows.dropna(subset=["value"])
     at = (known["bin_low"].to_numpy(float) + known["bin_high"].to_numpy(float)) / 2.0
     low, high = known["low"].to_numpy(float), known["high"].to_numpy(float)
@@ -238,6 +249,7 @@ def _curve(axes: Axes, rows: pd.DataFrame, colour: str, style: str, label: str) 
 
 
 def _title(curves: pd.DataFrame) -> str:
+    """Return the title of a figure: numbers of stars and twins."""
     every = curves[(curves["axis"] == "all") & (curves["probability"] == _OF)]
     planted = every[every["quantity"] == "completeness"].iloc[0]
     cones = every[every["quantity"] == "contaminants"].iloc[0]

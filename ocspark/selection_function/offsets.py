@@ -1,7 +1,8 @@
-"""The independent check: each real cluster's own search where neither it nor a twin is (Spark).
+"""Search for members of the real clusters at offset positions, where they are not (Spark).
 
-What its cuts and its network let through at offset positions of the mirror as it is, is there by
-chance, whatever a mock assumes of clusters.
+This is an independent check of the contamination. Stars that pass a cluster's own cuts and network
+at other positions of the mirror, without twins, are there by chance, whatever the mock assumes
+about clusters.
 """
 
 from __future__ import annotations
@@ -34,25 +35,27 @@ from ocspark.tables.selection_function import CONE_COUNTS
 
 #: Tables of the offset search.
 OFFSETS, OFFSET_CONES = "offsets", "offset_cones"
-#: Stars less probable are no members at any level, and not kept.
+#: Least votes of the stars that are kept; the lowest level at which members are counted.
 LEAST_PROBABILITY = 0.1
 
 
 @dataclass(frozen=True)
 class EvaluateOffsets:
-    """What a task does with the sources that it reads at offset positions.
+    """Evaluate sources at offset positions: the function of a task of the search.
 
     Attributes
     ----------
     cones : Cones
+        Cones at the offset positions.
     evaluation : Evaluation
+        Models of the real clusters at these positions, network and sampling.
     """
 
     cones: Cones
     evaluation: Evaluation
 
     def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
-        """Write the probable candidates, and how many sources are in each cone."""
+        """Write the candidates with votes of 0.1 or more, and count the sources in each cone."""
         counts: dict[int, int] = {}
         for batch in find(stretches, self.cones.cuts, self.cones.cover):
             keys = batch.column("cluster_key").to_numpy()
@@ -75,21 +78,25 @@ def search_offsets(
     folder: RunFolder,
     depends_on: str,
 ) -> None:
-    """Run the real clusters' own search where their twins are, in the mirror without twins.
+    """Search for members of the real clusters at the positions of their twins, without the twins.
 
-    Tables `OFFSETS` (`EVALUATED` with p >= 0.1, under the twins' names) and `OFFSET_CONES`
-    (`CONE_COUNTS`) are written in `folder`; what is there already is kept.
+    The tables `OFFSETS` (`EVALUATED` with votes of 0.1 or more, under the names of the twins) and
+    `OFFSET_CONES` (`CONE_COUNTS`) are written in `folder`; parts that are there already are kept.
 
     Parameters
     ----------
     spark : SparkSession
+        Session whose tasks read the mirror.
     inputs : RunInputs
-        Of the real run.
+        Inputs of the real run.
     real_run : FinishedRun
+        The run on the real clusters.
     twins : sequence of Twin
+        The twins.
     folder : RunFolder
+        Folder of the selection function.
     depends_on : str
-        Stands for what the twins and the real run follow from.
+        Digest of everything that determines the twins and the real run.
     """
     cones = offset_cones(twins, inputs.settings.search)
     found = read_models(real_run)
@@ -112,13 +119,13 @@ def search_offsets(
 
 
 def count_offset_cones(folder: RunFolder) -> dict[int, int]:
-    """Return the sources in each offset cone, by the twin's key."""
+    """Return the number of sources in each offset cone, by the key of the twin."""
     counts = folder.read_arrow(OFFSET_CONES).to_pandas()
     return {int(key): int(n) for key, n in counts.groupby("cluster_key")["n_cone"].sum().items()}
 
 
 def offset_cones(twins: Sequence[Twin], search: SearchSettings) -> Cones:
-    """Return the real clusters' cones at the positions of their twins, under the twins' names."""
+    """Return the cones of the real clusters, with the positions and names of their twins."""
     rows = pd.DataFrame([{name: twin.row[name] for name in CLUSTER_COLUMNS} for twin in twins])
     rows["cluster_key"] = np.array([cluster_key(name) for name in rows["cluster"]], dtype=np.int64)
     return make_cones(rows, search)
@@ -127,10 +134,10 @@ def offset_cones(twins: Sequence[Twin], search: SearchSettings) -> Cones:
 def offset_models(
     twins: Sequence[Twin], models: Mapping[str, ClusterModel]
 ) -> dict[int, ClusterModel]:
-    """Return the real clusters' models at the positions of their twins, by the twins' keys.
+    """Return the models of the real clusters at the positions of their twins, by the twins' keys.
 
-    Everything is the real cluster's but the position, and the proper motion by the little that
-    the Galaxy's rotation differs there.
+    Only position and proper motion differ from the real cluster's; the proper motion changes by the
+    difference of the Galaxy's rotation between both positions.
     """
     return {
         cluster_key(twin.cluster.name): replace(
@@ -141,7 +148,7 @@ def offset_models(
             dec=twin.row["dec"],
             pmra=models[twin.twin_of].pmra + twin.shift[0],
             pmdec=models[twin.twin_of].pmdec + twin.shift[1],
-            training_id=np.empty(0, dtype=np.int64),  # nobody there is a training member
+            training_id=np.empty(0, dtype=np.int64),  # no star there is a training member
         )
         for twin in twins
     }

@@ -1,4 +1,4 @@
-"""The planted stars as files beside a mirror, and what is known of them."""
+"""Write the planted stars as an overlay of a mirror, with the tables of the twins (Spark)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from ocspark.sky.healpix import HEALPIX_COLUMN
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder, Work, digest, files_of
 
-#: Tables: the overlay; cluster table, member list and truth of the twins.
+#: Names of the tables: the overlay; cluster table, member list and truth of the twins.
 OVERLAY = "overlay"
 TWIN_CLUSTERS, TWIN_MEMBERS, TWIN_TRUTH = "twin_clusters", "twin_members", "twin_truth"
+#: Number of twins that a task draws.
 _TWINS_PER_TASK = 50
 
 
 @dataclass(frozen=True)
 class PlantTwins:
-    """What a task does with the numbers of a few twins.
+    """Draw a few twins and write their tables: the function of a task.
 
     Attributes
     ----------
     planter : Planter
+        Draws the twins.
     columns : MirrorColumns
-        That a search reads of the mirror.
+        Columns of the mirror that a search reads.
     types : mapping
-        Types of the mirror's columns (`ocspark.mirror.layout.CheckedFile`), so that files of both
-        can be searched together.
+        Types of the mirror's columns (`ocspark.mirror.layout.CheckedFile`), so that its files and
+        those of the overlay can be searched together.
     healpix_column : str or None
-        Which of them is the order-29 index.
+        Name of the mirror's column with the order-29 HEALPix index, if it has one.
     """
 
     planter: Planter
@@ -45,7 +47,7 @@ class PlantTwins:
     healpix_column: str | None
 
     def __call__(self, twins: Sequence[int], writers: TableWriters) -> dict[str, int]:
-        """Write one file of each table; return how many stars are planted."""
+        """Write a file of each table for some twins, given by number; return the stars planted."""
         planted = [self.planter.planted(number) for number in twins]
         stars = self._native_rows(planted)
         name = f"{twins[0]:08d}"
@@ -55,7 +57,7 @@ class PlantTwins:
         return {"stars": stars.num_rows}
 
     def _native_rows(self, planted: Sequence[PlantedCluster]) -> pa.Table:
-        """Return the stars of some twins in the mirror's columns and types, along the sky."""
+        """Return the stars of some twins in the mirror's columns and types, in HEALPix order."""
         index = np.concatenate([cluster.sources[HEALPIX_COLUMN] for cluster in planted])
         columns = {
             column: np.concatenate([cluster.sources[name] for cluster in planted])
@@ -78,10 +80,13 @@ def plant_twins(spark: SparkSession, folder: RunFolder, plant: PlantTwins, depen
     Parameters
     ----------
     spark : SparkSession
+        Session whose tasks draw the twins.
     folder : RunFolder
+        Folder that gets the tables.
     plant : PlantTwins
+        The function of a task.
     depends_on : str
-        Stands for what the twins follow from.
+        Digest of everything that determines the twins.
     """
     n_twins = len(plant.planter.twins)
     works = []

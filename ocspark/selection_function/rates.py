@@ -1,4 +1,4 @@
-"""Shares and counts with their 95 % intervals, from stars that come in clusters."""
+"""Estimate shares and mean counts with 95 % intervals from stars grouped in clusters."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, norm, t
 
+#: Probability that an interval contains the true value.
 CONFIDENCE = 0.95
 _TAIL = 0.5 + CONFIDENCE / 2.0
 _Z = float(norm.ppf(_TAIL))
 
 
 class Rate(NamedTuple):
-    """An estimate with its interval; NaN where there is nothing to tell it from.
+    """An estimate with its interval; NaN if there are no data.
 
     Attributes
     ----------
     n, k : int
-        Trials and hits; for a count per cone, cones and stars.
+        Numbers of trials and hits; for a mean count, of cones and stars.
     value, low, high : float
+        The estimate, and the ends of its interval.
     """
 
     n: int
@@ -31,25 +33,25 @@ class Rate(NamedTuple):
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return the Wilson (1927) score interval of a share seen in `n` (effective) trials."""
+    """Return the Wilson (1927) score interval of a share observed in `n` (effective) trials."""
     centre = (share + _Z**2 / (2.0 * n)) / (1.0 + _Z**2 / n)
     half = np.sqrt(share * (1.0 - share) / n + _Z**2 / (4.0 * n**2)) * _Z / (1.0 + _Z**2 / n)
-    # rounding must not take the estimate itself out at 0 and 1
+    # rounding must not exclude the estimate itself when it is 0 or 1
     return min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share)
 
 
-def share(hits: ArrayLike, trials: ArrayLike) -> Rate:
-    """Return the share of hits where they come in groups that differ: twins of clusters.
+def estimate_share(hits: ArrayLike, trials: ArrayLike) -> Rate:
+    """Estimate the share of hits among trials that come in groups, here twins of clusters.
 
-    The interval is Wilson's at the effective number of trials of Korn & Graubard (1998), which is
-    smaller by the design effect (the variance between groups over the binomial one) and by the
-    few degrees of freedom; never larger than the number of trials. With one group there is no
-    telling, and the interval is the binomial one.
+    The interval is Wilson's with the effective number of trials of Korn & Graubard (1998): the
+    number of trials divided by the design effect (the variance between groups over the binomial
+    variance), reduced for the small number of groups, and never more than the number of trials.
+    With a single group the interval is the binomial one.
 
     Parameters
     ----------
     hits, trials : arrays, shape (g,)
-        Of each group.
+        Numbers of hits and trials in each group.
     """
     k_of, n_of = np.asarray(hits, dtype=float), np.asarray(trials, dtype=float)
     k_of, n_of = k_of[n_of > 0], n_of[n_of > 0]
@@ -65,15 +67,16 @@ def share(hits: ArrayLike, trials: ArrayLike) -> Rate:
     return Rate(int(n), int(k), value, *wilson(value, effective))
 
 
-def per_cone(counts: ArrayLike) -> Rate:
-    """Return the mean count per cone, with the exact Poisson interval (Garwood 1936).
+def estimate_mean_count(counts: ArrayLike) -> Rate:
+    """Estimate the mean count per cone, with the exact Poisson interval (Garwood 1936).
 
-    Where cones differ by more than Poisson noise, counts are scaled down by that much
+    If counts vary more between cones than Poisson noise, the interval is widened accordingly
     (quasi-Poisson).
 
     Parameters
     ----------
     counts : array, shape (g,)
+        Number of stars in each cone.
     """
     counts = np.asarray(counts, dtype=float)
     cones, total = len(counts), float(counts.sum())

@@ -1,4 +1,4 @@
-"""The selection function: real run, twins, their run, offset search, tables, pictures."""
+"""Measure a selection function: plant twins, find them by the main job, tabulate and draw."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observatory import Observatory
 from ocspark.selection_function.count import count_offsets, count_planted, done_clusters
 from ocspark.selection_function.figures import (
-    both_figure,
     check_figure,
+    comparison_figure,
     distance_figure,
     selection_figure,
 )
@@ -62,16 +62,26 @@ from ocspark.tables.selection_function import (
 
 log = logging.getLogger("ocspark")
 
-#: Written last, in the output folder.
+#: File of a finished selection function, written last.
 SUMMARY = "selection_function.json"
-#: Rises whenever the same inputs give another result.
+#: Raised by one whenever the same inputs give another result.
 _FORMAT = 2
 _LEVELS = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
 class SelectionResult:
-    """A finished selection function: folder, content of the summary, whether finished before."""
+    """A finished selection function.
+
+    Attributes
+    ----------
+    path : str
+        Its folder.
+    summary : dict
+        The content of selection_function.json.
+    already_finished : bool
+        Whether it had been finished by an earlier call.
+    """
 
     path: str
     summary: dict[str, Any]
@@ -81,27 +91,27 @@ class SelectionResult:
 def measure_selection_function(
     settings: Settings, output: str, copies: int, seed: int, spark: SparkSession | None = None
 ) -> SelectionResult:
-    """Plant twins of a run's clusters into its mirror, find them, and tell what is missed.
+    """Plant twins of a run's clusters into its mirror, and measure which share of them is found.
 
     Parameters
     ----------
     settings : Settings
-        Of the main job. Its run is made first, or taken up where it is finished already.
+        Settings of the main job, which is run first unless that run is finished.
     output : str
-        Folder, new or empty or of an earlier call with the same inputs, which it takes up.
+        Folder, which is new, empty or holds an interrupted or finished call with the same inputs.
     copies : int
-        Twins of each cluster.
+        Number of twins of each cluster.
     seed : int
-        Of all that is drawn for them.
+        Seed of every random draw for the twins.
     spark : SparkSession, optional
-        Classic or Connect; by default the active one, or a new one.
+        By default the active session, classic or Connect, or a new one.
 
     Raises
     ------
     InputError
-        For anything wrong with settings, inputs or the folder.
+        For invalid settings or inputs, or a folder with something else in it.
     OutputError
-        If there is no room, or the storage stays away.
+        If the output cannot be written.
     """
     if not 1 <= copies <= 1000:
         raise InputError(f"--copies {copies}: expected 1 to 1000")
@@ -128,7 +138,7 @@ def measure_selection_function(
 
 
 class _Measurement:
-    """One execution: the steps share inputs, real run, folder and session."""
+    """The steps of a measurement; they share inputs, real run, folder and session."""
 
     def __init__(
         self, inputs: RunInputs, real: RunResult, folder: RunFolder, spark: SparkSession
@@ -140,6 +150,7 @@ class _Measurement:
         self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
 
     def execute(self, copies: int, seed: int) -> dict[str, Any]:
+        """Run all steps; return the summary."""
         twins = self._plan(copies, seed)
         self._plant(twins, seed)
         made = run_full_catalogue(
@@ -162,9 +173,9 @@ class _Measurement:
         thin = (clusters["n_twins"] > 0) & clusters["contamination_p10"].isna()
         if thin.any():
             log.warning(
-                "about %d of %d clusters' twins the mirror has hardly any of the sources that are "
-                "about the clusters themselves (a part of the sky?): nothing is said of those "
-                "clusters' contamination, and contamination by bin is too low",
+                "the mirror has far fewer sources about the twins of %d of %d clusters than about "
+                "the clusters (does it cover a part of the sky only?): the contamination of these "
+                "clusters is left empty, and contamination by bin is too low",
                 int(thin.sum()),
                 int((clusters["n_twins"] > 0).sum()),
             )
@@ -172,7 +183,7 @@ class _Measurement:
         self._write("selection_function", curves, SELECTION_FUNCTION)
         self._write("clusters", clusters, SELECTION_CLUSTERS)
         pictures = {
-            "votes_and_posterior": both_figure(curves),
+            "votes_and_posterior": comparison_figure(curves),
             "contamination_check": check_figure(counts, done, curves),
         }
         for by in (VOTES, POSTERIOR):
@@ -201,6 +212,7 @@ class _Measurement:
         return summary
 
     def _plan(self, copies: int, seed: int) -> list[Twin]:
+        """Return the twins of all clusters that are done."""
         names = ["cluster", "radius_deg", "n_training_members", "training_probability"]
         done = self._real_clusters.loc[self._real_clusters["status"] == "done", names]
         if done.empty:
@@ -214,7 +226,7 @@ class _Measurement:
         return twins
 
     def _plant(self, twins: Sequence[Twin], seed: int) -> None:
-        """Write the overlay and the twins' own inputs."""
+        """Write the overlay, and the cluster table and member list of the twins."""
         ages = {twin.cluster.log_age for twin in twins}
         planter = Planter(
             twins=twins,
@@ -228,7 +240,7 @@ class _Measurement:
         plant_twins(self._spark, self._folder, plant, self._depends_on)
 
     def _settings_of_twins(self) -> Settings:
-        """Return the run's settings with the twins as its clusters."""
+        """Return the settings of the main job for the twins."""
         tree = self._inputs.settings.model_dump()
         tree["clusters"] = {"path": self._folder.path(TWIN_CLUSTERS)}
         tree["members"] |= {"path": self._folder.path(TWIN_MEMBERS), "columns": {}}
@@ -247,7 +259,7 @@ class _Measurement:
         return describe_twins(twins, run, planted.toPandas(), in_cone)  # a row per twin
 
     def _count(self, found: FinishedRun, done: pd.DataFrame) -> pd.DataFrame:
-        """Count the stars of twins that are done; only the counts come to the driver."""
+        """Count the stars of twins that are done, writing and returning the counts."""
         candidates = found.read(self._spark, "candidates")
         twins = done_clusters(self._spark, done)
         counts = count_planted(candidates, self._read(TWIN_TRUTH, MOCK_TRUTH), twins)
@@ -258,16 +270,17 @@ class _Measurement:
         return table
 
     def _read(self, table: str, fields: list[Field]) -> DataFrame:
+        """Return a table of the folder."""
         return self._folder.read(self._spark, table, fields)
 
     def _write(self, table: str, rows: pd.DataFrame, fields: list[Field]) -> None:
-        """Write a small table in place of what an earlier attempt left of it."""
+        """Write a small table, replacing what an earlier attempt wrote."""
         file = self._folder.write_table(table, table_of(rows, fields))
         self._folder.delete_unlisted_files([file], [table])
 
 
 def _overall(curves: pd.DataFrame) -> dict[str, Any]:
-    """Return the estimates over all stars of all twins: by, level and quantity."""
+    """Return the estimates over all twins by method, level and quantity."""
     every = curves[(curves["axis"] == "all") & curves["probability"].isin(_LEVELS)]
     overall: dict[str, Any] = {}
     for row in every.to_dict("records"):

@@ -1,4 +1,4 @@
-"""From counts of stars to completeness and contamination, by bin and by real cluster."""
+"""Tabulate completeness and contamination, by bin and by real cluster, from counts of stars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ocspark.selection_function.count import (
     PLANTED,
     RADIUS_EDGES,
 )
-from ocspark.selection_function.rates import Rate, per_cone, share
+from ocspark.selection_function.rates import Rate, estimate_mean_count, estimate_share
 from ocspark.selection_function.twins import Twin
 from ocspark.tables.member_rule import POSTERIOR, VOTES
 from ocspark.tables.selection_function import (
@@ -27,27 +27,28 @@ from ocspark.tables.selection_function import (
     SELECTION_TWINS,
 )
 
-#: Tenths of the probability that members have at least, and those of the clusters table, by the
-#: end of its columns' names.
+#: Least probabilities of members in tenths: those of the selection function, and those of the
+#: clusters table by the ending of its columns.
 TENTHS = range(1, 11)
 CLUSTER_TENTHS = {
     VOTES: {"p10": 1, "p50": 5, "p90": 9},
     POSTERIOR: {"posterior_10": 1, "posterior_50": 5, "posterior_90": 9},
 }
-#: Axes along which twins, not stars, differ, in bins of about as many twins each.
+#: Properties of twins along which they are binned, and the number of equally populated bins.
 TWIN_AXES, TWIN_BINS = ("distance", "richness", "field_density"), 5
 _KINDS = (PLANTED, FIELD, OFFSET)
 _G18 = G_EDGES.index(18.0)
-#: Density of sources about the twins over that about their cluster below which there is no field.
+#: If the density of sources around the twins, relative to that around their cluster, is below this,
+#: the mirror does not cover the twins' field.
 THIN = 0.2
-#: Stars by bin, twin, kind, and tenths of the probability reached (0: candidate or not).
+#: Numbers of stars by bin, twin, kind, and tenths of the probability reached.
 Tally = NDArray[np.int64]
 
 
 def tally(
     counts: pd.DataFrame, by: str, clusters: Sequence[str], column: str, n_bins: int
 ) -> Tally:
-    """Return how many stars of each bin, cluster and kind reach a probability.
+    """Count the stars of each bin, cluster and kind that reach a probability.
 
     Parameters
     ----------
@@ -56,15 +57,17 @@ def tally(
     by : str
         `VOTES` or `POSTERIOR`.
     clusters : sequence of str
-        Those to count, in this order.
+        The clusters to count, in this order.
     column : str
-        ``g_bin`` or ``radius_bin``.
+        Column of the bin: ``g_bin`` or ``radius_bin``.
     n_bins : int
+        Number of bins.
 
     Returns
     -------
     array of int64, shape (n_bins, n_clusters, 3, 11)
-        The last axis: all stars (0, candidates or not), then those with p >= 0.1, 0.2, …, 1.
+        Along the last axis: all stars (whether candidates or not), then those with p >= 0.1, 0.2,
+        …, 1.
     """
     counts = counts[counts["by"] == by]
     place = pd.Index(clusters).get_indexer(pd.Index(counts["cluster"]))
@@ -81,18 +84,20 @@ def tally(
 
 
 def estimates(stars: Tally, tenths: int) -> Iterator[tuple[str, Rate]]:
-    """Yield completeness, contamination and contaminants per cone, at a probability.
+    """Yield completeness, contamination and contaminants per cone at a least probability.
 
     Parameters
     ----------
     stars : array, shape (n_clusters, 3, 11)
+        Numbers of stars; see `tally`.
     tenths : int
+        Least probability of members, in tenths.
     """
     planted, field, offset = (stars[:, kind, tenths] for kind in range(len(_KINDS)))
-    yield "completeness", share(planted, stars[:, 0, 0])
-    yield "contamination", share(field, planted + field)
-    yield "contaminants", per_cone(field)
-    yield "offset_contaminants", per_cone(offset)
+    yield "completeness", estimate_share(planted, stars[:, 0, 0])
+    yield "contamination", estimate_share(field, planted + field)
+    yield "contaminants", estimate_mean_count(field)
+    yield "offset_contaminants", estimate_mean_count(offset)
 
 
 def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
@@ -103,13 +108,13 @@ def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFram
     counts : DataFrame
         `SELECTION_COUNTS`.
     twins : DataFrame
-        cluster, expected_members and `TWIN_AXES` of the twins that are done.
+        The twins that are done: cluster, expected_members and `TWIN_AXES`.
     """
-    # the edges are those of all twins, so that both are told in the same bins
+    # the edges are computed from all twins, so that votes and posterior have the same bins
     bins = {axis: even_bins(twins[axis].to_numpy(dtype=float)) for axis in TWIN_AXES}
     rows: list[dict[str, Any]] = []
     for by in (VOTES, POSTERIOR):
-        known = told_of(twins, by)
+        known = has_values(twins, by)
         names = twins.loc[known, "cluster"].tolist()
         by_g = tally(counts, by, names, "g_bin", len(G_EDGES) - 1)
         by_radius = tally(counts, by, names, "radius_bin", len(RADIUS_EDGES) - 1)
@@ -126,21 +131,21 @@ def selection_function(counts: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows, columns=[field.name for field in SELECTION_FUNCTION])
 
 
-def told_of(twins: pd.DataFrame, by: str) -> NDArray[np.bool_]:
-    """Return which twins have votes (all that are done) or a posterior."""
+def has_values(twins: pd.DataFrame, by: str) -> NDArray[np.bool_]:
+    """Return a mask of the twins that have votes (all of them) or a posterior."""
     every = np.ones(len(twins), dtype=bool)
     return every if by == VOTES else twins["expected_members"].notna().to_numpy()
 
 
 def recovery(counts: pd.DataFrame, by: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Return the rows of `SELECTION_FUNCTION` by G, over all stars, and over those with G < 18.
+    """Return rows of `SELECTION_FUNCTION` for all stars, for those with G < 18, and by G.
 
     Parameters
     ----------
     counts : DataFrame
         `SELECTION_COUNTS`.
     by : mapping
-        `VOTES` and `POSTERIOR` to the clusters to count.
+        The clusters to count for `VOTES` and for `POSTERIOR`.
     """
     rows: list[dict[str, Any]] = []
     for what, clusters in by.items():
@@ -152,7 +157,7 @@ def recovery(counts: pd.DataFrame, by: Mapping[str, Sequence[str]]) -> pd.DataFr
 
 
 def _rows(by: str, axis: str, edges: Sequence[float | None], stars: Tally) -> list[dict[str, Any]]:
-    """Return the rows of an axis; `stars` has a bin between each two edges."""
+    """Return the rows of an axis, given its edges and the stars in each bin."""
     return [
         {
             "quantity": quantity,
@@ -166,12 +171,13 @@ def _rows(by: str, axis: str, edges: Sequence[float | None], stars: Tally) -> li
         for low, high, inside in zip(edges[:-1], edges[1:], stars, strict=True)
         for tenths in TENTHS
         for quantity, rate in estimates(inside, tenths)
-        if by == VOTES or quantity != "offset_contaminants"  # no fit was made at the offsets
+        if by == VOTES
+        or quantity != "offset_contaminants"  # the mixture is not fitted at offset positions
     ]
 
 
 def even_bins(values: NDArray[np.float64]) -> tuple[list[float], NDArray[np.int64]]:
-    """Return edges between which about equally many values lie, and the bin of each value."""
+    """Return the edges of `TWIN_BINS` equally populated bins, and the bin of each value."""
     edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, TWIN_BINS + 1)))
     if len(edges) == 1:
         edges = np.repeat(edges, 2)
@@ -179,7 +185,7 @@ def even_bins(values: NDArray[np.float64]) -> tuple[list[float], NDArray[np.int6
     return edges.tolist(), np.asarray(bins, dtype=np.int64)
 
 
-#: Columns that twins have from the run with them.
+#: Columns of twins that come from the run on them.
 _OF_RUN = ("status", "reason", "n_training_members", "expected_members", "posterior_reason")
 
 
@@ -191,12 +197,13 @@ def describe_twins(
     Parameters
     ----------
     twins : sequence of Twin
+        All twins.
     run : DataFrame
-        `CLUSTERS` of the run with them.
+        `CLUSTERS` of the run on the twins.
     planted : DataFrame
-        cluster, n_planted, richness.
+        Stars planted in each twin: cluster, n_planted, richness.
     in_cone : mapping
-        The twin's key to n_cone_offset.
+        Number of sources in the cone at the twin's position, by the key of the twin.
     """
     found = run.set_index("cluster").to_dict("index")
     stars = planted.set_index("cluster").to_dict("index")
@@ -226,7 +233,7 @@ def expected_clusters(
 ) -> pd.DataFrame:
     """Return the `SELECTION_CLUSTERS` table.
 
-    Nothing is said of contamination where the twins' field is `THIN`: the mirror has no such part.
+    Contamination is left empty if the mirror does not cover the twins' field (see `THIN`).
 
     Parameters
     ----------
@@ -237,9 +244,9 @@ def expected_clusters(
     clusters : DataFrame
         `CLUSTERS` of the real run.
     """
-    told = {by: told_of(twins, by) for by in CLUSTER_TENTHS}
+    known = {by: has_values(twins, by) for by in CLUSTER_TENTHS}
     by_g = {
-        by: tally(counts, by, twins["cluster"].tolist(), "g_bin", len(G_EDGES) - 1) for by in told
+        by: tally(counts, by, twins["cluster"].tolist(), "g_bin", len(G_EDGES) - 1) for by in known
     }
     rows = []
     for cluster in clusters.to_dict("records"):
@@ -251,14 +258,14 @@ def expected_clusters(
             row["field_density"] = twins.loc[own, "field_density"].mean()
             area = cone_area_deg2(cluster["radius_deg"])
             row["cone_density"] = cluster["n_cone"] / area
-            row["n_twins_with_posterior"] = int((own & told[POSTERIOR]).sum())
+            row["n_twins_with_posterior"] = int((own & known[POSTERIOR]).sum())
             for by, levels in CLUSTER_TENTHS.items():
-                stars = by_g[by][:, own & told[by]]
+                stars = by_g[by][:, own & known[by]]
                 for level, tenths in levels.items():
                     row |= _expected(stars, tenths, level)
                     if by == VOTES:
                         row |= _by_chance(stars, tenths, level, int(cluster[f"n_{level}"]))
-            # without its own members the cone should look like the twins' field
+            # apart from the cluster's members, its cone should be as dense as the twins' field
             if row["field_density"] < THIN * (cluster["n_cone"] - cluster["n_p10"]) / area:
                 row = {c: v for c, v in row.items() if "contamina" not in c}
         rows.append(row)
@@ -266,6 +273,7 @@ def expected_clusters(
 
 
 def _expected(stars: Tally, tenths: int, level: str) -> dict[str, float]:
+    """Return completeness and contamination of a cluster, from the stars of its twins."""
     every = dict(estimates(stars.sum(axis=0), tenths))
     bright = dict(estimates(stars[:_G18].sum(axis=0), tenths))
     return {
@@ -276,7 +284,7 @@ def _expected(stars: Tally, tenths: int, level: str) -> dict[str, float]:
 
 
 def _by_chance(stars: Tally, tenths: int, level: str, n_members: int) -> dict[str, float]:
-    """Return what the offset positions tell of a cluster in whose own run are `n_members`."""
+    """Return the contaminants of a cluster with `n_members`, estimated at offset positions."""
     chance = dict(estimates(stars.sum(axis=0), tenths))["offset_contaminants"][2:]
     of_members = [min(float(value) / n_members, 1.0) if n_members else np.nan for value in chance]
     return {
@@ -286,6 +294,7 @@ def _by_chance(stars: Tally, tenths: int, level: str, n_members: int) -> dict[st
 
 
 def _with_ends(name: str, level: str, values: Sequence[float]) -> dict[str, float]:
+    """Return an estimate and the ends of its interval by the names of their columns."""
     ends = ("", "_low", "_high")
     return {f"{name}_{level}{end}": value for end, value in zip(ends, values, strict=True)}
 

@@ -1,4 +1,4 @@
-"""Twins of real clusters: the same cluster, made of mock stars, elsewhere in the same field."""
+"""Plan and draw twins of real clusters: mock clusters like them, elsewhere in a similar field."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from ocspark.mock.frame import Array
 from ocspark.mock.observatory import Observatory
 from ocspark.mock.planted import MAX_CLUSTERS, PlantedCluster, plant
 
-#: Rings of twins about their cluster are so many cone radii apart, so that no two cones overlap.
+#: Distance between rings of twins about their cluster, in cone radii, so that no cones overlap.
 RING_RADII = 2.2
-#: No ring is wider [deg], so that cones of 30 degrees, the widest by default, fit twice.
+#: Radius of the widest ring [deg]: two rings of cones of 30 degrees, the widest by default, fit.
 MAX_RING_DEG = 135.0
-#: Twins on a ring: one to each side along the Galactic plane.
+#: Number of twins on a ring, one to each side along the Galactic plane.
 PER_RING = 2
-#: Stars brighter than the list's limit in the trial that tells how many of them a list names.
+#: Expected bright stars in the trial that measures which share of them a member list names.
 _TRIAL_BRIGHT = 400.0
-#: Directions from Galactic north that are searched; nearer to the pole the two sides would meet.
+#: Position angles from Galactic north among which the best is chosen [rad].
 _ANGLES = np.radians(np.arange(45.0, 135.5, 0.5))
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A twin to be planted.
+    """A twin to plant.
 
     Attributes
     ----------
     twin_of : str
-        The real cluster.
+        Name of the real cluster.
     cluster : MockCluster
-        What is planted; its name is the twin's.
+        The planted cluster, which has the twin's name.
     row : dict
-        The real cluster's row of the cluster table, at the twin's position, and with the proper
-        motion that keeps its motion against the Galaxy's rotation there [mas/yr].
+        The real cluster's row of the cluster table, with the twin's position, and with the proper
+        motion that keeps its velocity relative to the Galaxy's rotation.
     shift : tuple of float
-        Added to the proper motion for that: pmra, pmdec [mas/yr].
+        Difference of that proper motion from the real cluster's, in pmra and pmdec [mas/yr].
     n_training : int
-        Training members that it should have.
+        Number of training members that the twin should have.
     probability : float
-        The list's probability that makes a training member.
+        Probability in the member list that makes a star a training member.
     """
 
     twin_of: str
@@ -61,22 +61,22 @@ class Twin:
 def offset_positions(
     ra_deg: float, dec_deg: float, radius_deg: float, n: int
 ) -> list[tuple[float, float]]:
-    """Return positions whose cones (of up to 60 degrees) overlap neither each other nor it.
+    """Return positions whose cones overlap neither each other nor the cluster's cone.
 
-    They lie on rings about the cluster, one to either side along the Galactic plane, where |b| is
-    most like the cluster's.
+    They lie on rings about the cluster, one to each side along the Galactic plane, where |b| is
+    most similar to the cluster's. Cones may have radii of up to 60 degrees.
 
     Parameters
     ----------
     ra_deg, dec_deg, radius_deg : float
-        The cluster's cone.
+        Centre and radius of the cluster's cone.
     n : int
-        Positions wanted; for cones of more than 30 degrees there are fewer.
+        Wanted number of positions; cones of more than 30 degrees get fewer.
 
     Returns
     -------
     list of (ra, dec)
-        [deg]
+        Positions [deg].
     """
     x, y, z = frame.galactic_xyz(ra_deg, dec_deg, 1.0)
     longitude, latitude = np.arctan2(y, x), np.arcsin(np.clip(z, -1.0, 1.0))
@@ -87,7 +87,7 @@ def offset_positions(
         s = np.radians(ring)
         sine = np.sin(latitude) * np.cos(s) + np.cos(latitude) * np.sin(s) * np.cos(_ANGLES)
         there = np.arcsin(np.clip(sine, -1.0, 1.0))
-        # rather on the same side of the plane, if both are as good
+        # of two equally good positions, prefer the one on the same side of the plane
         unlike = np.abs(np.abs(there) - abs(latitude)) + 0.01 * np.abs(there - latitude)
         best = int(np.argmin(unlike))
         along = np.arctan2(
@@ -108,18 +108,19 @@ def plan_twins(clusters: pd.DataFrame, log_ages: Array, copies: int, seed: int) 
     Parameters
     ----------
     clusters : DataFrame
-        Canonical columns, none missing, and radius_deg, n_training_members and
-        training_probability as a run found them.
+        Canonical columns without missing values, and radius_deg, n_training_members and
+        training_probability of a run.
     log_ages : array
         Ages that have an isochrone [dex].
     copies : int
-        Twins of each cluster, at most.
+        Largest number of twins of each cluster.
     seed : int
+        Seed of every random draw.
 
     Raises
     ------
     InputError
-        If that makes more clusters than there are source ids for.
+        If there would be more twins than source ids allow.
     """
     if len(clusters) * copies > MAX_CLUSTERS // 2:
         raise InputError(
@@ -142,7 +143,7 @@ def plan_twins(clusters: pd.DataFrame, log_ages: Array, copies: int, seed: int) 
                 "pmra": row["pmra"] + shift[0],
                 "pmdec": row["pmdec"] + shift[1],
             }
-            # the highest indices: a mock's own clusters count up from 0
+            # count down from the highest index: clusters of a mock itself count up from 0
             index = MAX_CLUSTERS - 1 - len(twins)
             cluster = listed_cluster(moved, index, seed, log_ages)
             n, level = int(row["n_training_members"]), float(row["training_probability"])
@@ -151,7 +152,7 @@ def plan_twins(clusters: pd.DataFrame, log_ages: Array, copies: int, seed: int) 
 
 
 def _rotation_pm(ra_deg: float, dec_deg: float, distance_pc: float) -> tuple[float, float]:
-    """Return the proper motion [mas/yr] of what follows the Galaxy's rotation at a place."""
+    """Return the proper motion [mas/yr] of circular rotation at a position."""
     place = np.array(ra_deg), np.array(dec_deg), np.array(distance_pc)
     velocity = frame.circular_velocity(frame.galactic_xyz(*place))
     pmra, pmdec = frame.proper_motion(*place, velocity)
@@ -160,16 +161,20 @@ def _rotation_pm(ra_deg: float, dec_deg: float, distance_pc: float) -> tuple[flo
 
 @dataclass(frozen=True)
 class Planter:
-    """What a worker needs to make any of the twins.
+    """Everything that a worker needs to draw any of the twins.
 
     Attributes
     ----------
     twins : sequence of Twin
+        All twins.
     isochrones : mapping
-        Log age [dex] to its points (`ocspark.inputs.isochrones.read_isochrones`).
+        Isochrone points (`ocspark.inputs.isochrones.read_isochrones`) by log age [dex].
     extinction : ExtinctionGrid
+        Extinction in G, BP and RP.
     observatory : Observatory
+        The release that observes.
     seed : int
+        Seed of every random draw.
     """
 
     twins: Sequence[Twin]
@@ -179,10 +184,10 @@ class Planter:
     seed: int
 
     def planted(self, number: int) -> PlantedCluster:
-        """Return a twin's stars, without interlopers: the mirror has its own field.
+        """Return the stars of a twin, without interlopers, since the mirror has field stars.
 
-        It is as rich as it must be for its list to have the real cluster's training members, on
-        average; how its stars are spread is drawn by (seed, name).
+        The twin's richness is such that its member list names, on average, as many training members
+        as the real cluster has. Its structure is drawn by (seed, name).
         """
         twin = self.twins[number]
         trial = replace(twin.cluster, name=f"{twin.cluster.name} trial", n_bright=_TRIAL_BRIGHT)

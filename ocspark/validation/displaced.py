@@ -1,7 +1,8 @@
-"""Windows displaced in motion: the same field with nothing of the cluster, and twins put there.
+"""Search windows displaced in proper motion: the same field without the cluster.
 
-What the mixture makes members of in such a window, the field fitted again, is there by chance. A
-cluster of mock stars put into one shows what is found of a cluster in a real field.
+All that the mixture calls a member in a displaced window, with the field fitted anew, is there by
+chance. A cluster of mock stars put into such a window (a twin) shows how much of a cluster is found
+in a real field.
 """
 
 from __future__ import annotations
@@ -35,24 +36,25 @@ from ocspark.selection.model import ClusterModel
 from ocspark.tables.arrow import pick, to_batch
 from ocspark.tables.run import cone_fields
 
-#: Displaced windows of a cluster; how far off, in half-widths of the window that 99 % of the
-#: candidates have, so that it does not overlap the cluster's own.
+#: Number of displaced windows of a cluster, and their distance in half-widths of the cluster's own
+#: window (the 99th percentile over its candidates), so that they do not overlap it.
 DIRECTIONS, AWAY = 4, 2.0
-#: The list's probability of a twin's training members.
+#: Probability in the mock's member list that makes a star of a twin a training member.
 _LISTED = 1.0
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where a search looks for candidates: a cluster as characterised, or moved off in motion.
+    """A window that is searched for candidates: a cluster's own, or one displaced in motion.
 
     Attributes
     ----------
     model : ClusterModel
+        The cluster as the run characterised it, or the same at the displaced motion.
     cluster : Cluster
-        The same as the mixture takes it.
+        The cluster as the mixture takes it.
     row : mapping
-        Its row of the cluster table, canonical columns.
+        Its row of the cluster table, in canonical columns.
     """
 
     model: ClusterModel
@@ -60,16 +62,24 @@ class Window:
     row: Mapping[str, Any]
 
     def candidates(self, table: pa.Table) -> Candidates:
-        """Return the rows of a candidates table of this window for the mixture."""
+        """Return the rows of this window's candidates table, as the mixture takes them."""
         columns = {name: table[name].to_numpy() for name in table.column_names}
         return candidates_of(columns, self.model.ra, self.model.dec, self.model.distance)
 
     def stars(self, table: pa.Table) -> Stars:
-        """Return those within R that a mixture can be fitted to, relative to the cluster."""
+        """Return the candidates within R, to which the mixture is fitted, about the cluster."""
         return relative_stars(self.candidates(table), self.cluster)[0]
 
     def displaced(self, number: int, distance: float) -> Window:
-        """Return the window moved in motion by a distance [mas/yr], without training members."""
+        """Return the window displaced in proper motion, without training members.
+
+        Parameters
+        ----------
+        number : int
+            Number of the direction, of `DIRECTIONS`.
+        distance : float
+            Displacement [mas/yr].
+        """
         angle = 2.0 * np.pi * number / DIRECTIONS
         moved = {"pmra": distance * np.cos(angle), "pmdec": distance * np.sin(angle)}
         name = f"{self.model.cluster} displaced {number}"
@@ -95,9 +105,9 @@ def displaced_windows(window: Window, candidates: pa.Table) -> list[Window]:
     Parameters
     ----------
     window : Window
-        Its own.
+        The cluster's own window.
     candidates : Table
-        Its own candidates.
+        The cluster's own candidates.
     """
     half_width = window.stars(candidates).half_width[:2].max(axis=0)
     distance = AWAY * float(np.quantile(half_width, 0.99))
@@ -106,20 +116,20 @@ def displaced_windows(window: Window, candidates: pa.Table) -> list[Window]:
 
 @dataclass(frozen=True)
 class WindowSearch:
-    """Candidates with votes in any windows, of the mirror's sources or of mock ones.
+    """A search of windows for candidates with votes, among the mirror's sources or mock stars.
 
-    It reads the mirror in this process: for a validation data set, not for a whole catalogue.
+    It reads the mirror in this process, so it is for small data sets, not for a whole catalogue.
 
     Attributes
     ----------
     inputs : RunInputs
-        Of the run whose clusters they are.
+        Inputs of the run whose clusters are searched.
     """
 
     inputs: RunInputs
 
     def search(self, windows: Sequence[Window]) -> dict[str, pa.Table]:
-        """Return the candidates of each window by its name, sorted by source_id."""
+        """Return the candidates of each window, by its name, sorted by source_id."""
         rows = pd.DataFrame([dict(window.row) for window in windows])
         cones = make_cones(rows, self.inputs.settings.search)
         evaluation = self._evaluation([window.model for window in windows])
@@ -136,26 +146,28 @@ class WindowSearch:
     ) -> tuple[Window, pa.Table]:
         """Put a cluster of mock stars into a displaced window.
 
-        Its age, extinction, distance and dispersion are the real cluster's; those of its stars
-        that the mock's member list is sure of are training members.
+        Age, extinction, distance and dispersion are the real cluster's. Stars with probability 1 in
+        the mock's member list are training members.
 
         Parameters
         ----------
         window : Window
+            The displaced window.
         candidates : Table
-            Of that window: the real field.
+            Candidates of that window: the real field.
         index : int
-            Of the twin, for ids of its stars.
+            Number of the twin, which selects the ids of its stars.
         n_members : float
-            Members with G < 18, about.
+            Expected number of members with G < 18.
         seed : int
+            Seed of the mock stars.
 
         Returns
         -------
         Window
-            With its training members.
+            The window with the twin's training members.
         Table
-            Candidates and twin's stars, sorted, with ``is_true``.
+            Candidates of field and twin sorted by source_id, with ``is_true``.
         """
         isochrones = self.inputs.isochrones
         planted = plant(
@@ -197,10 +209,12 @@ class WindowSearch:
         return ExtinctionGrid.build(), Observatory.from_release(self.inputs.release)
 
 
+#: Columns without which a mock star is left out.
 _NEEDED_OF_TWINS = ("parallax", "pmra", "pmdec", "phot_bp_mean_mag", "phot_rp_mean_mag")
 
 
 def _sorted(parts: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Return batches as one table sorted by source_id."""
     plain = [part.replace_schema_metadata(None) for part in parts]
     return pa.Table.from_batches(plain).sort_by("source_id")
 
@@ -208,26 +222,27 @@ def _sorted(parts: Sequence[pa.RecordBatch]) -> pa.Table:
 def refit_without_members(
     window: Window, candidates: pa.Table, training: Stars
 ) -> tuple[Stars, NDArray[np.float64]]:
-    """Fit the mixture to a displaced window as if the cluster's training members were there.
+    """Fit the mixture to a displaced window as if it contained the cluster's training members.
 
     Parameters
     ----------
     window : Window
+        The displaced window.
     candidates : Table
-        Of that window.
+        Candidates of that window.
     training : Stars
-        The cluster's training members, relative to it.
+        The cluster's training members, relative to the cluster.
 
     Returns
     -------
     Stars
         The candidates within R.
     array, shape (n,)
-        Their probability to be members, of which there are none.
+        Their probabilities of membership, though none is a member.
     """
     stars = window.stars(candidates)
     colours = MemberColours(window.cluster.isochrone)
     mixture = Mixture(stars, colours, window.cluster.covered_radius_pc, training)
-    if not len(mixture.near):  # nothing there that moves like the cluster
+    if not len(mixture.near):  # no star there moves like the cluster
         return stars, np.zeros(len(stars))
     return stars, mixture.fit().q

@@ -1,4 +1,4 @@
-"""Parity with results of the published implementation (method §12), cluster by cluster."""
+"""Compare clusters with the results of the published implementation (method §12)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,47 @@ import pandas as pd
 from ocspark.sky.sphere import separation_rad
 
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
-#: The reference's f_C and f_G are isochrone − star.
+#: Signs of the reference's features relative to ours: its f_C and f_G are isochrone − star.
 _REFERENCE_SIGNS = np.array([1.0, 1.0, 1.0, -1.0, -1.0])
+#: Number of samples behind each probability of the reference.
 N_SAMPLES = 100
 #: Clusters with fewer sources of 0 < p < 1 are judged in the pool only.
 MIN_SOURCES_FOR_CHI2 = 300
+#: Allowed mean chi² of the differences of probabilities.
 CHI2_RANGE = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
 class ClusterParity:
-    """How one cluster compares; ``failures`` names what falls short of method §12.
+    """The comparison of one cluster with the reference.
 
-    ``n_absent`` counts sources of the reference that the Gaia input itself lacks; they are left
-    out of every comparison.
+    Attributes
+    ----------
+    cluster : str
+        Name of the cluster.
+    n_absent, n_training_absent : int
+        Sources, and training members, of the reference that the Gaia input lacks; they are left out
+        of every comparison.
+    n_found_differing : int
+        Listed stars with p = 1 that only one of the two found in the cone.
+    n_training_reference, n_training_differing : int
+        Training members of the reference, and those that only one of the two has.
+    n_candidates, n_candidates_reference : int
+        Candidates inside the reference's cone.
+    jaccard : float
+        Shared candidates over all candidates.
+    feature_deviation_p99 : dict of float
+        99th percentile of the deviation of each feature, in its standard deviations.
+    n_between : int
+        Sources with 0 < p < 1 in the mean of both.
+    chi2 : float
+        Mean of (p1 − p2)² over its expectation among these.
+    mean_difference, mean_difference_error : float
+        Mean of p1 − p2 over shared candidates, and its standard error.
+    n_outside_reference_cone : int
+        Our candidates outside the reference's smaller cone.
+    failures : list of str
+        Limits of method §12 that are exceeded.
     """
 
     cluster: str
@@ -64,26 +91,27 @@ def compare_cluster(
     Parameters
     ----------
     name : str
+        Name of the cluster.
     ours, reference : dict of DataFrame
-        ``candidates`` and ``training_members`` of the cluster, indexed by source_id; for the
-        reference also ``non_members``. Ours are compared inside the reference's cone, which is
+        ``candidates`` and ``training_members`` of the cluster, indexed by source_id; of the
+        reference also ``non_members``. The comparison is inside the reference's cone, which is
         smaller than the method's.
     feature_std : array, shape (5,)
         Standard deviations stored with the model.
     listed : Index
-        source_id of the list's members with p = 1.
+        source_id of the listed members with p = 1.
     available : Index
         source_id of every row of the Gaia input.
     centre : mapping
-        The reference's ra, dec [deg], pmra, pmdec [mas/yr], parallax [mas] and dist [pc]. Where
-        the input lacks training members of the reference, its centre cannot come out the same;
-        there, f_R, f_μ and f_ϖ are compared about the reference's centre.
+        The reference's ra, dec [deg], pmra, pmdec [mas/yr], parallax [mas] and dist [pc]. If the
+        input lacks training members of the reference, our centre must differ, so that f_R, f_μ and
+        f_ϖ are then compared about the reference's centre.
 
     Returns
     -------
     ClusterParity
     array
-        chi² of every source with 0 < p < 1, for the pool.
+        chi² of each source with 0 < p < 1, for `pool`.
     """
     ids = [table.index for table in reference.values()]
     n_absent = len(ids[0].union(ids[1]).union(ids[2]).difference(available))
@@ -138,7 +166,7 @@ def compare_cluster(
 
 
 def _about(stars: pd.DataFrame, centre: Mapping[str, float]) -> pd.DataFrame:
-    """Return the stars with f_R, f_μ and f_ϖ taken about another centre."""
+    """Return the stars with f_R, f_μ and f_ϖ relative to another centre."""
     theta = separation_rad(stars["ra"], stars["dec"], centre["ra"], centre["dec"])
     motion = np.hypot(stars["pmra"] - centre["pmra"], stars["pmdec"] - centre["pmdec"])
     return stars.assign(
@@ -147,6 +175,7 @@ def _about(stars: pd.DataFrame, centre: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _failures(r: ClusterParity) -> list[str]:
+    """Return the limits of method §12 that a cluster exceeds, in words."""
     failures = []
     if r.n_found_differing:
         failures.append(f"{r.n_found_differing} stars with p = 1 found in the cone differ")
@@ -165,7 +194,15 @@ def _failures(r: ClusterParity) -> list[str]:
 
 
 def pool(results: list[ClusterParity], chi2: np.ndarray) -> dict[str, Any]:
-    """Return totals over clusters, with their own ``failures``."""
+    """Return totals over clusters, and the limits of method §12 that they exceed (``failures``).
+
+    Parameters
+    ----------
+    results : list of ClusterParity
+        The clusters.
+    chi2 : array
+        chi² of each source with 0 < p < 1, of all clusters.
+    """
     shared = sum(
         r.jaccard * (r.n_candidates + r.n_candidates_reference) / (1 + r.jaccard) for r in results
     )

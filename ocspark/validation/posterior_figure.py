@@ -1,4 +1,4 @@
-"""The judgement of posteriors beside votes in one picture."""
+"""Draw the judgement of posteriors beside that of votes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LABELS = {"g": "G [mag]", "radius": "projected radius [pc]"}
 
 
 def draw_posterior_judgement(result: dict[str, Any]) -> bytes:
-    """Return a PNG of what `ocspark.validation.judge_posterior.judge_stars` returns.
+    """Return a PNG of the result of `ocspark.validation.judge_posterior.judge_stars`.
 
-    Reliability of both, expected members against the truth with their errors, the same in units
-    of their errors, completeness and purity by G, by radius and by level.
+    Its six panels show reliability, expected members against the truth, their deviations in units
+    of their errors, and completeness and purity by G, by radius and by level.
     """
     figure = new_figure(13.0, 8.2)
     figure.set_layout_engine("constrained")
@@ -67,7 +67,7 @@ def _draw_numbers(
 
 
 def _label_logarithmic(axes: Axes, x_label: str, y_label: str) -> None:
-    """Label axes of logarithmic scale, whose ticks are not to be counted out."""
+    """Label logarithmic axes, leaving their ticks as they are."""
     axes.set_xlabel(x_label, fontsize=9, color=INK)
     axes.set_ylabel(y_label, fontsize=9, color=INK)
     axes.tick_params(labelsize=8, which="both", colors=INK)

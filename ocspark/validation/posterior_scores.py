@@ -1,4 +1,4 @@
-"""How good probabilities of membership are where the truth is known (method §13)."""
+"""Score probabilities of membership where the truth is known (method §13)."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from ocspark.training.judge import Counts
 
 Floats = NDArray[np.float64]
 
-#: Levels from which on a star is called a member.
+#: Least probabilities at which stars are called members.
 LEVELS = (0.1, 0.5, 0.9)
-#: Bins of equal number for the calibration error, and the probability above which stars count.
+#: Number of equally populated bins of the calibration error, and the probability above which stars
+#: count in it.
 CALIBRATION_BINS, LEAST_PROBABILITY = 20, 0.01
-#: A mean of equal probabilities may differ from them by so much.
+#: Rounding of a mean of equal probabilities.
 ROUNDING = 1e-9
 
 
 def score_level(counts: Counts, n_planted: int, level: float) -> dict[str, Any]:
-    """Return completeness and purity of the stars with a probability of at least `level`.
+    """Return completeness and purity of the stars with a probability of `level` or more.
 
     Parameters
     ----------
     counts : Counts
-        Candidates at each probability.
+        Numbers of candidates at each probability.
     n_planted : int
-        True members, candidates or not.
+        Number of true members, whether candidates or not.
     level : float
+        Least probability of a called member.
 
     Returns
     -------
     dict
         n_planted, n_called, n_true; completeness = n_true / n_planted and purity =
-        n_true / n_called, None where nothing is to share.
+        n_true / n_called, each None if its denominator is 0.
     """
     called = counts.probability >= level - ROUNDING
     n_called, n_true = int(counts.all[called].sum()), int(counts.true[called].sum())
@@ -48,16 +50,17 @@ def score_level(counts: Counts, n_planted: int, level: float) -> dict[str, Any]:
 
 
 def calibration_error(counts: Counts, bins: int = CALIBRATION_BINS) -> float | None:
-    """Return how far probabilities are from shares of members, None where there are no stars.
+    """Return the expected calibration error, None if there are no stars.
 
-    Σ_b n_b |mean probability − share of members| / Σ_b n_b over bins b of equal number. Stars of
-    one probability that lie across the edge of a bin are divided in proportion.
+    It is Σ_b n_b |mean probability − share of members| / Σ_b n_b over equally populated bins b.
+    Stars of equal probability that fall on the edge of a bin are divided in proportion.
 
     Parameters
     ----------
     counts : Counts
-        Stars with a probability above `LEAST_PROBABILITY`, at each probability.
+        Numbers of stars at each probability above `LEAST_PROBABILITY`.
     bins : int
+        Number of bins.
     """
     n = counts.all
     total = float(n.sum())
@@ -73,7 +76,7 @@ def calibration_error(counts: Counts, bins: int = CALIBRATION_BINS) -> float | N
 
 
 def score_expected_members(expected: Floats, true: Floats, error: Floats) -> dict[str, Any]:
-    """Return how far numbers of members are from the truth, cluster by cluster.
+    """Compare the expected numbers of members of clusters with the true numbers.
 
     Parameters
     ----------
@@ -84,9 +87,9 @@ def score_expected_members(expected: Floats, true: Floats, error: Floats) -> dic
     Returns
     -------
     dict
-        median_relative and largest_relative, of |N − true| / true; total_ratio, ΣN / Σtrue; where
-        there are errors, the shares of clusters within 1 and 2 sigma and rms_pull, the root mean
-        square of (N − true) / σ.
+        median_relative and largest_relative of |N − true| / true; total_ratio, ΣN / Σtrue; if there
+        are errors, within_1_sigma and within_2_sigma (shares of clusters) and rms_pull, the root
+        mean square of (N − true) / σ.
     """
     relative = np.abs(expected - true) / true
     scores = {

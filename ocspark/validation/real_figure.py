@@ -1,4 +1,4 @@
-"""A real cluster's candidates with both calls marked: colours, motions, profile."""
+"""Draw a real cluster's candidates with members by votes and by posterior marked."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from ocspark.figures import CURVE, INK, LISTED, OTHER, OURS, new_figure, png, sa
 from ocspark.validation.displaced import Window
 
 _LEVEL = 0.5
-#: Rings of the profile, wider outwards.
+#: Number of rings of the profile, which are wider farther out.
 _RINGS = 14
 
 
 def draw_real_cluster(name: str, candidates: pa.Table, window: Window) -> bytes:
-    """Return a PNG: colour–magnitude diagram, proper motions and profile of one cluster.
+    """Return a PNG: colour–magnitude diagram, proper motions and radial profile of a cluster.
 
     Parameters
     ----------
     name : str
+        Name of the cluster.
     candidates : Table
-        Of a run, with posteriors.
+        Its candidates in a run with posteriors.
     window : Window
+        The cluster, for its isochrone and radius.
     """
     figure = new_figure(13.0, 4.6)
     figure.set_layout_engine("constrained")
@@ -71,7 +73,7 @@ def draw_real_cluster(name: str, candidates: pa.Table, window: Window) -> bytes:
 
 
 def _draw_profile(axes: Axes, known: pd.DataFrame) -> None:
-    """Draw stars per pc² in rings."""
+    """Draw the number of stars per pc² in rings."""
     radius = known["f_r"].to_numpy()
     edges = radius.max() * np.linspace(0.0, 1.0, _RINGS + 1) ** 1.5
     area = np.pi * np.diff(edges**2)

@@ -1,8 +1,8 @@
-"""Posteriors of real clusters, whose truth nobody knows, judged by what must hold without it.
+"""Judge posteriors of real clusters, whose truth is not known, by conditions that must hold.
 
-The training members and other authors' members must be found; in windows displaced in motion there
-is nothing to be found; outside the core, expected members must make up what a cluster's own window
-holds more than displaced ones; mock clusters put into the real field must be found.
+Training members and members published by other authors must be found. In windows displaced in
+proper motion there are no members. Outside the core, the expected members must equal the excess of
+candidates over displaced windows. Mock clusters put into the real field must be found.
 """
 
 from __future__ import annotations
@@ -37,45 +37,47 @@ from ocspark.validation.real_figure import draw_real_cluster
 from ocspark.validation.real_summary import G_EDGES, pool_clusters
 from ocspark.validation.validate import run_validation
 
-#: Published lists beside that of the training members, and the least probability that counts;
-#: whether stars that are training members are left out.
+#: Published lists besides that of the training members: file, least probability that counts, and
+#: whether training members are left out.
 LISTS = {
     "Almeida": ("members/almeida_edr3.parquet", 0.0, True),
     "Cantat-Gaudin": ("members/cg18_dr2.parquet", 0.7, True),
     "Tarricq": ("members/t22_edr3.parquet", 0.0, False),
 }
-#: What is told of the run.
+#: Columns of the run in the row of each cluster.
 _OF_RUN = (
     "cluster posterior_radius_pc expected_members expected_members_error posterior_flags"
 ).split()
 _MOTIONS = ("pmra", "pmdec", "parallax")
-#: The ring beyond this share of R, where a cluster's members are few.
+#: Inner radius of the outer ring, where a cluster has few members, as a share of R.
 RING = 0.7
-#: A level of posterior and votes, and the seed of twins.
+#: Least posterior or votes of a member, and the seed of twins.
 LEVEL, TWIN_SEED = 0.5, 1
-#: A twin has at least so many members with G < 18.
+#: Least expected number of members with G < 18 of a twin.
 LEAST_TWIN = 40.0
 
 
 def judge_real_posteriors(data: str, work: str, output: str, spark: SparkSession) -> dict[str, Any]:
-    """Run the main job on a validation data set and judge its posteriors; write numbers, figures.
+    """Run the main job on a validation data set; judge its posteriors, write numbers and figures.
 
-    The data set is small: clusters are gone through one by one in this process.
+    The data set is small: clusters are judged one by one in this process.
 
     Parameters
     ----------
     data : str
-        Directory as `ocspark.validation.validate.validate` takes it, with `LISTS` too.
+        Directory as for `ocspark.validation.validate.validate`, with the files of `LISTS`.
     work : str
         Directory for the mirror and the run.
     output : str
-        Folder for real_posteriors.json and a figure of each cluster.
+        Folder that gets real_posteriors.json and a figure of each cluster.
     spark : SparkSession
+        Session of the run.
 
     Returns
     -------
     dict
-        ``clusters`` (a row each) and ``pool``.
+        ``run``, ``null`` (why clusters have no posterior, by name), ``clusters`` (a row each) and
+        ``pool`` (`ocspark.validation.real_summary.pool_clusters`).
     """
     run = open_run(run_validation(data, work, spark).path)
     lists = {name: _read_list(Path(data), *LISTS[name][:2]) for name in LISTS}
@@ -84,6 +86,7 @@ def judge_real_posteriors(data: str, work: str, output: str, spark: SparkSession
 
 
 def _read_list(root: Path, file: str, least: float) -> pd.DataFrame:
+    """Return the stars of a published list with a probability of `least` or more."""
     table = pd.read_parquet(root / file, columns=["cluster", "source_id", "probability"])
     return table[table["probability"] >= least]
 
@@ -135,12 +138,13 @@ def _judge(
 
 
 def _by_key(table: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    """Return the rows of a table by cluster_key."""
     rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
     return {row["cluster_key"]: row for row in rows}
 
 
 def _windows(run: FinishedRun, inputs: RunInputs) -> dict[int, Window]:
-    """Return the clusters that were characterised, as the mixture takes them, by key."""
+    """Return the windows of the clusters that the run characterised, by key."""
     table, clusters = _by_key(inputs.clusters.table), _by_key(run.clusters)
     extinction = inputs.release.extinction
     windows = {}
@@ -164,18 +168,19 @@ def _windows(run: FinishedRun, inputs: RunInputs) -> dict[int, Window]:
 
 
 def _known(candidates: pa.Table) -> pd.DataFrame:
-    """Return the candidates that have a posterior."""
+    """Return the candidates with a posterior."""
     return candidates.to_pandas().dropna(subset=["posterior"])
 
 
 def _without_members(displaced: pa.Table, candidates: pa.Table) -> pa.Table:
-    """Return the candidates of a displaced window that the cluster itself does not claim."""
+    """Return the candidates of a displaced window that are not members of the cluster."""
     known = _known(candidates)
     members = known.loc[known["posterior"] >= LEVEL, "source_id"]
     return displaced.filter(~np.isin(displaced["source_id"].to_numpy(), members))
 
 
 def _training_members(candidates: pa.Table) -> dict[str, Any]:
+    """Count training members, and those with a posterior of `LEVEL` or more, also by G."""
     known = _known(candidates)
     training = known[known["is_training_member"]]
     found = training["posterior"] >= LEVEL
@@ -192,7 +197,7 @@ def _training_members(candidates: pa.Table) -> dict[str, Any]:
 def _listed(
     candidates: pa.Table, listed: pd.DataFrame, cluster: str, without_training: bool
 ) -> dict[str, int]:
-    """Count a list's stars among the candidates, and those found by posterior and by votes."""
+    """Count the stars of a list among the candidates, and the members among them by each method."""
     names = listed["cluster"].map(normalise_name)
     ids = listed.loc[names == normalise_name(cluster), "source_id"]
     known = _known(candidates)
@@ -209,7 +214,7 @@ def _listed(
 def _displaced(
     window: Window, candidates: pa.Table, others: Sequence[tuple[Window, pa.Table]]
 ) -> dict[str, Any]:
-    """Return what the mixture finds in displaced windows, and the ring beyond 0.7 R by both."""
+    """Return expected members in displaced windows, and counts in the ring beyond `RING` R."""
     inner, outer = RING * window.cluster.covered_radius_pc, window.cluster.covered_radius_pc
 
     def in_ring(f_r: NDArray[Any]) -> NDArray[Any]:
@@ -237,7 +242,7 @@ def _displaced(
 def _twin(
     search: WindowSearch, window: Window, field: pa.Table, index: int, like: float
 ) -> dict[str, Any]:
-    """Put a twin into a displaced window, as rich as the cluster, and judge what is found."""
+    """Put a twin as rich as the cluster into a displaced window, and count what is found of it."""
     planted, stars = search.twin(window, field, index, max(like, LEAST_TWIN), TWIN_SEED)
     result = compute_posterior(planted.candidates(stars), planted.cluster)
     true, q = stars["is_true"].to_numpy(), np.nan_to_num(result.q)

@@ -1,4 +1,4 @@
-"""The judgement of real clusters over all of them, and in words beside what is wanted."""
+"""Pool the judgements of real clusters, and describe them beside the values wanted."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import numpy as np
 
 from ocspark.validation.posterior_scores import score_expected_members
 
-#: Edges in G of the training members' shares [mag].
+#: Edges of the bins in G [mag] for the recovered training members.
 G_EDGES = (0.0, 12.0, 14.0, 16.0, 18.0, 21.5)
-#: Shares of listed stars that are to be found.
+#: Wanted share of listed stars with a posterior of 0.5 or more, by list.
 WANTED = {"Almeida": 0.92, "Cantat-Gaudin": 0.88, "Tarricq": 0.98}
 
 
 def pool_clusters(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the figures over all clusters.
+    """Return the scores over all clusters.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Of clusters, as `judge_real_posteriors` gives them.
+        A row per cluster, from `ocspark.validation.real_posteriors.judge_real_posteriors`.
 
     Returns
     -------
     dict
-        ``recovered`` (median share of the training members with posterior >= 0.5, ``by_g`` of all
-        of them together), ``lists`` (shares found), ``displaced`` (Σq over candidates, and the
-        most in one place), ``ring`` (Σq over the excess of candidates), ``twins``.
+        ``n_clusters``; ``recovered``, the median over clusters of the share of training members
+        with posterior >= 0.5, ``recovered_under_90`` (clusters below 0.9) and ``recovered_by_g``
+        (over all training members); ``lists``, the shares of listed stars found; ``displaced``,
+        expected members in displaced windows over their candidates, and the largest number in one;
+        ``ring``, expected members in the outer ring over the excess of candidates; ``twins``.
     """
     shares = [row["recovered"] for row in rows if row["recovered"] is not None]
     by_g = np.sum([row["training_by_g"] for row in rows], axis=0)
@@ -84,8 +86,14 @@ def _pool_twins(twins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def summary_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return the judgement in words: a line per cluster, then the pool beside what is wanted."""
+def real_judgement_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return the judgement in words: a line per cluster, then the pool beside the wanted values.
+
+    Parameters
+    ----------
+    result : mapping
+        From `ocspark.validation.real_posteriors.judge_real_posteriors`.
+    """
     lines = [
         f"{'cluster':<14}{'R [pc]':>7}{'N':>7}{'error':>7}{'training':>9}{'>= 0.5':>7}"
         f"{'displaced: most':>16}{'twin N / true':>15}  flags"

@@ -24,16 +24,17 @@ from ocspark.validation.parity import ClusterParity, compare_cluster, pool
 
 log = logging.getLogger("ocspark")
 
+#: Files of a validation data set.
 GAIA = "gaia/edr3_cones.parquet"
 MEMBERS = "members/cg18_dr2.parquet"
 REFERENCE = "reference_results"
 TABLES = ("candidates", "training_members", "non_members")
-#: Rows of a file of the mirror that is made, at most.
+#: Largest number of rows in a file of the mirror.
 _MIRROR_ROWS = 50_000
 
 
 def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[str, Any]:
-    """Make a mirror of the data set's Gaia sources, run the job on it, compare.
+    """Run the main job on a data set's Gaia sources and compare with its reference results.
 
     Parameters
     ----------
@@ -42,6 +43,7 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
     work : str
         Directory for the mirror and the run.
     spark : SparkSession, optional
+        By default the active session, or a new one.
 
     Returns
     -------
@@ -58,9 +60,19 @@ def validate(data: str, work: str, spark: SparkSession | None = None) -> dict[st
 
 
 def run_validation(data: str, work: str, spark: SparkSession) -> RunResult:
-    """Make a mirror of the data set's Gaia sources and run the main job on it.
+    """Make a mirror of a data set's Gaia sources and run the main job on it.
 
-    Parameters are those of `validate`.
+    Parameters
+    ----------
+    data, work : str
+        See `validate`.
+    spark : SparkSession
+        Session of the run.
+
+    Raises
+    ------
+    InputError
+        If a file is missing.
     """
     root = Path(data)
     wanted = [GAIA, MEMBERS, *(f"{REFERENCE}/{name}" for name in _reference_files())]
@@ -80,7 +92,17 @@ def _reference_files() -> list[str]:
 
 
 def validation_settings(root: Path, mirror: str, work: str, names: list[str]) -> Settings:
-    """Return the settings of a parity run: given parameters and isochrones, no leave-one-out."""
+    """Return the settings of a run that is comparable with the reference results.
+
+    Parameters
+    ----------
+    root : Path
+        Directory of the data set.
+    mirror, work : str
+        Mirror of its Gaia sources, and directory for the run.
+    names : list of str
+        Names of the clusters.
+    """
     return make_settings(
         {
             "mirror": {"path": mirror},
@@ -108,7 +130,22 @@ def validation_settings(root: Path, mirror: str, work: str, names: list[str]) ->
 
 
 def compare_run(root: Path, run: str, model: str) -> dict[str, Any]:
-    """Compare a finished run with the reference results of a data set."""
+    """Compare a finished run with the reference results of a data set.
+
+    Parameters
+    ----------
+    root : Path
+        Directory of the data set.
+    run : str
+        Directory of the run.
+    model : str
+        The model of the run, for the standard deviations of the features.
+
+    Returns
+    -------
+    dict
+        ``clusters``, ``pool`` and ``passed``; see `validate`.
+    """
     reference = {t: pd.read_parquet(root / REFERENCE / f"{t}.parquet") for t in TABLES}
     finished = open_run(run)
     ours = {t: finished.read_arrow(t).to_pandas() for t in TABLES[:2]}
@@ -137,11 +174,18 @@ def compare_run(root: Path, run: str, model: str) -> dict[str, Any]:
 
 
 def _of(table: pd.DataFrame, cluster: str) -> pd.DataFrame:
+    """Return the rows of a cluster, indexed by source_id."""
     return table[table["cluster"] == cluster].set_index("source_id")
 
 
-def report_lines(report: dict[str, Any]) -> list[str]:
-    """Return a readable line per cluster, then the totals and what explains differences."""
+def parity_lines(report: dict[str, Any]) -> list[str]:
+    """Return a line per cluster, the totals, and the reasons for remaining differences.
+
+    Parameters
+    ----------
+    report : dict
+        From `validate`.
+    """
     header = (
         f"{'cluster':<16}{'training':>9}{'differ':>7}{'candid.':>8}{'Jaccard':>9}{'feature':>9}"
         f"{'0<p<1':>7}{'chi2':>7}{'mean dp':>9}"
@@ -177,5 +221,5 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 
 def write_report(report: dict[str, Any], path: str) -> None:
-    """Write the report as JSON."""
+    """Write the report of `validate` as JSON."""
     storage.write_file(path, json.dumps(report, indent=1))

@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from scipy.stats import norm
 
 from ocspark.errors import InputError
-from ocspark.selection_function.rates import share
+from ocspark.selection_function.rates import estimate_share
 from ocspark.selection_function.run import SUMMARY, SelectionResult, measure_selection_function
 from ocspark.settings import make_settings
 from ocspark.store.folder import TASKS
@@ -103,7 +103,7 @@ def test_single_stars_are_candidates_as_often_as_their_errors_allow(measured: Se
     assert found >= within_3 - 3.0 * np.sqrt(within_3 * (1.0 - within_3) / n)
     # and the network takes nearly all of those that lie deep in the cluster
     core = own[(own["projected_radius"] < 5.0) & (own["phot_g_mean_mag"] < 16.0)]
-    assert share([(core["probability"] >= 0.5).sum()], [len(core)]).high > 0.98
+    assert estimate_share([(core["probability"] >= 0.5).sum()], [len(core)]).high > 0.98
 
 
 def test_offset_search_tells_the_same_contaminants(measured: SelectionResult):

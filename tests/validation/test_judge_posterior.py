@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from ocspark.validation.judge_posterior import counts_above, judge_stars, summary_lines
+from ocspark.validation.judge_posterior import judge_stars, judgement_lines
+from ocspark.validation.posterior_counts import counts_above
 from ocspark.validation.posterior_figure import draw_posterior_judgement
 
 N = 4000
@@ -152,6 +153,6 @@ def test_it_is_json_and_drawn(judged, tmp_path):
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     (tmp_path / "judged.png").write_bytes(draw_posterior_judgement(result))
     assert imread(tmp_path / "judged.png").shape[0] > 500
-    lines = summary_lines(result)
+    lines = judgement_lines(result)
     at_half = result["posterior"]["levels"]["0.5"]["all"]
     assert f"{at_half['completeness']:.3f} / {at_half['purity']:.3f}" in lines[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocspark.validation.real_summary import pool_clusters, summary_lines
+from ocspark.validation.real_summary import pool_clusters, real_judgement_lines
 
 
 def row(cluster: str, recovered: float, by_g: list[list[int]], **more: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_the_pool_adds_up_the_clusters():
 
 def test_words_tell_each_cluster_and_what_is_wanted():
     null = {"D": "the mirror covers 2.0 pc"}
-    lines = summary_lines({"clusters": ROWS, "null": null, "pool": pool_clusters(ROWS)})
+    lines = real_judgement_lines({"clusters": ROWS, "null": null, "pool": pool_clusters(ROWS)})
     assert [line.split()[0] for line in lines[1:4]] == ["A", "B", "C"]
     assert lines[4] == "D: no posterior: the mirror covers 2.0 pc"
     assert any("0.900 of 30 found (wanted 0.92; votes 1.000)" in line for line in lines)
