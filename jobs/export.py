@@ -14,7 +14,7 @@ import yaml
 from ocspark import cli
 from ocspark.exports.export import FORMATS, STYLES, Options, export
 from ocspark.exports.moc import DEFAULT_ORDER
-from ocspark.exports.source import Cuts
+from ocspark.exports.source import RowFilter
 from ocspark.store.finished_run import open_run
 from ocspark.tables.run_tables import RESULT_TABLES
 
@@ -53,7 +53,7 @@ def main() -> int:
         format=chosen.format,
         output=chosen.output,
         table=chosen.table,
-        cuts=Cuts(
+        rows=RowFilter(
             members=chosen.members_only,
             min_posterior=chosen.min_posterior,
             min_probability=chosen.min_probability,

@@ -1,4 +1,4 @@
-"""CSV and ECSV; floats are written with as many digits as they need to be read back the same."""
+"""Write CSV and ECSV, with as many digits as give the same floats when they are read back."""
 
 from __future__ import annotations
 
@@ -14,16 +14,26 @@ from ocspark.exports.source import Source, watch_files
 
 
 def write_csv(source: Source, stream: IO[bytes]) -> int:
-    """Write a source as CSV with a line of column names; return its rows.
+    """Write a source as CSV with a line of column names; return the number of rows.
 
-    What is missing is empty; truth values are ``True`` and ``False``.
+    Missing values are empty; booleans are ``True`` and ``False``.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    stream : binary stream
+        Gets the text.
     """
     stream.write((",".join(source.schema.names) + "\n").encode("utf-8"))
     return _write_rows(source, stream)
 
 
 def write_ecsv(source: Source, stream: IO[bytes]) -> int:
-    """Write a source as ECSV: CSV after a header of types, units and descriptions."""
+    """Write a source as ECSV: a header of types, units and descriptions, then CSV.
+
+    Parameters are those of `write_csv`, as is the number of rows that is returned.
+    """
     table = Table(
         {
             f.name: pa.array([], source.schema.field(f.name).type).to_numpy(zero_copy_only=False)
@@ -45,6 +55,7 @@ def write_ecsv(source: Source, stream: IO[bytes]) -> int:
 
 
 def _write_rows(source: Source, stream: IO[bytes]) -> int:
+    """Write the rows of a source as CSV; return their number."""
     schema = pa.schema(
         [
             pa.field(f.name, pa.string() if pa.types.is_boolean(f.type) else f.type)
@@ -61,6 +72,7 @@ def _write_rows(source: Source, stream: IO[bytes]) -> int:
 
 
 def _readable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch with booleans as the words ``True`` and ``False``."""
     columns = [
         pc.if_else(column, "True", "False") if pa.types.is_boolean(column.type) else column
         for column in batch.columns

@@ -1,4 +1,4 @@
-"""Astrometry at another epoch, with errors (Gaia DR3 documentation, section 4.1.7, by PyGaia)."""
+"""Propagate astrometry and its errors to another epoch, by PyGaia (Gaia DR3 docs, §4.1.7)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 from pygaia.astrometry.coordinates import EpochPropagation
 
-#: Of the covariance matrix, in its order; the sixth is the radial motion, taken as 0.
+#: Parameters of the covariance matrix, in its order; the sixth, the radial motion, is taken as 0.
 PARAMETERS = ("ra", "dec", "parallax", "pmra", "pmdec")
 
 
 def propagate(
     stars: Mapping[str, NDArray[np.float64]], from_epoch: float, to_epoch: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Move stars along straight lines to another epoch.
+    """Propagate stars to another epoch along straight lines.
 
     Parameters
     ----------
     stars : mapping of arrays, shape (n,)
         `PARAMETERS` [deg, deg, mas, mas/yr, mas/yr]; ``<parameter>_error`` [mas, mas/yr] and
-        ``<one>_<other>_corr``, of which those that are not there count as 0.
+        ``<one>_<other>_corr``, which count as 0 where they are not given.
     from_epoch, to_epoch : float
-        Julian years.
+        Epochs [Julian year].
 
     Returns
     -------
     dict
-        `PARAMETERS` and their errors at `to_epoch`. Without ``ra_error`` and ``dec_error`` the
-        errors of the position are those that the errors of the motion have added since.
+        `PARAMETERS` and their errors at `to_epoch`. Without ``ra_error`` and ``dec_error``, the
+        errors of the position are only those due to the errors of the proper motion.
     """
     n = len(stars["ra"])
     if not n:
@@ -43,7 +43,7 @@ def propagate(
     )
     at = {name: moved[place] for place, name in enumerate(PARAMETERS)}
     at["ra"], at["dec"] = np.mod(np.degrees(at["ra"]), 360.0), np.degrees(at["dec"])
-    at["ra"][at["ra"] == 360.0] = 0.0  # what a tiny negative angle is rounded to
+    at["ra"][at["ra"] == 360.0] = 0.0  # a tiny negative angle is rounded to 360
     for place, name in enumerate(PARAMETERS):
         at[f"{name}_error"] = np.sqrt(np.maximum(covariance[:, place, place], 0.0))
     return at

@@ -1,4 +1,4 @@
-"""One export of a run: what is asked for, checked, written and published."""
+"""Export a table or the targets of a run: check the options and write the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocspark.exports.fits import write_fits
 from ocspark.exports.hats import write_hats
 from ocspark.exports.moc import DEFAULT_ORDER, write_moc
 from ocspark.exports.mrt import write_mrt
-from ocspark.exports.source import NO_CUTS, Cuts, Source, run_table
+from ocspark.exports.source import NO_FILTER, RowFilter, Source, run_table
 from ocspark.exports.surveys import SURVEYS, survey_source
 from ocspark.exports.targets import Targets, target_source
 from ocspark.exports.votable import write_votable
@@ -32,7 +32,7 @@ _WRITERS = {
 }
 FORMATS = (*_WRITERS, "hats", "moc", "targets")
 STYLES = ("plain", *SURVEYS)
-#: The format of a target list by the end of its name.
+#: Format of a target list, by the suffix of its name.
 _SUFFIXES = {
     ".fits": "fits",
     ".fit": "fits",
@@ -46,35 +46,36 @@ _SUFFIXES = {
 
 @dataclass(frozen=True)
 class Options:
-    """What to export.
+    """Options of an export.
 
     Attributes
     ----------
     format : str
         One of `FORMATS`.
     output : str
-        File to write; a folder for hats.
+        File to write, or folder for hats.
     table : str
-        Of the run; moc and targets have their own.
-    cuts : Cuts
+        Name of the run's table; moc and targets have their own.
+    rows : RowFilter
+        Rows to export.
     overwrite : bool
-        Whether an output that is there is replaced.
+        Whether an existing output is replaced.
     readme : str, optional
-        mrt: file for the description, which is otherwise above the data.
+        For mrt: file that gets the description, which otherwise precedes the data.
     order : int
-        moc: HEALPix order of the finest cells.
+        For moc: HEALPix order of the finest cells.
     epoch : float, optional
-        targets: Julian year of the positions; None: the release's.
+        For targets: epoch of the positions [Julian year], by default the release's.
     style : str
-        targets: one of `STYLES`.
+        For targets: one of `STYLES`.
     given : mapping
-        targets: a constant for a column of the style.
+        For targets: constants by column of the style.
     """
 
     format: str
     output: str
     table: str = "candidates"
-    cuts: Cuts = NO_CUTS
+    rows: RowFilter = NO_FILTER
     overwrite: bool = False
     readme: str | None = None
     order: int = DEFAULT_ORDER
@@ -84,15 +85,22 @@ class Options:
 
 
 def export(run: FinishedRun, options: Options) -> int | None:
-    """Write an export; return its rows (None for a MOC).
+    """Write an export; return its number of rows (None for a MOC).
 
-    An output appears as a whole or not at all: files under their name when they are finished, a
-    HATS catalogue with its properties.
+    An output appears whole or not at all: a file gets its name when it is finished, and a HATS
+    catalogue its properties.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    options : Options
+        What to export, and where to.
 
     Raises
     ------
     InputError
-        For options that do not fit, or an output that is there already.
+        For options that do not go together, or an output that exists already.
     """
     _check(options)
     for path in filter(None, (options.output, options.readme)):
@@ -114,11 +122,11 @@ def export(run: FinishedRun, options: Options) -> int | None:
 
 
 def _source(run: FinishedRun, options: Options, folder: str) -> tuple[Source, str]:
-    """Return what to write, and as what."""
+    """Return the source to write, and the format of the file."""
     if options.format != "targets":
-        return run_table(run, options.table, options.cuts), options.format
-    cuts = replace(options.cuts, members=True)
-    source = target_source(run, Targets(cuts, options.epoch), folder)
+        return run_table(run, options.table, options.rows), options.format
+    members = replace(options.rows, members=True)
+    source = target_source(run, Targets(members, options.epoch), folder)
     if options.style != "plain":
         return survey_source(source, options.style, options.given), "fits"
     suffixes = [s for s in _SUFFIXES if options.output.lower().endswith(s)]
@@ -126,6 +134,7 @@ def _source(run: FinishedRun, options: Options, folder: str) -> tuple[Source, st
 
 
 def _check(options: Options) -> None:
+    """Refuse unknown names, and options that do not go together."""
     for name, value, known in (
         ("--format", options.format, FORMATS),
         ("--table", options.table, tuple(RESULT_TABLES)),
@@ -141,7 +150,7 @@ def _check(options: Options) -> None:
         ("--epoch", options.epoch is not None, targets),
         ("--style", options.style != "plain", targets),
         ("--constant", bool(options.given), targets and options.style != "plain"),
-        ("a cut", bool(options.cuts.columns()), options.format != "moc"),
+        ("a cut", bool(options.rows.columns()), options.format != "moc"),
     ):
         if there and not fits:
             raise InputError(f"{name}: does not go with --format {options.format}")
@@ -150,11 +159,11 @@ def _check(options: Options) -> None:
 
 
 def _refuse(path: str, options: Options) -> None:
-    """Refuse an output that is there, unless it is asked to be replaced and of the same kind."""
+    """Refuse an existing output, unless it is to be replaced and of the same kind."""
     if not storage.exists(path) or (storage.is_directory(path) and storage.is_empty(path)):
         return
     if not options.overwrite:
-        raise InputError(f"--output {path}: is there already; --overwrite replaces it")
+        raise InputError(f"--output {path}: exists already; --overwrite replaces it")
     catalogue = any(storage.exists(storage.join(path, n)) for n in (*PROPERTIES, UNFINISHED))
     if options.format == "hats" and not catalogue:
         raise InputError(f"--output {path}: is no HATS catalogue, so it is not replaced")

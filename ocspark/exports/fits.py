@@ -1,4 +1,4 @@
-"""FITS binary tables, written row block by row block."""
+"""Write FITS binary tables, batch by batch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ _COMMENTS = {
 
 
 def write_fits(source: Source, stream: IO[bytes]) -> int:
-    """Write a source as a FITS file with one binary table; return its rows.
+    """Write a source as a FITS file with one binary table; return the number of rows.
 
-    Missing floats are NaN, missing whole numbers TNULLn, missing truth values 0, missing texts
-    empty. Units, descriptions (TCOMMn) and UCDs (TUCDn) are in the header.
+    Missing floats are NaN, missing integers TNULLn, missing booleans 0, missing texts empty. Units,
+    descriptions (TCOMMn) and UCDs (TUCDn) are in the header.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    stream : binary stream
+        Gets the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A run's stars as a HATS catalogue: HEALPix pixels of mixed orders, sorted on the sky."""
+"""Write stars of a run as a HATS catalogue: HEALPix pixels of mixed orders."""
 
 from __future__ import annotations
 
@@ -18,22 +18,29 @@ from ocspark.sky.healpix import HEALPIX_COLUMN, coarser, index_29, n_pixels
 
 
 def write_hats(source: Source, output: str) -> int:
-    """Write a source as a HATS catalogue below `output`; return its rows.
+    """Write a source as a HATS catalogue; return the number of rows.
 
-    Nothing opens as a catalogue before the last step. A star of several clusters has a row for
-    each. Units and descriptions are in the columns' metadata.
+    The folder cannot be opened as a catalogue before the last step. A star of several clusters has
+    a row for each. Units and descriptions are in the metadata of the columns.
+
+    Parameters
+    ----------
+    source : Source
+        The table, with ra and dec.
+    output : str
+        Folder of the catalogue.
 
     Raises
     ------
     InputError
-        If there are no rows, which make no catalogue.
+        If there are no rows.
     """
     counts = np.zeros(n_pixels(COUNT_ORDER), dtype=np.int64)
     for batch in source.batches(["ra", "dec"], None):
         np.add.at(counts, coarser(_index(batch), COUNT_ORDER), 1)
     cells = np.flatnonzero(counts)
     if not len(cells):
-        raise InputError("--format hats: no rows pass the cuts; a HATS catalogue needs one")
+        raise InputError("--format hats: no rows are left; a HATS catalogue needs at least one")
     pixels = adaptive_pixels(cells, counts[cells], BUCKET_ROWS)
     schema = _documented(source)
     storage.make_directory(output)
@@ -47,7 +54,7 @@ def write_hats(source: Source, output: str) -> int:
             rows = pa.RecordBatch.from_arrays(columns, schema=schema)
             buckets.add(rows, np.searchsorted(pixels.first, index, side="right") - 1)
         for number, pixel in enumerate(pixels):
-            # by cluster first, so that the bytes do not depend on the order rows came in
+            # sorted by cluster first, so that the bytes do not depend on the order of the rows
             table = buckets.read(number).sort_by("cluster")
             partitions.append(write_partition(table, output, pixel))
     facts, members = source.facts, source.facts.get("members")
@@ -66,10 +73,12 @@ def write_hats(source: Source, output: str) -> int:
 
 
 def _index(batch: pa.RecordBatch) -> np.ndarray:
+    """Return the order-29 HEALPix index of each row."""
     return index_29(batch["ra"].to_numpy(), batch["dec"].to_numpy())
 
 
 def _documented(source: Source) -> pa.Schema:
+    """Return the schema of the catalogue, with units and descriptions."""
     described = [
         source.schema.field(f.name).with_metadata({"unit": f.unit, "description": f.description})
         for f in source.fields

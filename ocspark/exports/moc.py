@@ -1,4 +1,4 @@
-"""The sky that a run searched, as a MOC: the union of its cones."""
+"""Write the sky that a run searched, the union of its cones, as a MOC."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from ocspark.errors import InputError
 from ocspark.exports.source import run_facts, run_table
 from ocspark.store.finished_run import FinishedRun
 
-#: Cells of 26 arcseconds: a thousandth of the area of a cone of a quarter of a degree.
+#: Default order of the finest cells: 26 arcseconds wide.
 DEFAULT_ORDER = 13
 MAX_ORDER = 16
 
 
 def searched_sky(run: FinishedRun, order: int = DEFAULT_ORDER) -> MOC:
-    """Return the union of a run's cones, those of skipped clusters included.
+    """Return the union of a run's cones, including those of skipped clusters.
 
-    It holds every point of every cone, and points up to a cell's width beyond.
+    It contains every point of every cone, and points up to the width of a cell beyond.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    order : int
+        HEALPix order of the finest cells.
 
     Raises
     ------
@@ -38,13 +45,13 @@ def searched_sky(run: FinishedRun, order: int = DEFAULT_ORDER) -> MOC:
         cones.append(np.column_stack([column.to_numpy() for column in batch.columns]))
     ra, dec, radius = np.concatenate([*cones, np.empty((0, 3))]).T
     if not len(ra):
-        raise InputError(f"--run: {run.path}: no cluster had a cone; there is no sky to write")
+        raise InputError(f"--run: {run.path}: no cluster has a cone; expected at least one")
     cones_deg = {"lon": ra * u.deg, "lat": dec * u.deg, "radius": radius * u.deg}
     return MOC.from_cones(**cones_deg, max_depth=order, union_strategy="small_cones")
 
 
 def write_moc(run: FinishedRun, output: str, order: int = DEFAULT_ORDER) -> MOC:
-    """Write the searched sky as a FITS file of NUNIQ cells; return it."""
+    """Write the searched sky (see `searched_sky`) as a FITS file of NUNIQ cells; return it."""
     moc = searched_sky(run, order)
     facts = {"ORIGIN": "ocspark", "RUN_ID": str(run_facts(run)["run_id"])}
     with tempfile.TemporaryDirectory() as folder:  # mocpy writes to paths only

@@ -1,4 +1,4 @@
-"""The machine-readable tables of CDS and AAS: fixed columns, described byte by byte.
+"""Write machine-readable tables of CDS and AAS: fixed columns with a byte-by-byte description.
 
 https://cds.unistra.fr/doc/catstd.htx
 """
@@ -22,18 +22,18 @@ _WIDE, _THIN = "=" * 80, "-" * 80
 
 @dataclass
 class _Column:
-    """How a column is written: what its values need, found in a first pass."""
+    """A column of the table, with the widths that its values need, found in a first pass."""
 
     field: Field
     type: pa.DataType
-    before: int = 1  # signs before the point, or all of a text or whole number
+    before: int = 1  # characters before the decimal point, or all of a text or integer
     decimals: int = 1
-    length: int = 1  # of the longest number as it is
+    length: int = 1  # characters of the longest number
     exponent: bool = False
     missing: bool = False
 
-    def look(self, values: pa.Array) -> None:
-        """Take note of some values."""
+    def measure(self, values: pa.Array) -> None:
+        """Widen the column for some values."""
         texts = self._plain(values)
         self.missing |= bool(texts.null_count)
         length = pc.utf8_length(texts)
@@ -49,23 +49,23 @@ class _Column:
 
     @property
     def width(self) -> int:
-        """Bytes."""
+        """Width of the column [bytes]."""
         if not pa.types.is_floating(self.type):
             return self.before
         return self.length if self.exponent else self.before + 1 + self.decimals
 
     @property
     def format(self) -> str:
-        """The Fortran format."""
+        """Fortran format of the column."""
         if pa.types.is_floating(self.type):
             return f"{'E' if self.exponent else 'F'}{self.width}.{self.decimals}"
         return f"{'A' if pa.types.is_string(self.type) else 'I'}{self.width}"
 
     def write(self, values: pa.Array) -> pa.Array:
-        """Return values as texts of the column's width; what is missing is blank."""
+        """Return values as texts of the column's width; missing values are blank."""
         texts = self._plain(values)
         if pa.types.is_floating(self.type) and not self.exponent:
-            # zeros up to the column's decimals change no value
+            # pad with zeros, so that decimal points are aligned
             point, length = _point(texts), pc.utf8_length(texts)
             after = pc.max_element_wise(pc.subtract(pc.subtract(length, point), 1), -1)
             ends = pa.array(
@@ -78,15 +78,16 @@ class _Column:
         return pad(texts, width=self.width)
 
     def _plain(self, values: pa.Array) -> pa.Array:
+        """Return values as texts: booleans as 0 and 1, floats with the digits they need."""
         if pa.types.is_boolean(self.type):
             values = values.cast(pa.int8())
         elif pa.types.is_floating(self.type):
             values = pc.if_else(pc.is_nan(values), None, values)
-        return values.cast(pa.string())  # floats with the digits they need, no more
+        return values.cast(pa.string())
 
 
 def _point(texts: pa.Array) -> pa.Array:
-    """Return the place of the point: after the last digit where there is none."""
+    """Return the position of the decimal point, or the length of a number without one."""
     found = pc.find_substring(texts, ".")
     return pc.if_else(pc.less(found, 0), pc.utf8_length(texts), found)
 
@@ -97,17 +98,18 @@ def write_mrt(
     readme: IO[bytes] | None = None,
     file_name: str | None = None,
 ) -> int:
-    """Write a source as a machine-readable table; return its rows.
+    """Write a source as a machine-readable table; return the number of rows.
 
     Parameters
     ----------
     source : Source
+        The table.
     stream : binary stream
-        Gets the description and the data, as AAS has them in one file.
+        Gets description and data (the format of AAS), or the data alone if there is a `readme`.
     readme : binary stream, optional
-        Gets the description as a ReadMe of CDS; `stream` has the data alone then.
+        Gets the description as a ReadMe of CDS.
     file_name : str, optional
-        What the description calls the data.
+        Name of the data file in the description.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def write_mrt(
     columns = [_Column(f, source.schema.field(f.name).type) for f in source.fields]
     for batch in source.batches(None, None):
         for column in columns:
-            column.look(batch[column.field.name])
+            column.measure(batch[column.field.name])
     file_name = file_name or f"{source.name}.dat"
     if readme is None:
         stream.write(_head(source, columns, file_name).encode("ascii"))
@@ -133,6 +135,7 @@ def write_mrt(
 
 
 def _credits(source: Source) -> list[str]:
+    """Return lines that name run, release, network and epoch."""
     facts = source.facts
     text = (
         f"Run {facts['run_id']} of ocspark on Gaia {facts['release'].upper()} with the network "
@@ -144,6 +147,7 @@ def _credits(source: Source) -> list[str]:
 
 
 def _head(source: Source, columns: Sequence[_Column], file_name: str) -> str:
+    """Return the description as AAS has it, above the data."""
     lines = [f"Title: {source.title}", "Authors: ", f"Table: {source.title}", _WIDE]
     lines += _byte_by_byte(columns, file_name)
     lines += ["Note (1):", *(f"    {line}" for line in _credits(source)), _THIN]
@@ -151,6 +155,7 @@ def _head(source: Source, columns: Sequence[_Column], file_name: str) -> str:
 
 
 def _readme(source: Source, columns: Sequence[_Column], file_name: str, rows: int) -> str:
+    """Return the description as a ReadMe of CDS."""
     record = sum(c.width + 1 for c in columns) - 1
     summary = f" {file_name:<24}{record:>6}{rows:>10}   {source.title}"
     lines = [
@@ -175,6 +180,7 @@ def _readme(source: Source, columns: Sequence[_Column], file_name: str, rows: in
 
 
 def _byte_by_byte(columns: Sequence[_Column], file_name: str) -> list[str]:
+    """Return the byte-by-byte description of the columns."""
     label = max(len(c.field.name) for c in columns)
     units = {c.field.name: unit_text(c.field.unit, "cds") or "---" for c in columns}
     unit = max(5, *map(len, units.values()))

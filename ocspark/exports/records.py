@@ -1,4 +1,4 @@
-"""Record batches as fixed-length big-endian rows, which FITS and VOTable are made of."""
+"""Pack record batches into fixed-length big-endian rows, for FITS and VOTable."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pyspark.sql import types as T
 
 from ocspark.tables.fields import Field
 
-#: FITS code, VOTable datatype, numpy type.
+#: FITS code, VOTable datatype and numpy type of each numeric type.
 _NUMBERS: dict[T.DataType, tuple[str, str, str]] = {
     T.LongType(): ("K", "long", ">i8"),
     T.IntegerType(): ("J", "int", ">i4"),
     T.ShortType(): ("I", "short", ">i2"),
-    T.ByteType(): ("I", "short", ">i2"),  # both formats' bytes have no sign
+    T.ByteType(): ("I", "short", ">i2"),  # bytes are unsigned in both formats
     T.DoubleType(): ("D", "double", ">f8"),
     T.FloatType(): ("E", "float", ">f4"),
 }
@@ -26,9 +26,18 @@ TEXT, BOOLEAN = T.StringType(), T.BooleanType()
 
 
 class Packed(NamedTuple):
-    """A column of the rows: name, FITS code, VOTable datatype, numpy type.
+    """A packed column.
 
-    `null` stands for a missing whole number or truth value; `wide` texts are UTF-16.
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    fits, votable, numpy : str
+        FITS code, VOTable datatype and numpy type.
+    null : int or None
+        Value of a missing integer or boolean.
+    wide : bool
+        Whether texts are UTF-16.
     """
 
     name: str
@@ -40,17 +49,18 @@ class Packed(NamedTuple):
 
 
 def packed_column(field: Field, width: int, null: int | None, wide: bool = False) -> Packed:
-    """Return how a field is packed.
+    """Return the packed column of a field.
 
     Parameters
     ----------
     field : Field
+        The field.
     width : int
-        Signs of a text.
+        Largest length of a text [characters].
     null : int or None
-        For a missing number; None: the lowest there is.
+        Value of a missing integer, by default the lowest of its type.
     wide : bool
-        Whether a text is UTF-16.
+        Whether texts are UTF-16.
     """
     if field.type == TEXT:
         n_bytes = 2 * width if wide else width
@@ -74,6 +84,7 @@ def rows_of(batch: pa.RecordBatch, columns: Sequence[Packed]) -> NDArray[np.void
 
 
 def _values(values: pa.Array, column: Packed) -> NDArray:
+    """Return the packed values of a column."""
     if pa.types.is_string(values.type):
         return _texts(values, int(column.numpy[1:]), column.wide)
     if pa.types.is_boolean(values.type):
@@ -87,7 +98,8 @@ def _values(values: pa.Array, column: Packed) -> NDArray:
 
 
 def _texts(values: pa.Array, n_bytes: int, wide: bool) -> NDArray[np.bytes_]:
-    coded = values.dictionary_encode()  # names repeat
+    """Return texts as bytes of a fixed length."""
+    coded = values.dictionary_encode()  # each distinct name is encoded once
     words = [
         (word or "").encode("utf-16-be" if wide else "utf-8")
         for word in coded.dictionary.to_pylist()

@@ -1,4 +1,4 @@
-"""Rows set aside in local files by bucket, to be taken up a bucket at a time."""
+"""Sort rows into buckets in local files, which are read back one bucket at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-#: Rows of a bucket, about: what is held in memory at once.
+#: Approximate number of rows of a bucket, and of the rows in memory at once.
 BUCKET_ROWS = 100_000
 
 
@@ -20,7 +20,7 @@ class Buckets:
     folder : str
         An empty local folder.
     schema : pa.Schema
-        Of the rows.
+        Schema of the rows.
     """
 
     def __init__(self, folder: str, schema: pa.Schema) -> None:
@@ -29,7 +29,7 @@ class Buckets:
         self._rows = 0
 
     def add(self, batch: pa.RecordBatch, bucket: NDArray[np.integer]) -> None:
-        """Set rows aside, each in its bucket, shape (rows,)."""
+        """Add rows to buckets, given the number of each row's bucket, shape (rows,)."""
         order = np.argsort(bucket, kind="stable")
         rows, sorted_ = batch.take(pa.array(order)), bucket[order]
         numbers, starts = np.unique(sorted_, return_index=True)
@@ -41,7 +41,7 @@ class Buckets:
             self._flush()
 
     def read(self, bucket: int) -> pa.Table:
-        """Return a bucket's rows, in the order they came."""
+        """Return the rows of a bucket in the order they were added, and delete its file."""
         self._flush()
         parts = []
         path = self._path(bucket)
@@ -56,7 +56,8 @@ class Buckets:
         return os.path.join(self._folder, f"{bucket}.arrows")
 
     def _flush(self) -> None:
-        # a whole stream each time, so that no file stays open however many buckets there are
+        """Append waiting rows to the files of their buckets."""
+        # a complete stream each time, so that no file stays open for any number of buckets
         for number, parts in self._waiting.items():
             with (
                 open(self._path(number), "ab") as file,

@@ -1,4 +1,4 @@
-"""What exports read: a table as record batches, over and over, never all of it at once."""
+"""Define the source of an export: a table that is read as record batches, as often as needed."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ from ocspark.store.progress import Progress
 from ocspark.tables.fields import STRING, Field, struct
 from ocspark.tables.member_rule import MemberRule, are_members, describe_rules
 
+#: Largest number of rows of a batch.
 BATCH_ROWS = 50_000
-#: Called with a file's rows when all of them have been handed on.
+#: A function called with the number of rows of a file after they have been yielded.
 Watch = Callable[[int], None]
 
-
-#: Column of rows that are members: by what, as `ocspark.tables.member_rule` has it.
-MEMBERS_BY = Field("members_by", STRING, "", "What tells it a member: posterior or votes")
+#: Column of members that names their cluster's rule (`ocspark.tables.member_rule`).
+MEMBERS_BY = Field(
+    "members_by", STRING, "", "Probability that makes it a member: posterior or votes"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cuts:
-    """Which rows to take.
+class RowFilter:
+    """The rows of a table to export.
 
     Attributes
     ----------
     members : bool
-        Members only, as `ocspark.tables.member_rule` has them; so also if a level is given.
+        Whether to take members only, by the rules of `ocspark.tables.member_rule`; a level implies
+        it.
     min_posterior, min_probability : float, optional
-        Least posterior or votes of a member.
+        Least posterior or votes of members.
     bright, faint : float, optional
-        G of the brightest and the faintest star [mag].
+        Limits in G [mag].
     """
 
     members: bool = False
@@ -49,24 +52,32 @@ class Cuts:
 
     @property
     def only_members(self) -> bool:
-        """Whether candidates that are no members are left out."""
+        """Whether only members are taken."""
         levels = (self.min_posterior, self.min_probability)
         return self.members or any(level is not None for level in levels)
 
     def columns(self) -> list[str]:
-        """Return the columns that the cuts look at."""
+        """Return the columns that decide which rows are taken."""
         magnitude = self.bright is not None or self.faint is not None
         names = ["cluster", "posterior", "probability"] if self.only_members else []
         return names + (["phot_g_mean_mag"] if magnitude else [])
 
     def rules(self, run: FinishedRun) -> dict[str, MemberRule]:
-        """Return the rules for a run's members, none if all candidates are taken."""
+        """Return the member rule of each cluster of a run; none if all candidates are taken."""
         if not self.only_members:
             return {}
         return run.member_rules(self.min_posterior, self.min_probability)
 
     def apply(self, batch: pa.RecordBatch, rules: Mapping[str, MemberRule]) -> pa.RecordBatch:
-        """Return the rows that pass, members with `MEMBERS_BY`; a missing value does not."""
+        """Return the rows to take; members get the column `MEMBERS_BY`.
+
+        Parameters
+        ----------
+        batch : RecordBatch
+            Rows with `columns`. A missing value fails its condition.
+        rules : mapping
+            From `rules`.
+        """
         for limit, test in ((self.bright, pc.greater_equal), (self.faint, pc.less_equal)):
             if limit is not None:
                 batch = batch.filter(test(batch["phot_g_mean_mag"], limit))
@@ -79,7 +90,7 @@ class Cuts:
         return batch.append_column(MEMBERS_BY.name, by.cast(pa.string()).take(names.indices))
 
 
-NO_CUTS = Cuts()
+NO_FILTER = RowFilter()
 
 
 @dataclass(frozen=True)
@@ -89,15 +100,17 @@ class Source:
     Attributes
     ----------
     name, title : str
-        Its name, and what it is in a line.
+        Name and one-line title.
     fields : sequence of Field
+        Columns of the table.
     batches : callable
-        Given column names (None: all) and a `Watch` or None, yields record batches of them.
+        Function that yields record batches, given the names of columns (None for all) and a `Watch`
+        or None.
     facts : mapping
-        What to say about where it comes from: ``run_id``, ``model``, ``release``,
-        ``release_number``, ``epoch`` [yr]; and in words what is taken, as ``members``.
+        Origin of the table: ``run_id``, ``model``, ``release``, ``release_number``, ``epoch``
+        [Julian year] and, if only members are taken, the rule in words as ``members``.
     widths : mapping
-        Bytes of text columns whose width is not for the data to decide.
+        Widths [bytes] of text columns that do not depend on the data.
     header : mapping
         Further FITS keywords.
     """
@@ -112,19 +125,29 @@ class Source:
 
     @property
     def schema(self) -> pa.Schema:
-        """The batches' schema."""
+        """Schema of the batches."""
         return arrow_schema(self.fields)
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What files say of where they come from: run, release, model, and which members."""
-        told = ("run_id", "release", "model", "members")
-        return {name: str(self.facts[name]) for name in told if name in self.facts}
+        """The origin that is written in files: run, release, model and rule of members."""
+        names = ("run_id", "release", "model", "members")
+        return {name: str(self.facts[name]) for name in names if name in self.facts}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Rows of a source; bytes (UTF-8) of the longest text by column; texts that are not ASCII."""
+    """Sizes of a source.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    widths : mapping
+        Length of the longest text of each text column [bytes of UTF-8].
+    not_ascii : mapping
+        A text that is not ASCII, of each column that has one.
+    """
 
     rows: int
     widths: Mapping[str, int]
@@ -132,12 +155,18 @@ class Measure:
 
 
 def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
-    """Return the Arrow schema of some fields."""
+    """Return the Arrow schema of fields."""
     return to_arrow_schema(struct(list(fields)))
 
 
 def run_facts(run: FinishedRun) -> dict[str, Any]:
-    """Return what an export says about the run it comes from."""
+    """Return the origin of an export; see `Source.facts`.
+
+    Raises
+    ------
+    InputError
+        If run.json is not a run's.
+    """
     release = run.release
     try:
         run_id, model = run.record["run_id"], run.record["model"]["name"]
@@ -152,20 +181,31 @@ def run_facts(run: FinishedRun) -> dict[str, Any]:
     }
 
 
-def run_table(run: FinishedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
+def run_table(run: FinishedRun, table: str, rows: RowFilter = NO_FILTER) -> Source:
     """Return a table of a run as a source.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    table : str
+        Name of the table.
+    rows : RowFilter
+        Rows to take.
 
     Raises
     ------
     InputError
-        If the run has no such table, or it lacks a column of today's.
+        If the run has no such table, or the table lacks a column.
     """
     columns = run.fields(table)
-    lacking = [name for name in cuts.columns() if name not in {f.name for f in columns}]
+    lacking = [name for name in rows.columns() if name not in {f.name for f in columns}]
     if lacking:
-        raise InputError(f"--table {table}: has no {lacking[0]} to cut at; expected candidates")
+        raise InputError(
+            f"--table {table}: has no column {lacking[0]} to select rows by; expected candidates"
+        )
     files, facts = run.data_files(table), run_facts(run)
-    rules = cuts.rules(run)
+    rules = rows.rules(run)
     fields, title = columns, f"{table.replace('_', ' ').capitalize()} of open clusters"
     if rules:
         fields, title = [*columns, MEMBERS_BY], "Members of open clusters"
@@ -175,14 +215,14 @@ def run_table(run: FinishedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
         names: Sequence[str] | None = None, watch: Watch | None = None
     ) -> Iterator[pa.RecordBatch]:
         schema = arrow_schema([f for f in fields if names is None or f.name in names])
-        read = [f.name for f in columns if f.name in {*schema.names, *cuts.columns()}]
+        read = [f.name for f in columns if f.name in {*schema.names, *rows.columns()}]
         for file in files:
             n_rows = 0
             for batch in _read(file, read):
                 n_rows += batch.num_rows
-                rows = cuts.apply(batch, rules)
-                if rows.num_rows:
-                    yield rows.select(schema.names).cast(schema)
+                taken = rows.apply(batch, rules)
+                if taken.num_rows:
+                    yield taken.select(schema.names).cast(schema)
             if watch is not None:
                 watch(n_rows)
 
@@ -190,6 +230,7 @@ def run_table(run: FinishedRun, table: str, cuts: Cuts = NO_CUTS) -> Source:
 
 
 def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file of a run."""
     filesystem, inner = storage.resolve(file)
     try:
         with pq.ParquetFile(inner, filesystem=filesystem) as parquet:
@@ -199,7 +240,7 @@ def _read(file: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def measure(source: Source) -> Measure:
-    """Count a source's rows and find how wide its texts are, in one pass over its text columns."""
+    """Count the rows of a source and measure its texts, in one pass over its text columns."""
     texts = [f.name for f in source.fields if pa.types.is_string(source.schema.field(f.name).type)]
     rows, widths, not_ascii = 0, dict.fromkeys(texts, 1), dict[str, str]()
     for batch in source.batches(texts or [source.fields[0].name], None):
@@ -214,21 +255,29 @@ def measure(source: Source) -> Measure:
 
 
 def require_ascii(measured: Measure, kind: str) -> None:
-    """Refuse texts that a kind of file cannot hold.
+    """Refuse texts that are not ASCII.
+
+    Parameters
+    ----------
+    measured : Measure
+        Sizes of the source.
+    kind : str
+        Format of the file, for the error.
 
     Raises
     ------
     InputError
+        Names the column and the text.
     """
     for name, text in measured.not_ascii.items():
         raise InputError(
-            f"--format {kind}: {name} {text!r} is not ASCII, which is all that this format holds; "
+            f"--format {kind}: {name} {text!r} is not ASCII, as this format needs; "
             "expected votable, ecsv, csv or hats"
         )
 
 
 def watch_files(source: Source) -> Watch | None:
-    """Return what reports the progress of the pass that writes."""
+    """Return a function that reports the progress of writing, None if the files are not known."""
     n_files = source.facts.get("n_files")
     if not n_files:
         return None

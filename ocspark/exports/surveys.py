@@ -1,8 +1,8 @@
-"""Target lists with the columns of 4MOST and WEAVE.
+"""Give target lists the columns of 4MOST and WEAVE.
 
 4MOST: the target catalogue of VIS-MAN-4MOST-47110-1720-0001, format version 2.6. WEAVE: the
-catalogue template of its data model 8.00, without the columns for integral-field units' analysis
-(``APS_*``), which stand for defaults where they are absent.
+catalogue template of its data model 8.00, without the columns of the analysis system (``APS_*``),
+which have defaults.
 """
 
 from __future__ import annotations
@@ -38,10 +38,19 @@ _BITS = {"I": 16, "J": 32, "K": 64}
 _NAN = float("nan")
 
 
-class Column(NamedTuple):
-    """A column of a survey: name, FITS code (with width for texts), unit, what it holds.
+class SurveyColumn(NamedTuple):
+    """A column of a survey's format.
 
-    `value` is a column of the targets, a constant, or a function of targets and facts.
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    code : str
+        FITS code, with the width of texts.
+    unit, description : str
+        Unit, and description of the content.
+    value : _TargetColumn, callable or constant
+        Column of the targets, function of the targets and `Source.facts`, or constant.
     """
 
     name: str
@@ -52,21 +61,33 @@ class Column(NamedTuple):
 
     @property
     def field(self) -> Field:
-        """The column as exports know it."""
+        """The column as a field of a `Source`."""
         return Field(self.name, _TYPES[self.code[-1]], self.unit, self.description)
 
 
 class Survey(NamedTuple):
-    """A survey's format: columns, those its team must fill, keywords, northernmost Dec [deg]."""
+    """The format of a survey.
 
-    columns: Sequence[Column]
+    Attributes
+    ----------
+    columns : sequence of SurveyColumn
+        All columns.
+    to_fill : sequence of str
+        Columns that only the survey's team can fill.
+    header : mapping
+        FITS keywords.
+    max_dec : float
+        Northernmost declination [deg].
+    """
+
+    columns: Sequence[SurveyColumn]
     to_fill: Sequence[str]
     header: Mapping[str, str]
     max_dec: float
 
 
-class _Of(NamedTuple):
-    """A column of the targets."""
+class _TargetColumn(NamedTuple):
+    """The name of a column of the targets."""
 
     name: str
 
@@ -89,7 +110,7 @@ def _rp(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
 
 
 def _rp_error(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
-    # the colour's error is made of those of G and RP
+    # the variance of the colour is the sum of those of G and RP
     colour, g = (
         rows[n].to_numpy(zero_copy_only=False) for n in ("g_rp_error", "phot_g_mean_mag_error")
     )
@@ -106,82 +127,96 @@ def _healpix(rows: pa.RecordBatch, facts: Mapping[str, Any]) -> pa.Array:
 
 
 _4MOST = [
-    Column("NAME", "256A", "", "Target", _name),
-    Column("RA", "D", "deg", "Right ascension at EPOCH", _Of("ra")),
-    Column("DEC", "D", "deg", "Declination at EPOCH", _Of("dec")),
-    Column("PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _Of("pmra")),
-    Column("PMDEC", "E", "mas/yr", "Proper motion in Dec", _Of("pmdec")),
-    Column("EPOCH", "E", "yr", "Epoch of the position", _Of("epoch")),
-    Column("RESOLUTION", "I", "", "1 LRS, 2 HRS", 1),
-    Column("SUBSURVEY", "256A", "", "Sub-survey", ""),
-    Column("TEMPLATE", "256A", "", "Spectral template", ""),
-    Column("RULESET", "256A", "", "Rules of spectral success", ""),
-    Column("EXTENT_FLAG", "J", "", "0 point source", 0),
-    Column("EXTENT_PARAMETER", "E", "arcsec", "Sersic radius, not used", 0.0),
-    Column("EXTENT_INDEX", "E", "", "Sersic index, not used", 0.0),
-    Column("MAG_TYPE", "256A", "", "What MAG is", "Gaia_G_Vega"),
-    Column("MAG", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
-    Column("MAG_ERR", "E", "mag", "Error of MAG", _Of("phot_g_mean_mag_error")),
-    Column("DATE_EARLIEST", "D", "d", "Julian date", 0.0),
-    Column("DATE_LATEST", "D", "d", "Julian date", 0.0),
-    Column("CADENCE", "K", "", "Coded cadence", 0),
-    Column("REDDENING", "E", "mag", "E(B-V) for the template", _NAN),
-    Column("REDSHIFT_ESTIMATE", "E", "", "Redshift", 0.0),
-    Column("REDSHIFT_ERROR", "E", "", "Error of redshift", 0.0),
-    Column("TEMPLATE_REDSHIFT", "E", "", "Redshift of the template", 0.0),
-    Column("CAL_MAG_BLUE", "E", "mag", "Not known", _NAN),
-    Column("CAL_MAG_GREEN", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
-    Column("CAL_MAG_RED", "E", "mag", "RP magnitude", _rp),
-    Column("CAL_MAG_ERR_BLUE", "E", "mag", "Not known", _NAN),
-    Column("CAL_MAG_ERR_GREEN", "E", "mag", "Error of G", _Of("phot_g_mean_mag_error")),
-    Column("CAL_MAG_ERR_RED", "E", "mag", "Error of RP", _rp_error),
-    Column("CAL_MAG_ID_BLUE", "256A", "", "What CAL_MAG_BLUE is", ""),
-    Column("CAL_MAG_ID_GREEN", "256A", "", "What CAL_MAG_GREEN is", "GAIA_G_VEGA_PSF"),
-    Column("CAL_MAG_ID_RED", "256A", "", "What CAL_MAG_RED is", "GAIA_GRP_VEGA_PSF"),
-    Column("CLASSIFICATION", "256A", "", "Expected class", "STAR"),
-    Column("COMPLETENESS", "E", "", "Wanted completeness of the sub-survey", 1.0),
-    Column("PARALLAX", "E", "mas", "Parallax", _Of("parallax")),
+    SurveyColumn("NAME", "256A", "", "Target", _name),
+    SurveyColumn("RA", "D", "deg", "Right ascension at EPOCH", _TargetColumn("ra")),
+    SurveyColumn("DEC", "D", "deg", "Declination at EPOCH", _TargetColumn("dec")),
+    SurveyColumn(
+        "PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _TargetColumn("pmra")
+    ),
+    SurveyColumn("PMDEC", "E", "mas/yr", "Proper motion in Dec", _TargetColumn("pmdec")),
+    SurveyColumn("EPOCH", "E", "yr", "Epoch of the position", _TargetColumn("epoch")),
+    SurveyColumn("RESOLUTION", "I", "", "1 LRS, 2 HRS", 1),
+    SurveyColumn("SUBSURVEY", "256A", "", "Sub-survey", ""),
+    SurveyColumn("TEMPLATE", "256A", "", "Spectral template", ""),
+    SurveyColumn("RULESET", "256A", "", "Rules of spectral success", ""),
+    SurveyColumn("EXTENT_FLAG", "J", "", "0 point source", 0),
+    SurveyColumn("EXTENT_PARAMETER", "E", "arcsec", "Sersic radius, not used", 0.0),
+    SurveyColumn("EXTENT_INDEX", "E", "", "Sersic index, not used", 0.0),
+    SurveyColumn("MAG_TYPE", "256A", "", "What MAG is", "Gaia_G_Vega"),
+    SurveyColumn("MAG", "E", "mag", "G magnitude", _TargetColumn("phot_g_mean_mag")),
+    SurveyColumn("MAG_ERR", "E", "mag", "Error of MAG", _TargetColumn("phot_g_mean_mag_error")),
+    SurveyColumn("DATE_EARLIEST", "D", "d", "Julian date", 0.0),
+    SurveyColumn("DATE_LATEST", "D", "d", "Julian date", 0.0),
+    SurveyColumn("CADENCE", "K", "", "Coded cadence", 0),
+    SurveyColumn("REDDENING", "E", "mag", "E(B-V) for the template", _NAN),
+    SurveyColumn("REDSHIFT_ESTIMATE", "E", "", "Redshift", 0.0),
+    SurveyColumn("REDSHIFT_ERROR", "E", "", "Error of redshift", 0.0),
+    SurveyColumn("TEMPLATE_REDSHIFT", "E", "", "Redshift of the template", 0.0),
+    SurveyColumn("CAL_MAG_BLUE", "E", "mag", "Not known", _NAN),
+    SurveyColumn("CAL_MAG_GREEN", "E", "mag", "G magnitude", _TargetColumn("phot_g_mean_mag")),
+    SurveyColumn("CAL_MAG_RED", "E", "mag", "RP magnitude", _rp),
+    SurveyColumn("CAL_MAG_ERR_BLUE", "E", "mag", "Not known", _NAN),
+    SurveyColumn(
+        "CAL_MAG_ERR_GREEN", "E", "mag", "Error of G", _TargetColumn("phot_g_mean_mag_error")
+    ),
+    SurveyColumn("CAL_MAG_ERR_RED", "E", "mag", "Error of RP", _rp_error),
+    SurveyColumn("CAL_MAG_ID_BLUE", "256A", "", "What CAL_MAG_BLUE is", ""),
+    SurveyColumn("CAL_MAG_ID_GREEN", "256A", "", "What CAL_MAG_GREEN is", "GAIA_G_VEGA_PSF"),
+    SurveyColumn("CAL_MAG_ID_RED", "256A", "", "What CAL_MAG_RED is", "GAIA_GRP_VEGA_PSF"),
+    SurveyColumn("CLASSIFICATION", "256A", "", "Expected class", "STAR"),
+    SurveyColumn("COMPLETENESS", "E", "", "Wanted completeness of the sub-survey", 1.0),
+    SurveyColumn("PARALLAX", "E", "mas", "Parallax", _TargetColumn("parallax")),
 ]
 
 _WEAVE = [
-    Column("CNAME", "20A", "", "WEAVE object name, given at submission", ""),
-    Column("TARGSRVY", "15A", "", "Survey", ""),
-    Column("TARGPROG", "40A", "", "All clusters of the target", _Of("clusters")),
-    Column("TARGCAT", "30A", "", "Catalogue file", ""),
-    Column("TARGID", "30A", "", "Identifier of the target", _id),
-    Column("TARGNAME", "30A", "", "Likeliest cluster of the target", _Of("cluster")),
-    Column("TARGPRIO", "E", "", "Priority, 1 to 10: 1 + 9 posterior (or votes)", _priority),
-    Column("TARGUSE", "1A", "", "T target", "T"),
-    Column("TARGCLASS", "12A", "", "Class", "STAR"),
-    Column("PROGTEMP", "8A", "", "Observing programme template", ""),
-    Column("OBSTEMP", "5A", "", "Observing constraints template", ""),
-    Column("GAIA_ID", "25A", "", "Gaia source identifier", _id),
-    Column("GAIA_DR", "5A", "", "Gaia release", _release),
-    Column("GAIA_RA", "D", "deg", "Right ascension at GAIA_EPOCH", _Of("ra")),
-    Column("GAIA_DEC", "D", "deg", "Declination at GAIA_EPOCH", _Of("dec")),
-    Column("GAIA_EPOCH", "E", "yr", "Epoch of the position", _Of("epoch")),
-    Column("GAIA_PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _Of("pmra")),
-    Column("GAIA_PMRA_ERR", "E", "mas/yr", "Error of GAIA_PMRA", _Of("pmra_error")),
-    Column("GAIA_PMDEC", "E", "mas/yr", "Proper motion in Dec", _Of("pmdec")),
-    Column("GAIA_PMDEC_ERR", "E", "mas/yr", "Error of GAIA_PMDEC", _Of("pmdec_error")),
-    Column("GAIA_PARAL", "E", "mas", "Parallax", _Of("parallax")),
-    Column("GAIA_PARAL_ERR", "E", "mas", "Error of GAIA_PARAL", _Of("parallax_error")),
-    Column("HEALPIX", "I", "", "Nested HEALPix pixel, Nside 16", _healpix),
-    Column("IFU_SPAXEL", "6A", "", "Not used", ""),
-    Column("IFU_PA", "D", "deg", "Not used", _NAN),
-    Column("IFU_DITHER", "I", "", "Not used", 0),
-    Column("MAG_G", "E", "mag", "SDSS-like g, not known", _NAN),
-    Column("MAG_G_ERR", "E", "mag", "Not known", _NAN),
-    Column("MAG_R", "E", "mag", "SDSS-like r, not known", _NAN),
-    Column("MAG_R_ERR", "E", "mag", "Not known", _NAN),
-    Column("MAG_I", "E", "mag", "SDSS-like i, not known", _NAN),
-    Column("MAG_I_ERR", "E", "mag", "Not known", _NAN),
-    Column("GAIA_MAG_G", "E", "mag", "G magnitude", _Of("phot_g_mean_mag")),
-    Column("GAIA_MAG_G_ERR", "E", "mag", "Error of G", _Of("phot_g_mean_mag_error")),
-    Column("GAIA_MAG_BP", "E", "mag", "BP magnitude, not known", _NAN),
-    Column("GAIA_MAG_BP_ERR", "E", "mag", "Not known", _NAN),
-    Column("GAIA_MAG_RP", "E", "mag", "RP magnitude", _rp),
-    Column("GAIA_MAG_RP_ERR", "E", "mag", "Error of RP", _rp_error),
+    SurveyColumn("CNAME", "20A", "", "WEAVE object name, given at submission", ""),
+    SurveyColumn("TARGSRVY", "15A", "", "Survey", ""),
+    SurveyColumn("TARGPROG", "40A", "", "All clusters of the target", _TargetColumn("clusters")),
+    SurveyColumn("TARGCAT", "30A", "", "Catalogue file", ""),
+    SurveyColumn("TARGID", "30A", "", "Identifier of the target", _id),
+    SurveyColumn(
+        "TARGNAME", "30A", "", "Likeliest cluster of the target", _TargetColumn("cluster")
+    ),
+    SurveyColumn("TARGPRIO", "E", "", "Priority, 1 to 10: 1 + 9 posterior (or votes)", _priority),
+    SurveyColumn("TARGUSE", "1A", "", "T target", "T"),
+    SurveyColumn("TARGCLASS", "12A", "", "Class", "STAR"),
+    SurveyColumn("PROGTEMP", "8A", "", "Observing programme template", ""),
+    SurveyColumn("OBSTEMP", "5A", "", "Observing constraints template", ""),
+    SurveyColumn("GAIA_ID", "25A", "", "Gaia source identifier", _id),
+    SurveyColumn("GAIA_DR", "5A", "", "Gaia release", _release),
+    SurveyColumn("GAIA_RA", "D", "deg", "Right ascension at GAIA_EPOCH", _TargetColumn("ra")),
+    SurveyColumn("GAIA_DEC", "D", "deg", "Declination at GAIA_EPOCH", _TargetColumn("dec")),
+    SurveyColumn("GAIA_EPOCH", "E", "yr", "Epoch of the position", _TargetColumn("epoch")),
+    SurveyColumn(
+        "GAIA_PMRA", "E", "mas/yr", "Proper motion in RA, times cos(dec)", _TargetColumn("pmra")
+    ),
+    SurveyColumn("GAIA_PMRA_ERR", "E", "mas/yr", "Error of GAIA_PMRA", _TargetColumn("pmra_error")),
+    SurveyColumn("GAIA_PMDEC", "E", "mas/yr", "Proper motion in Dec", _TargetColumn("pmdec")),
+    SurveyColumn(
+        "GAIA_PMDEC_ERR", "E", "mas/yr", "Error of GAIA_PMDEC", _TargetColumn("pmdec_error")
+    ),
+    SurveyColumn("GAIA_PARAL", "E", "mas", "Parallax", _TargetColumn("parallax")),
+    SurveyColumn(
+        "GAIA_PARAL_ERR", "E", "mas", "Error of GAIA_PARAL", _TargetColumn("parallax_error")
+    ),
+    SurveyColumn("HEALPIX", "I", "", "Nested HEALPix pixel, Nside 16", _healpix),
+    SurveyColumn("IFU_SPAXEL", "6A", "", "Not used", ""),
+    SurveyColumn("IFU_PA", "D", "deg", "Not used", _NAN),
+    SurveyColumn("IFU_DITHER", "I", "", "Not used", 0),
+    SurveyColumn("MAG_G", "E", "mag", "SDSS-like g, not known", _NAN),
+    SurveyColumn("MAG_G_ERR", "E", "mag", "Not known", _NAN),
+    SurveyColumn("MAG_R", "E", "mag", "SDSS-like r, not known", _NAN),
+    SurveyColumn("MAG_R_ERR", "E", "mag", "Not known", _NAN),
+    SurveyColumn("MAG_I", "E", "mag", "SDSS-like i, not known", _NAN),
+    SurveyColumn("MAG_I_ERR", "E", "mag", "Not known", _NAN),
+    SurveyColumn("GAIA_MAG_G", "E", "mag", "G magnitude", _TargetColumn("phot_g_mean_mag")),
+    SurveyColumn(
+        "GAIA_MAG_G_ERR", "E", "mag", "Error of G", _TargetColumn("phot_g_mean_mag_error")
+    ),
+    SurveyColumn("GAIA_MAG_BP", "E", "mag", "BP magnitude, not known", _NAN),
+    SurveyColumn("GAIA_MAG_BP_ERR", "E", "mag", "Not known", _NAN),
+    SurveyColumn("GAIA_MAG_RP", "E", "mag", "RP magnitude", _rp),
+    SurveyColumn("GAIA_MAG_RP_ERR", "E", "mag", "Error of RP", _rp_error),
 ]
 
 SURVEYS = {
@@ -206,11 +241,11 @@ def survey_source(targets: Source, style: str, given: Mapping[str, Any]) -> Sour
     Parameters
     ----------
     targets : Source
-        Of `ocspark.exports.targets`.
+        From `ocspark.exports.targets.target_source`.
     style : str
         ``4most`` or ``weave``.
     given : mapping
-        Column to a constant that stands in it.
+        Constants by column.
 
     Raises
     ------
@@ -239,20 +274,23 @@ def survey_source(targets: Source, style: str, given: Mapping[str, Any]) -> Sour
 
     widths = {c.name: int(c.code[:-1]) for c in columns if c.code[-1] == "A"}
     if style == "4most":
-        widths = {}  # up to 256 signs: as many as there are
+        widths = {}  # texts of up to 256 characters are as wide as the data need
     return replace(
         targets, fields=fields, batches=batches, widths=widths, header=dict(survey.header)
     )
 
 
-def _with(column: Column, given: Mapping[str, Any]) -> Column:
-    """Return the column with the constant that is given for it, if there is one."""
+def _with(column: SurveyColumn, given: Mapping[str, Any]) -> SurveyColumn:
+    """Return the column with the constant given for it, if there is one."""
     if column.name not in given:
         return column
     value, kind = given[column.name], column.code[-1]
     if kind == "A":
         value, longest = str(value), int(column.code[:-1])
-        fits, expected = value.isascii() and len(value) <= longest, f"up to {longest} ASCII signs"
+        fits, expected = (
+            value.isascii() and len(value) <= longest,
+            f"up to {longest} ASCII characters",
+        )
     elif kind in _BITS:
         fits = type(value) is int and abs(value) < 2 ** (_BITS[kind] - 1)
         expected = f"a whole number of {_BITS[kind]} bits"
@@ -264,10 +302,11 @@ def _with(column: Column, given: Mapping[str, Any]) -> Column:
 
 
 def _fill(
-    column: Column, rows: pa.RecordBatch, facts: Mapping[str, Any], kind: pa.DataType
+    column: SurveyColumn, rows: pa.RecordBatch, facts: Mapping[str, Any], kind: pa.DataType
 ) -> pa.Array:
+    """Return the values of a column for some targets."""
     value = column.value
-    if isinstance(value, _Of):
+    if isinstance(value, _TargetColumn):
         values = rows[value.name]
     elif callable(value):
         values = value(rows, facts)

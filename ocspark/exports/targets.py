@@ -1,4 +1,4 @@
-"""Target lists: every star once, with its clusters, at the epoch of the observations."""
+"""Make target lists: every star once, with all its clusters, at the epoch of observation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ocspark.exports.scatter import BUCKET_ROWS, Buckets
 from ocspark.exports.source import (
     BATCH_ROWS,
     MEMBERS_BY,
-    Cuts,
+    RowFilter,
     Source,
     Watch,
     arrow_schema,
@@ -29,10 +29,11 @@ from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import Field
 from ocspark.tables.member_rule import POSTERIOR
 
-#: Between the names in `clusters`.
+#: Separator of the names in the column ``clusters``.
 SEPARATOR = ";"
-#: Rows are counted by the source_ids' pixels of this order.
+#: Order of the pixels of source_ids by which rows are counted.
 _ORDER = 7
+#: Columns that are read.
 _TAKEN = (
     "cluster source_id ra dec parallax parallax_error pmra pmra_error pmdec pmdec_error "
     "phot_g_mean_mag phot_g_mean_mag_error g_rp g_rp_error "
@@ -49,7 +50,12 @@ TARGETS = [
     Field("dec_error", T.DoubleType(), "mas", f"Error: {_ADDED}"),
     Field("epoch", T.DoubleType(), "yr", "Julian epoch of position and proper motion"),
     *[_OF[n] for n in _TAKEN[4:14]],
-    Field("cluster", T.StringType(), "", "The likeliest of its clusters, by what members_by says"),
+    Field(
+        "cluster",
+        T.StringType(),
+        "",
+        "The likeliest of its clusters, by the probability that members_by names",
+    ),
     MEMBERS_BY,
     *[_OF[n] for n in ("probability", "posterior", "posterior_low", "posterior_high")],
     Field(
@@ -62,9 +68,17 @@ TARGETS = [
 
 @dataclass(frozen=True)
 class Targets:
-    """What is wanted: cuts that take members, the epoch of positions [yr] (None: the release's)."""
+    """The targets to take.
 
-    cuts: Cuts
+    Attributes
+    ----------
+    rows : RowFilter
+        Rows to take, members only.
+    epoch : float, optional
+        Epoch of the positions [Julian year], by default the release's.
+    """
+
+    rows: RowFilter
     epoch: float | None = None
 
     def __post_init__(self) -> None:
@@ -78,14 +92,16 @@ def target_source(run: FinishedRun, wanted: Targets, folder: str) -> Source:
     Parameters
     ----------
     run : FinishedRun
+        The run.
     wanted : Targets
+        The targets to take.
     folder : str
-        An empty local folder, for as long as the source is read.
+        An empty local folder, needed as long as the source is read.
     """
-    rows = run_table(run, "candidates", wanted.cuts)
+    rows = run_table(run, "candidates", wanted.rows)
     from_epoch = rows.facts["epoch"]
     epoch = from_epoch if wanted.epoch is None else wanted.epoch
-    # the files are read before the first batch
+    # the run's files are read before the first batch, so they give no progress later
     facts = {name: fact for name, fact in rows.facts.items() if name != "n_files"}
     grouped = _grouped(rows, folder)
     schema = arrow_schema(TARGETS)
@@ -112,7 +128,7 @@ def target_source(run: FinishedRun, wanted: Targets, folder: str) -> Source:
 
 
 def _grouped(source: Source, folder: str) -> Iterator[pa.Table]:
-    """Yield tables with a row per star, in the order of source_id."""
+    """Yield tables with a row per star, sorted by source_id."""
     counts: dict[int, int] = {}
     for batch in source.batches(["source_id"], None):
         cells, n = np.unique(_cells(batch), return_counts=True)
@@ -129,11 +145,12 @@ def _grouped(source: Source, folder: str) -> Iterator[pa.Table]:
 
 
 def _cells(batch: pa.RecordBatch) -> np.ndarray:
+    """Return the HEALPix pixel of `_ORDER` in each source_id."""
     return np.asarray(source_id_pixels(batch["source_id"].to_numpy(), _ORDER))
 
 
 def _one_row_each(table: pa.Table) -> pa.Table:
-    """Return the likeliest row of every star, with all its clusters."""
+    """Return the likeliest row of each star, with the names of all its clusters."""
     table = table.append_column("_likely", likelihood(table))
     keys = [("source_id", "ascending"), ("_likely", "descending"), ("cluster", "ascending")]
     table = table.sort_by(keys).combine_chunks()
@@ -152,12 +169,13 @@ def _one_row_each(table: pa.Table) -> pa.Table:
 
 
 def likelihood(rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray | pa.Array:
-    """Return the posterior or votes of members, whichever their ``members_by`` says."""
+    """Return the posterior or the votes of members, whichever ``members_by`` names."""
     by_posterior = pc.equal(rows["members_by"], POSTERIOR)
     return pc.if_else(by_posterior, rows["posterior"], rows["probability"])
 
 
 def _at_epoch(table: pa.Table, from_epoch: float, epoch: float) -> pa.Table:
+    """Return targets with positions at an epoch, in the columns `TARGETS`."""
     stars = {
         name: table[name].to_numpy()
         for name in (*PARAMETERS, *(f"{p}_error" for p in PARAMETERS))

@@ -1,4 +1,4 @@
-"""VOTable 1.4 with BINARY2 rows, written batch by batch."""
+"""Write VOTable 1.4 with BINARY2 rows, batch by batch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ from ocspark.exports.source import Measure, Source, measure, watch_files
 from ocspark.exports.words import unit_text
 from ocspark.tables.ucds import ucd_of
 
-#: Bytes that make a line of base64.
+#: Number of bytes in a line of base64.
 _LINE = 57
 _SKY = ("ra", "dec", "pmra", "pmdec")
 
 
 def write_votable(source: Source, stream: IO[bytes]) -> int:
-    """Write a source as a VOTable; return its rows.
+    """Write a source as a VOTable; return the number of rows.
 
-    Every value has a bit that says whether it is missing. Texts that are not ASCII make their
-    column one of ``unicodeChar``.
+    Every value has a bit that marks it as missing or not. Columns with texts that are not ASCII are
+    of type ``unicodeChar``.
+
+    Parameters
+    ----------
+    source : Source
+        The table.
+    stream : binary stream
+        Gets the file.
     """
     measured = measure(source)
     columns = [
@@ -47,7 +54,7 @@ def write_votable(source: Source, stream: IO[bytes]) -> int:
 
 
 def _binary2(batch: pa.RecordBatch, columns: Sequence[Packed]) -> bytes:
-    """Return rows as BINARY2 has them: the bits of what is missing, then the values."""
+    """Return rows in the form of BINARY2: the bits of missing values, then the values."""
     missing = np.column_stack(
         [pc.is_null(batch[c.name]).to_numpy(zero_copy_only=False) for c in columns]
     )
@@ -57,22 +64,25 @@ def _binary2(batch: pa.RecordBatch, columns: Sequence[Packed]) -> bytes:
 
 
 class _Base64:
-    """Lines of base64, whatever the lengths that come in."""
+    """A stream of base64 in lines of equal length, written in pieces of any length."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._left = stream, b""
 
     def write(self, content: bytes) -> None:
+        """Write the whole lines of all content so far."""
         content = self._left + content
         whole = len(content) - len(content) % _LINE
         self._stream.write(base64.encodebytes(content[:whole]))
         self._left = content[whole:]
 
     def finish(self) -> None:
+        """Write the last line."""
         self._stream.write(base64.encodebytes(self._left))
 
 
 def _opening(source: Source, measured: Measure, columns: Sequence[Packed]) -> str:
+    """Return the XML before the rows."""
     facts = source.facts
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',

@@ -1,4 +1,4 @@
-"""Units and descriptions as other formats want them."""
+"""Convert units and descriptions to the conventions of file formats."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ def ascii_text(text: str) -> str:
     Raises
     ------
     UnicodeEncodeError
-        For a sign without a plain form.
+        For a character without an ASCII form.
     """
     return text.translate(_PLAIN).encode("ascii").decode("ascii")
 
 
 def unit_text(unit: str, standard: Literal["fits", "vounit", "cds"]) -> str:
-    """Return a unit as a standard writes it.
+    """Return a unit in the notation of a standard.
 
-    None of them knows ``dex``: FITS and VOTable get the word, since readers know it; CDS writes
-    logarithms in brackets.
+    Parameters
+    ----------
+    unit : str
+        A unit of astropy, or "". No standard has ``dex``: it stays as it is in FITS and VOTable,
+        whose readers know it, and is written in brackets for CDS.
+    standard : str
+        ``fits``, ``vounit`` or ``cds``.
     """
     if not unit:
         return ""
@@ -32,5 +37,5 @@ def unit_text(unit: str, standard: Literal["fits", "vounit", "cds"]) -> str:
         return "[-]" if standard == "cds" else unit
     try:
         return str(Unit(unit).to_string(standard))
-    except ValueError:  # a mirror's own unit, or one that the standard lacks (electron)
+    except ValueError:  # a unit of a mirror's own, or one that the standard lacks (electron)
         return unit

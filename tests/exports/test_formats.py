@@ -19,7 +19,7 @@ from astropy.units import Unit
 from ocspark.errors import InputError
 from ocspark.exports.export import Options, export
 from ocspark.exports.fits import write_fits
-from ocspark.exports.source import Cuts, Source, run_table
+from ocspark.exports.source import RowFilter, Source, run_table
 from ocspark.store.finished_run import FinishedRun, open_run
 from ocspark.tables.run_tables import RESULT_TABLES
 from ocspark.tables.ucds import UCDS, ucd_of
@@ -197,8 +197,8 @@ def test_machine_readable_columns_stand_where_they_are_said_to(exported: Path) -
 
 
 def test_a_cut_takes_the_rows_that_pass(run: FinishedRun, tmp_path: Path) -> None:
-    cuts = Cuts(min_probability=0.4, bright=8.0, faint=17.0)
-    rows = export(run, Options("csv", str(tmp_path / "cut.csv"), cuts=cuts))
+    chosen = RowFilter(min_probability=0.4, bright=8.0, faint=17.0)
+    rows = export(run, Options("csv", str(tmp_path / "cut.csv"), rows=chosen))
     frame = table_of(run).to_pandas()
     g = frame["phot_g_mean_mag"]
     wanted = frame[(frame["probability"] >= 0.4) & (g >= 8.0) & (g <= 17.0)]
@@ -220,24 +220,24 @@ MEMBERS_TOLD: dict[str, Callable[[Path], str]] = {
 
 @pytest.mark.parametrize("kind", MEMBERS_TOLD)
 @pytest.mark.parametrize(
-    ("cuts", "told"),
+    ("chosen", "told"),
     [
-        (Cuts(members=True), "posterior >= 0.5 (2 clusters), votes >= 0.5 (2 clusters)"),
-        (Cuts(min_posterior=0.8), "posterior >= 0.8"),
-        (Cuts(min_probability=0.8), "votes >= 0.8"),
+        (RowFilter(members=True), "posterior >= 0.5 (2 clusters), votes >= 0.5 (2 clusters)"),
+        (RowFilter(min_posterior=0.8), "posterior >= 0.8"),
+        (RowFilter(min_probability=0.8), "votes >= 0.8"),
     ],
 )
 def test_members_are_told_by_what_the_file_says(
-    kind: str, cuts: Cuts, told: str, run: FinishedRun, tmp_path: Path
+    kind: str, chosen: RowFilter, told: str, run: FinishedRun, tmp_path: Path
 ) -> None:
     path = tmp_path / FILES[kind]
-    rows = export(run, Options(kind, str(path), cuts=cuts))
+    rows = export(run, Options(kind, str(path), rows=chosen))
     frame = table_of(run).to_pandas()
     by_posterior = frame["cluster"].isin([CLUSTERS[0], CLUSTERS[2]])
-    by_posterior |= cuts.min_posterior is not None
-    by_posterior &= cuts.min_probability is None
+    by_posterior |= chosen.min_posterior is not None
+    by_posterior &= chosen.min_probability is None
     value = frame["posterior"].where(by_posterior, frame["probability"])
-    wanted = value >= (0.5 if cuts.members else 0.8)
+    wanted = value >= (0.5 if chosen.members else 0.8)
     read = READERS[kind](path)
     assert rows == len(read) == wanted.sum() > 100
     np.testing.assert_array_equal(read["source_id"], frame.loc[wanted, "source_id"])
@@ -247,9 +247,9 @@ def test_members_are_told_by_what_the_file_says(
 
 
 def test_no_rows_make_a_table_without_rows(run: FinishedRun, tmp_path: Path) -> None:
-    nothing = Cuts(faint=0.0)
+    nothing = RowFilter(faint=0.0)
     for kind, name in FILES.items():
-        assert export(run, Options(kind, str(tmp_path / name), cuts=nothing)) == 0
+        assert export(run, Options(kind, str(tmp_path / name), rows=nothing)) == 0
         if kind != "mrt":  # astropy reads no machine-readable table without data
             read = READERS[kind](tmp_path / name)
             assert len(read) == 0 and read.colnames == table_of(run).column_names
@@ -314,8 +314,10 @@ def test_an_output_is_replaced_only_when_asked(run: FinishedRun, tmp_path: Path)
 def test_runs_and_outputs_may_be_uris(run: FinishedRun, tmp_path: Path) -> None:
     there = open_run(f"file://{run.path}")
     assert (
-        export(there, Options("csv", f"file://{tmp_path}/t.csv", cuts=Cuts(min_probability=0.9)))
+        export(
+            there, Options("csv", f"file://{tmp_path}/t.csv", rows=RowFilter(min_probability=0.9))
+        )
         > 0
     )
-    export(run, Options("csv", str(tmp_path / "same.csv"), cuts=Cuts(min_probability=0.9)))
+    export(run, Options("csv", str(tmp_path / "same.csv"), rows=RowFilter(min_probability=0.9)))
     assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "same.csv").read_bytes()

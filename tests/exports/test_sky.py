@@ -19,7 +19,7 @@ from mocpy import MOC
 from ocspark.errors import InputError
 from ocspark.exports import hats, scatter
 from ocspark.exports.export import Options, export
-from ocspark.exports.source import Cuts
+from ocspark.exports.source import RowFilter
 from ocspark.store.finished_run import FinishedRun
 from tests.helpers.made_run import make_run, table_of
 
@@ -51,7 +51,7 @@ def test_lsdb_opens_the_catalogue(
     for module in (hats, scatter):
         monkeypatch.setattr(module, "BUCKET_ROWS", 300)
     path = tmp_path / "members"
-    rows = export(run, Options("hats", str(path), cuts=Cuts(min_probability=0.25)))
+    rows = export(run, Options("hats", str(path), rows=RowFilter(min_probability=0.25)))
     assert is_valid_catalog(path, strict=True)
     catalogue = lsdb.read_hats(path)
     read = catalogue.compute().reset_index(drop=True)
@@ -82,7 +82,7 @@ def test_lsdb_opens_the_catalogue(
 
 def test_a_catalogue_needs_a_star(run: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rows"):
-        export(run, Options("hats", str(tmp_path / "none"), cuts=Cuts(faint=-5.0)))
+        export(run, Options("hats", str(tmp_path / "none"), rows=RowFilter(faint=-5.0)))
     assert not (tmp_path / "none").exists()
 
 

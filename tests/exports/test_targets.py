@@ -16,7 +16,7 @@ from astropy.time import Time
 from ocspark.errors import InputError
 from ocspark.exports.epoch import propagate
 from ocspark.exports.export import Options, export
-from ocspark.exports.source import Cuts
+from ocspark.exports.source import RowFilter
 from ocspark.store.finished_run import FinishedRun
 from tests.helpers.made_run import CLUSTERS, make_run, table_of
 
@@ -58,7 +58,7 @@ def targets_of(run: FinishedRun, path: Path, **options: object) -> pd.DataFrame:
 def test_a_star_of_several_clusters_is_one_target(
     run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
-    found = targets_of(run, tmp_path / "t.ecsv", cuts=Cuts(min_probability=0.3))
+    found = targets_of(run, tmp_path / "t.ecsv", rows=RowFilter(min_probability=0.3))
     passing = candidates[candidates["probability"] >= 0.3]
     ranked = passing.sort_values(
         ["source_id", "probability", "cluster"], ascending=[True, False, True]
@@ -96,8 +96,8 @@ def test_targets_are_members_as_each_cluster_has_them_unless_a_level_is_asked_fo
     run: FinishedRun, candidates: pd.DataFrame, tmp_path: Path
 ) -> None:
     best = candidates.groupby("source_id")["probability"].max()
-    cuts = Cuts(min_probability=0.0)
-    assert len(targets_of(run, tmp_path / "b.fits", cuts=cuts)) == len(best)
+    chosen = RowFilter(min_probability=0.0)
+    assert len(targets_of(run, tmp_path / "b.fits", rows=chosen)) == len(best)
     stars = candidates.assign(members_by="votes", likely=candidates["probability"])
     by_posterior = stars["cluster"].isin([CLUSTERS[0], CLUSTERS[2]])
     stars.loc[by_posterior, "members_by"] = "posterior"
@@ -111,7 +111,7 @@ def test_targets_are_members_as_each_cluster_has_them_unless_a_level_is_asked_fo
         expected = members.drop_duplicates("source_id")[column].to_numpy()
         np.testing.assert_array_equal(found[column], expected)
     bright = wanted["phot_g_mean_mag"].between(9, 12)
-    found = targets_of(run, tmp_path / "c.fits", cuts=Cuts(bright=9.0, faint=12.0))
+    found = targets_of(run, tmp_path / "c.fits", rows=RowFilter(bright=9.0, faint=12.0))
     assert set(found["source_id"]) == set(wanted.index[bright])
 
 
