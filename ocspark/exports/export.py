@@ -16,7 +16,8 @@ from ocspark.exports.hats import write_hats
 from ocspark.exports.moc import DEFAULT_ORDER, write_moc
 from ocspark.exports.mrt import write_mrt
 from ocspark.exports.source import NO_FILTER, RowFilter, Source, run_table
-from ocspark.exports.surveys import SURVEYS, survey_source
+from ocspark.exports.survey_formats import SURVEYS
+from ocspark.exports.surveys import survey_source
 from ocspark.exports.targets import Targets, target_source
 from ocspark.exports.votable import write_votable
 from ocspark.mirror.hats import PROPERTIES, UNFINISHED

@@ -16,11 +16,12 @@ from ocspark.mock import frame
 from ocspark.mock.clusters import MockCluster, listed_cluster, plant_clusters
 from ocspark.mock.dust import Dust, ExtinctionGrid
 from ocspark.mock.frame import Array, Columns
-from ocspark.mock.galaxy import POPULATIONS, GalacticField
+from ocspark.mock.galaxy import GalacticField
 from ocspark.mock.observatory import Observatory
 from ocspark.mock.observe import observe
 from ocspark.mock.parameters import MockParameters
 from ocspark.mock.planted import PlantedCluster, plant, source_id
+from ocspark.mock.populations import POPULATIONS
 from ocspark.mock.rng import keyed_generator
 from ocspark.mock.stars import LuminosityFunction
 from ocspark.release import load_release

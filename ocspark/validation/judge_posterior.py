@@ -21,7 +21,7 @@ from ocspark.validation.posterior_counts import (
     RADIUS_EDGES,
     Part,
     cells_in,
-    count_cells,
+    count_stars,
     counts_above,
     stars_with_truth,
     sums_by_cluster,
@@ -126,7 +126,7 @@ def judge_stars(
     """
     judged = clusters[clusters["expected_members"].notna()].sort_values("cluster")
     stars = stars_with_truth(candidates, planted, judged["cluster"].tolist())
-    cells = count_cells(stars)
+    cells = count_stars(stars)
     table = judged.merge(sums_by_cluster(stars), on="cluster", how="left").fillna(
         {"n_true": 0, **{f"{kind}_{name}": 0.0 for kind in ("sum", "loss") for name in METHODS}}
     )

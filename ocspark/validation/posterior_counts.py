@@ -68,7 +68,7 @@ def stars_with_truth(candidates: DataFrame, planted: DataFrame, names: list[str]
     )
 
 
-def count_cells(stars: DataFrame) -> pd.DataFrame:
+def count_stars(stars: DataFrame) -> pd.DataFrame:
     """Count stars by method, bin of G, bin of radius, and cell of probability.
 
     Parameters
@@ -126,7 +126,7 @@ def counts_above(cells: pd.DataFrame, above: float = -1.0) -> Counts:
     Parameters
     ----------
     cells : DataFrame
-        From `count_cells`, of one method.
+        From `count_stars`, of one method.
     above : float
         The limit, which probabilities must exceed by more than `ROUNDING`.
     """
