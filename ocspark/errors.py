@@ -1,10 +1,16 @@
-"""What a person can put right, told in one line, each kind with its own exit code."""
+"""Define errors with one-line messages, and the exit code of a job that fails with each."""
 
 from __future__ import annotations
 
 
 class OneLineError(Exception):
-    """An error whose message is one line; jobs print it and exit with `exit_code`."""
+    """An error whose message is one line; jobs print it and exit with `exit_code`.
+
+    Parameters
+    ----------
+    message : str
+        The message; line breaks and repeated blanks become single blanks.
+    """
 
     exit_code = 1
 
@@ -13,7 +19,7 @@ class OneLineError(Exception):
 
 
 class InputError(OneLineError):
-    """Bad input: the message is one line that names the file, column or key and what was expected.
+    """Invalid input: the message names the file, column or key, and what was expected.
 
     Jobs print it as ``ocspark: <message>`` and exit with code 2.
     """
@@ -22,34 +28,35 @@ class InputError(OneLineError):
 
 
 class NoClusterError(InputError):
-    """No cluster of a run can be done: one line with the reasons.
+    """No cluster of a run can be processed: the message gives the reasons of some.
 
-    Attributes
+    Parameters
     ----------
     reasons : dict
-        Name of a cluster to why it cannot.
+        The reason of each cluster, by name; also an attribute.
     """
 
-    #: Clusters whose reasons the line gives.
+    #: Number of clusters whose reasons are in the message.
     shown = 5
 
     def __init__(self, reasons: dict[str, str]) -> None:
         self.reasons = reasons
-        told = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[: self.shown])
+        shown = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[: self.shown])
         more = len(reasons) - self.shown
         also = f"; and {more} more" if more > 0 else ""
-        super().__init__(f"clusters: none of {len(reasons)} can be done: {told}{also}")
+        super().__init__(f"clusters: none of {len(reasons)} can be done: {shown}{also}")
 
 
 class OutputError(OneLineError):
-    """The output cannot be written: one line that names the place and the reason.
+    """The output cannot be written: the message names the path and the reason.
 
-    Jobs print it as ``ocspark: <message>`` and exit with code 1; what has landed is kept.
+    Jobs print it as ``ocspark: <message>`` and exit with code 1; files written
+    before are kept.
     """
 
 
 class BusyError(OneLineError):
-    """Another run is at work in the folder: one line that says who and since when.
+    """Another process is working in the folder: the message names it and since when.
 
     Jobs print it as ``ocspark: <message>`` and exit with code 75 ("temporary failure" in
     sysexits.h); the same command may be tried again later.

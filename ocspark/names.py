@@ -1,4 +1,4 @@
-"""Cluster names, the stable key each one stands for, and the form in which catalogues agree."""
+"""Normalise, compare and suggest cluster names, and compute the key of a cluster from its name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-#: Near names that an error suggests.
+#: Largest number of names that an error suggests.
 _MOST_SUGGESTED = 3
 
-#: Letters, numbers without the zeros before them, and a plus (of coordinates).
+#: A word of a name: letters, a number, or the plus sign of coordinates.
 _WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|\+")
-#: What other catalogues and SIMBAD call the same series, after `_WORD` and in small letters.
+#: Other names of a series, in catalogues and SIMBAD, and its common name; in lower case.
 _SERIES = {
     "cl": "",
     "name": "",
@@ -45,25 +45,25 @@ _PREFIX = re.compile("^(" + "|".join(sorted(_SERIES, key=len, reverse=True)) + r
 
 
 def normalise_name(name: str) -> str:
-    """Return the name with underscores for blanks: ``" NGC  2682"`` becomes ``"NGC_2682"``."""
+    """Return a name with underscores in place of blanks: ``" NGC  2682"`` gives ``"NGC_2682"``."""
     return "_".join(str(name).replace("_", " ").split())
 
 
 def cluster_key(name: str) -> int:
-    """Return the signed 64-bit key of a cluster: 8 bytes of BLAKE2b of its normalised name.
+    """Return the key of a cluster: 8 bytes of BLAKE2b of its normalised name, as a signed integer.
 
-    It is the same in every run, table and release, whatever the row order.
+    The key of a name is the same in every run, table and release.
     """
     digest = hashlib.blake2b(normalise_name(name).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
 def matching_name(name: str) -> str:
-    """Return the form in which names of different catalogues are compared.
+    """Return the form of a name that is compared between catalogues.
 
-    Case, blanks, underscores, hyphens, leading zeros and the joint of letters and digits do not
-    count, and series have one name each: ``FSR_0123`` and ``FSR 123``, ``UBC1001`` and
-    ``UBC 1001``, ``Cl Melotte 22`` and ``Melotte 22``, ``vdBergh-Hagen 99`` and ``BH_99`` agree.
+    Case, blanks, underscores, hyphens and leading zeros are ignored, and each series has one name:
+    ``FSR_0123`` equals ``FSR 123``, ``UBC1001`` equals ``UBC 1001``, ``Cl Melotte 22`` equals
+    ``Melotte 22``, and ``vdBergh-Hagen 99`` equals ``BH_99``.
     """
     words = [word.lstrip("0") or "0" for word in _WORD.findall(str(name).lower())]
     plain = " ".join(words)
@@ -73,9 +73,19 @@ def matching_name(name: str) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return the end of an error line: ``; did you mean NGC_2423?``, or nothing.
+    """Return the end of an error message, such as ``; did you mean NGC_2423?``.
 
-    Case, blanks, underscores, hyphens and zeros before a number do not count.
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    names : iterable of str
+        The known names. Case, blanks, underscores, hyphens and leading zeros are ignored.
+
+    Returns
+    -------
+    str
+        Empty if no known name is similar.
     """
     known: dict[str, str] = {}
     for candidate in names:
@@ -85,5 +95,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def _without_marks(name: str) -> str:
+    """Return the letters and numbers of a name in lower case, without leading zeros."""
     words: list[str] = re.findall(r"[^\W\d_]+|\d+", name.lower())
     return "".join(word.lstrip("0") or "0" for word in words)
