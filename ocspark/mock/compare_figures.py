@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ocspark.figures import png
 from ocspark.mock.frame import Array
 
 _REAL, _MOCK = "#1f4e79", "#d95f02"
@@ -28,7 +27,7 @@ def field_figure(
     errors, mock_errors : array
         Parallax errors by the release's performance model [mas].
     """
-    figure = Figure(figsize=(13, 7), layout="constrained")
+    figure = Figure(figsize=(13, 7), dpi=90, layout="constrained")
     axes = figure.subplots(2, 4)
     figure.suptitle(f"{name}: {len(real):,} real field stars, {len(mock):,} in the mock")
     both = ((real, _REAL, "real"), (mock, _MOCK, "mock"))
@@ -67,9 +66,7 @@ def field_figure(
         _histogram(axis, [t[column] for t, _, _ in both], bins, share=True)
         axis.set(xlabel=f"{column} [{unit}]", ylabel="share")
     axes[0, 0].legend(loc="upper left", frameon=False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=90, metadata={"Software": None})
-    return picture.getvalue()
+    return png(figure)
 
 
 def _histogram(axis: Axes, values: list[pd.Series], edges: Array, share: bool = False) -> None:

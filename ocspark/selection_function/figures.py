@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from ocspark.figures import png
 from ocspark.selection_function.count import FIELD, OFFSET
 from ocspark.selection_function.rates import estimate_mean_count
 from ocspark.tables.member_rule import POSTERIOR, VOTES
@@ -42,7 +41,7 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
         `SELECTION_FUNCTION`, its rows by votes or by posterior.
     """
     sign = _SIGNS[curves["by"].iloc[0]]
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
+    figure = Figure(figsize=(13, 7.5), dpi=100, layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     whole = curves[curves["distance_low"].isna()]
     for axes, (axis, (label, logarithmic)) in zip(
@@ -61,7 +60,7 @@ def selection_figure(curves: pd.DataFrame) -> bytes:
     _threshold_panel(panels[1], whole, sign)
     panels[0].legend(fontsize=7, frameon=False)
     figure.suptitle(_title(curves))
-    return _png(figure)
+    return png(figure)
 
 
 _QUANTITIES = (("completeness", _COLOURS, "-"), ("contamination", _WARM, "--"))
@@ -93,7 +92,7 @@ def distance_figure(curves: pd.DataFrame) -> bytes:
     curves : DataFrame
         `SELECTION_FUNCTION`, its rows by votes or by posterior.
     """
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), dpi=100, layout="constrained")
     panels = figure.subplots(1, 2)
     apart = curves[curves["distance_low"].notna() & (curves["axis"] == "g_mag")]
     sign = _SIGNS[curves["by"].iloc[0]]
@@ -104,7 +103,7 @@ def distance_figure(curves: pd.DataFrame) -> bytes:
             _curve(axes, rows, colour, "-", f"{low:,.0f} – {high:,.0f} pc")
         axes.set(xlabel="G [mag]", ylabel=f"{quantity}, {sign} ≥ {_OF:g}", ylim=(-0.02, 1.02))
     panels[0].legend(fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame) -> bytes:
@@ -119,7 +118,7 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
     curves : DataFrame
         `SELECTION_FUNCTION`.
     """
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    figure = Figure(figsize=(11, 4.8), dpi=100, layout="constrained")
     by_cluster, by_g = figure.subplots(1, 2)
     likely = counts[(counts["by"] == VOTES) & (counts["p_bin"] >= round(10 * _OF))]
     points = []
@@ -157,7 +156,7 @@ def check_figure(counts: pd.DataFrame, twins: pd.DataFrame, curves: pd.DataFrame
         _curve(by_g, _rows(whole, quantity, "g_mag", _OF), colour, "-", label)
     by_g.set(xlabel="G [mag]", ylabel="contaminants per cone", title=f"by G, votes ≥ {_OF:g}")
     by_g.legend(fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def comparison_figure(curves: pd.DataFrame) -> bytes:
@@ -168,7 +167,7 @@ def comparison_figure(curves: pd.DataFrame) -> bytes:
     curves : DataFrame
         `SELECTION_FUNCTION`.
     """
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.4), dpi=100, layout="constrained")
     whole = curves[curves["distance_low"].isna()]
     for axes, axis in zip(figure.subplots(1, 2), ("g_mag", "radius"), strict=True):
         for by, colour in _OF_BOTH.items():
@@ -177,7 +176,7 @@ def comparison_figure(curves: pd.DataFrame) -> bytes:
                 _curve(axes, rows, colour, style, f"{quantity}, {_SIGNS[by]} ≥ {_OF:g}")
         axes.set(xlabel=_AXES[axis][0], ylabel="share", ylim=(-0.02, 1.02))
     axes.legend(fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def recovery_figure(rows: pd.DataFrame) -> bytes:
@@ -188,7 +187,7 @@ def recovery_figure(rows: pd.DataFrame) -> bytes:
     rows : DataFrame
         From `ocspark.selection_function.tabulate.recovery`.
     """
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.4), dpi=100, layout="constrained")
     by_g, curve = figure.subplots(1, 2)
     # purity is 1 − contamination
     pure = rows["quantity"] == "contamination"
@@ -215,7 +214,7 @@ def recovery_figure(rows: pd.DataFrame) -> bytes:
     curve.set(xlabel="completeness", ylabel="purity", xlim=(-0.02, 1.02))
     curve.set_title("as the least votes or posterior change", fontsize=9)
     curve.legend(fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def _per_twin(counts: pd.DataFrame, kind: str, names: list[str]) -> pd.Series:
@@ -254,9 +253,3 @@ def _title(curves: pd.DataFrame) -> str:
     planted = every[every["quantity"] == "completeness"].iloc[0]
     cones = every[every["quantity"] == "contaminants"].iloc[0]
     return f"{int(planted['n']):,} stars planted in {int(cones['n']):,} twins (95 % intervals)"
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100, metadata={"Software": None})
-    return picture.getvalue()

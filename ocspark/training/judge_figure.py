@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from ocspark.figures import png
 
 #: Okabe & Ito (2008).
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "0.6"
@@ -20,7 +21,7 @@ _LABELS = {
 
 def draw_judgement(result: dict[str, Any]) -> bytes:
     """Return a PNG of the result of `ocspark.training.judge_model.judge_model`."""
-    figure = Figure(figsize=(11.0, 9.5), layout="constrained")
+    figure = Figure(figsize=(11.0, 9.5), dpi=130, layout="constrained")
     axes = figure.subplots(3, 3)
     _line(axes[0, 0], [0.0, *result["false_positive_rate"]], [0.0, *result["recall"]])
     axes[0, 0].set(
@@ -53,9 +54,7 @@ def draw_judgement(result: dict[str, Any]) -> bytes:
         f"{matrix['fp']} false members,\n{matrix['fn']} members missed, {matrix['tn']} others "
         f"rejected (F1 {matrix['f1']:.3f}). Training members are not counted."
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _line(axis: Axes, x: list[float], y: list[float]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ocspark.figures import png
 from ocspark.training.train_metrics import METRICS
 
 #: Okabe & Ito (2008), distinct for colour-blind readers and in grey print.
@@ -33,7 +33,7 @@ def draw_training(history: Sequence[dict[str, Any]], best_epoch: int) -> bytes:
     """
     epochs = range(1, len(history) + 1)
     marker = "o" if len(history) == 1 else ""  # one point makes no line
-    figure = Figure(figsize=(7.0, 7.5), layout="constrained")
+    figure = Figure(figsize=(7.0, 7.5), dpi=150, layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.6))
     for part, style in (("train", "-"), ("validation", "--")):
         values = [epoch[part] for epoch in history]
@@ -58,6 +58,4 @@ def draw_training(history: Sequence[dict[str, Any]], best_epoch: int) -> bytes:
     top.legend(parts, ["training (dropout on)", "validation"], fontsize="small")
     lines = [Line2D([], [], color=COLOURS[name]) for name in METRICS]
     bottom.legend(lines, [n.replace("_", " ").replace("f1", "F1") for n in METRICS], ncols=2)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    return png(figure)
