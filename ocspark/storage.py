@@ -7,12 +7,13 @@ their names here too.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -82,6 +83,17 @@ def read_bytes(path: str) -> bytes:
 def read_text(path: str) -> str:
     """Return a file's text (UTF-8)."""
     return read_bytes(path).decode("utf-8")
+
+
+def read_json(path: str) -> Any:
+    """Return the content of a JSON file, None if it is not there, or not whole.
+
+    On Azure and HDFS a file is there, empty or cut, while it is written and after its writer died.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 @contextmanager

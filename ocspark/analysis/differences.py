@@ -48,11 +48,12 @@ class Differences(LandedTables):
 def open_differences(path: str) -> Differences:
     """Open what `find_differences` wrote."""
     record = storage.join(path, MARKER)
-    if not storage.exists(record):
+    found = storage.read_json(record)
+    if found is None:
         raise InputError(
             f"--differences: {record}: no such file; jobs/compare.py with --with-run writes it"
         )
-    return Differences(path, json.loads(storage.read_text(record)))
+    return Differences(path, found)
 
 
 def find_differences(

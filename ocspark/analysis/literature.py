@@ -46,9 +46,10 @@ class Comparison(LandedTables):
 def open_comparison(path: str) -> Comparison:
     """Open what `compare` wrote."""
     record = storage.join(path, _RECORD)
-    if not storage.exists(record):
+    found = storage.read_json(record)
+    if found is None:
         raise InputError(f"--comparison: {record}: no such file; jobs/compare.py writes it")
-    return Comparison(path, json.loads(storage.read_text(record)))
+    return Comparison(path, found)
 
 
 def compare(

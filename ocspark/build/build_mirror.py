@@ -116,7 +116,7 @@ class _Build:
         settings = storage.join(self._work, SETTINGS)
         for folder in ("items", "staged", "pixels"):
             storage.make_directory(storage.join(self._work, folder))
-        if not storage.exists(settings):
+        if storage.read_json(settings) is None:
             storage.write_file(settings, json.dumps(settings_of(self._options), indent=1))
         staged = self._stage()
         plan = self._plan(staged)

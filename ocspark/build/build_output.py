@@ -83,11 +83,12 @@ def check_output(options: BuildOptions) -> None:
     if f"{storage.resolve(output)[1]}/".startswith(f"{storage.resolve(options.input)[1]}/"):
         raise InputError(f"--output {output}: lies in the input; expected a folder elsewhere")
     settings = storage.join(work, SETTINGS)
-    if storage.exists(settings):
-        _compare(options, json.loads(storage.read_text(settings)), "an unfinished build")
-    elif not storage.is_directory(work) and {
-        info.path.rsplit("/", 1)[1] for info in storage.list_infos(output)
-    } - {LOCK}:
+    before = storage.read_json(settings)
+    if before is not None:
+        _compare(options, before, "an unfinished build")
+    elif not storage.is_directory(work) and any(
+        not info.path.rsplit("/", 1)[1].startswith(LOCK) for info in storage.list_infos(output)
+    ):
         raise InputError(
             f"--output {output}: is not empty and holds no unfinished build; expected a new or "
             "empty folder"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -81,8 +80,8 @@ class Request:
             If the directory has another run in it.
         """
         self.claim.check()
-        path = self.run.path(RECORD)
-        return parse_record(storage.read_text(path)) if storage.exists(path) else None
+        record = storage.read_json(self.run.path(RECORD))
+        return record if isinstance(record, dict) else None
 
     def dependence(self, spark: SparkSession) -> Dependence:
         """Return what each cluster's rows depend on, on the device that this session gives."""
@@ -102,15 +101,6 @@ class Request:
     def reuse(self, base: BaseRun | None, now: Dependence, damaged: frozenset[str]) -> Reuse:
         """Return what is done again and what is taken over; see `decide`."""
         return decide(base, now, self.tables, damaged)
-
-
-def parse_record(text: str) -> dict[str, Any] | None:
-    """Parse a run's JSON file; return None if it is empty or only partly written."""
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def open_request(

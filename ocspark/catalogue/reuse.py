@@ -7,7 +7,6 @@ file has which cluster, so none is opened in vain.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -93,8 +92,7 @@ def _open(path: str, run_id: str) -> BaseRun | str:
     damaged = "was made by another version, or its notes are damaged"
     try:
         run = open_run(path)
-        notes = json.loads(storage.read_text(storage.join(path, DEPENDENCE)))
-        dependence = Dependence.from_json(notes)
+        dependence = Dependence.from_json(storage.read_json(storage.join(path, DEPENDENCE)))
         finished, files = str(run.record["finished"]), run.files
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return damaged

@@ -44,10 +44,7 @@ def finished_mock(output: str, parameters: MockParameters) -> dict[str, Any] | N
         See `write_mock`; None if there is no such mock or a part of it is missing.
     """
     path = storage.join(output, MARKER)
-    try:
-        marker = json.loads(storage.read_text(path)) if storage.exists(path) else {}
-    except ValueError:
-        return None
+    marker = storage.read_json(path) or {}
     if marker.get("parameters") != asdict(parameters):
         return None
     whole = all(storage.exists(storage.join(output, part)) for part in PARTS)

@@ -127,8 +127,8 @@ def measure_selection_function(
     claim = Claim(output, fingerprint, "a selection function")
     claim.check()
     folder = RunFolder(output)
-    if storage.exists(folder.path(SUMMARY)):
-        summary = json.loads(storage.read_text(folder.path(SUMMARY)))
+    summary = storage.read_json(folder.path(SUMMARY))
+    if summary is not None:
         return SelectionResult(output, summary, True)
     with claim.hold():
         session = spark or get_session("ocspark: selection function", settings.spark.config)
@@ -146,7 +146,7 @@ class _Measurement:
         self._inputs, self._real, self._folder, self._spark = inputs, real, folder, spark
         self._real_run = FinishedRun(real.path, real.record)
         self._real_clusters = self._real_run.read_arrow("clusters").to_pandas()
-        inputs_of_twins = json.loads(storage.read_text(folder.path(NOTE)))
+        inputs_of_twins = storage.read_json(folder.path(NOTE))
         self._depends_on = digest([inputs_of_twins, real.record["run_id"]])
 
     def execute(self, copies: int, seed: int) -> dict[str, Any]:

@@ -101,8 +101,4 @@ class Claim:
 
     def _read(self) -> Any:
         """Return the note in the folder, None if there is none or only part of it."""
-        path = storage.join(self.path, NOTE)
-        try:
-            return json.loads(storage.read_text(path)) if storage.exists(path) else None
-        except ValueError:
-            return None
+        return storage.read_json(storage.join(self.path, NOTE))

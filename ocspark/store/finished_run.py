@@ -76,7 +76,7 @@ class FinishedRun:
         """
         path = storage.join(self.path, FILES)
         try:
-            found = [TableFile.from_json(file) for file in json.loads(storage.read_text(path))]
+            found = [TableFile.from_json(file) for file in storage.read_json(path)]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             found = None
         if found is None or any(file.clusters is None for file in found):
@@ -198,9 +198,12 @@ class FinishedRun:
 
 
 def latest_run(root: str) -> str | None:
-    """Return the id of the newest finished run in a folder of runs, None if there is none."""
+    """Return the id of the newest finished run in a folder of runs, None if there is none.
+
+    The file that has it may be empty while it is written; see `ocspark.storage.read_json`.
+    """
     latest = storage.join(root, LATEST)
-    return storage.read_text(latest).strip() if storage.exists(latest) else None
+    return (storage.read_text(latest).strip() or None) if storage.exists(latest) else None
 
 
 def open_run(path: str, option: str = "--run") -> FinishedRun:
@@ -222,7 +225,7 @@ def open_run(path: str, option: str = "--run") -> FinishedRun:
     if is_table(path):
         catalogue = CatalogueTables.parse(path, option)
         content = catalogue.newest_record(get_session("ocspark"), option)
-        record = _parse(content, f"{option}: {path}")
+        record = json.loads(content)
         work = record["settings"]["output"]["work"]
         return FinishedRun(storage.join(work, record["run_id"]), record, catalogue, option)
     record_path = storage.join(path, RECORD)
@@ -230,25 +233,18 @@ def open_run(path: str, option: str = "--run") -> FinishedRun:
     if latest is not None:
         path = storage.join(path, latest)
         record_path = storage.join(path, RECORD)
-    if not storage.exists(record_path):
+    record = storage.read_json(record_path)
+    if record is None:
         if storage.exists(storage.join(path, NOTE)):
             raise InputError(
                 f"{option}: {path}: the run there has not finished; the command that began it "
                 "goes on with it"
             )
+        found = "not JSON" if storage.exists(record_path) else "no such file"
         raise InputError(
-            f"{option}: {record_path}: no such file; expected the directory of a finished run, or "
+            f"{option}: {record_path}: {found}; expected the directory of a finished run, or "
             f"one with a file `{LATEST}` that names it"
         )
-    record = _parse(storage.read_text(record_path), f"{option}: {record_path}")
-    return FinishedRun(path, record, None, option)
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{where}: not JSON: {error}") from None
     if not isinstance(record, dict):
-        raise InputError(f"{where}: expected the record of a run")
-    return record
+        raise InputError(f"{option}: {record_path}: expected the record of a run")
+    return FinishedRun(path, record, None, option)

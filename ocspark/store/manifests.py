@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -53,9 +52,8 @@ class TaskManifests:
         keys = [name.removesuffix(".json") for name in names if name.endswith(".json")]
         new = [key for key in keys if key not in self.manifests]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            texts = pool.map(storage.read_text, map(self._path, new))
-            parsed = {key: _parse(text) for key, text in zip(new, texts, strict=True)}
-        return {key: manifest for key, manifest in parsed.items() if manifest is not None}
+            found = zip(new, pool.map(storage.read_json, map(self._path, new)), strict=True)
+            return {key: manifest for key, manifest in found if _is_whole(manifest)}
 
     def _take(self, found: dict[str, Manifest], reused: bool) -> None:
         for manifest in found.values():
@@ -67,10 +65,5 @@ class TaskManifests:
             self._progress.done(rows, reused, units=len(found), candidates=candidates)
 
 
-def _parse(text: str) -> Manifest | None:
-    """Parse a manifest; return None if it is empty or only partly written."""
-    try:
-        manifest = json.loads(text)
-    except ValueError:
-        return None
-    return manifest if isinstance(manifest, dict) and "rows" in manifest else None
+def _is_whole(manifest: object) -> bool:
+    return isinstance(manifest, dict) and "rows" in manifest

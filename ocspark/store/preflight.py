@@ -70,7 +70,7 @@ def check_workers(spark: SparkSession, folder: str, inputs: Sequence[str] = ()) 
 
 @dataclass(frozen=True)
 class _Visit:
-    """Read the driver's token, write one of its own, and open the inputs: a task's function."""
+    """The check of one task: read the driver's token, write one back, open the inputs."""
 
     meeting: str
     token: str
@@ -89,7 +89,9 @@ class _Visit:
             return f"output: {folder}: a task on {host} does not see what the driver wrote there"
         storage.write_file(storage.join(self.meeting, str(number)), self.token)
         for path in self.inputs:
-            if not storage.is_file(path):
+            try:
+                next(storage.chunks(path, 1), b"")
+            except FileNotFoundError:
                 return f"{path}: a task on {host} does not see this file"
         return None
 

@@ -89,13 +89,13 @@ def make_training_set(
     fingerprint = _fingerprint(settings, inputs)
     run = RunFolder(output)
     with Claim(output, fingerprint, "a training set").hold():
-        if not storage.exists(run.path(CARD)):
+        if storage.read_json(run.path(CARD)) is None:
             session = spark or get_session("ocspark: training set", settings.spark.config)
             card = _Maker(settings, inputs, table, run, session).make(fingerprint)
             storage.write_file(run.path(CARD), json.dumps(card, indent=1))
         for folder in _TEMPORARY:
             storage.remove_directory(run.path(folder))
-        return dict(json.loads(storage.read_text(run.path(CARD))))
+        return dict(storage.read_json(run.path(CARD)))
 
 
 def _fingerprint(settings: TrainingSettings, inputs: RunInputs) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +140,7 @@ def load_training_set(path: str) -> LoadedSet:
     if not storage.is_file(card_path):
         raise InputError(f"set_path: {path}: has no {CARD}; expected a finished training set")
     try:
-        card = json.loads(storage.read_text(card_path))
+        card = storage.read_json(card_path)
         constants = Standardisation.from_dict(card["standardisation"])
         features = (tuple(card["source_features"]), tuple(card["cluster_features"]))
     except (ValueError, KeyError, TypeError) as error:

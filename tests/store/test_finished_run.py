@@ -58,6 +58,9 @@ def test_the_newest_run_of_a_folder_is_opened(finished: RunResult, tmp_path: Pat
     shutil.copytree(finished.path, tmp_path / "one")
     (tmp_path / "latest").write_text("one\n")
     assert open_run(str(tmp_path)).path == f"{tmp_path}/one"
+    (tmp_path / "latest").write_text("")  # as on Azure and HDFS while it is written
+    with pytest.raises(InputError, match=r"run\.json: no such file"):
+        open_run(str(tmp_path))
 
 
 def test_what_is_no_finished_run_is_named(finished: RunResult, tmp_path: Path) -> None:
@@ -66,7 +69,10 @@ def test_what_is_no_finished_run_is_named(finished: RunResult, tmp_path: Path) -
     (tmp_path / "_inputs.json").write_text("{}")
     with pytest.raises(InputError, match=r"--with-run: .*has not finished"):
         open_run(str(tmp_path), "--with-run")
-    (tmp_path / "run.json").write_text("half of")
+    (tmp_path / "run.json").write_text("half of")  # as on Azure and HDFS while it is written
+    with pytest.raises(InputError, match=r"--run: .*has not finished"):
+        open_run(str(tmp_path))
+    (tmp_path / "_inputs.json").unlink()
     with pytest.raises(InputError, match=r"run.json: not JSON"):
         open_run(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
