@@ -1,4 +1,4 @@
-"""What differs between Gaia releases, read from ``conf/releases/*.yaml``."""
+"""Read from ``conf/releases/*.yaml`` what differs between Gaia releases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Part(BaseModel):
 
 
 class MagnitudeErrorSource(_Part):
-    """Where errors of magnitudes come from.
+    """Source of the errors of magnitudes.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ExtinctionSource(_Part):
 
 
 class Performance(_Part):
-    """How well a release measures.
+    """Numbers about a release that mocks need.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Performance(_Part):
 
 
 class BulkFiles(_Part):
-    """Where a release's bulk files are: server, folder and names (a pattern as in a shell)."""
+    """Place of a release's bulk files: server, folder and names (a pattern as in a shell)."""
 
     server: str
     folder: str
@@ -166,7 +166,7 @@ class Release(_Part):
 
     @cached_property
     def uses(self) -> frozenset[Use]:
-        """What its sources are used for; see `SourceColumn.use`."""
+        """Return the uses of its sources; see `SourceColumn.use`."""
         uses: set[Use] = {"always"}
         if self.correlations != "zero":
             uses.add("correlations")
@@ -180,12 +180,12 @@ class Release(_Part):
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
-        """Canonical names that a calculation uses, which all its mirrors must have."""
+        """Return canonical names that a calculation uses; all mirrors must have them."""
         return tuple(column.name for column in SOURCE_COLUMNS if column.use in self.uses)
 
     @cached_property
     def magnitude_errors_path(self) -> Path:
-        """The spline file of `magnitude_errors`."""
+        """Return the spline file of `magnitude_errors`."""
         source = self.magnitude_errors
         if source.package is not None:
             return package_file(source.package, source.file)

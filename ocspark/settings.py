@@ -1,4 +1,4 @@
-"""Typed settings of a run: defaults, a YAML file over them, ``--set key=value`` over both."""
+"""Read the settings of a run: defaults, a YAML file over them, ``--set key=value`` over both."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class SearchSettings(Section):
 class OutputSettings(Section):
     """Where tables go: ``<path>/<run_id>/``, or a catalogue and the working folder `work`.
 
-    `base` is an earlier run whose unchanged clusters are taken over; `columns` are columns of the
+    `base` is an earlier run whose unchanged clusters are copied; `columns` are columns of the
     mirror that go to the candidates unchanged.
     """
 

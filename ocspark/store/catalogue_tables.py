@@ -54,7 +54,7 @@ class CatalogueTables:
         ----------
         path : str
         option : str
-            What errors call it.
+            Its name in errors.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class CatalogueTables:
         return ".".join(_quoted(part) for part in (*self.schema, f"{self.prefix}_{table}"))
 
     def check(self, spark: SparkSession, tables: list[str], carried: Sequence[Field] = ()) -> None:
-        """Look for what would stop the writing at the end of a run.
+        """Check now that the tables can be written at the end of a run.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class CatalogueTables:
         ----------
         spark : SparkSession
         run : RunFolder
-            With all tables landed.
+            All its tables are written.
         record : mapping
             The content of run.json.
         """
@@ -135,7 +135,7 @@ class CatalogueTables:
         ----------
         spark : SparkSession
         option : str
-            What errors call it.
+            Its name in errors.
 
         Raises
         ------

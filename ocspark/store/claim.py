@@ -1,4 +1,4 @@
-"""A job's claim on its output folder: a note of what it holds, a lock while work goes on."""
+"""Claim a job's output folder: a note says what it holds, a lock keeps other jobs out meanwhile."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class Claim:
     path : str
         The folder.
     note : mapping
-        What the result follows from, so that work on the same goes on and other work is refused;
-        JSON can hold it. A job that replaces its earlier results notes what they are only.
+        The inputs and settings of the result: a job with the same goes on with the work there, one
+        with others is refused. JSON can hold it. A job that replaces its earlier results notes
+        only what kind of result it is.
     what : str
-        What the folder is to hold, such as "a training set".
+        The result in words, such as "a training set".
     option : str
-        What errors call the folder.
+        Name of the folder in errors.
     expected : str
-        What they tell to give in its place.
+        Advice in errors: what to give in its place.
     """
 
     path: str
@@ -43,12 +44,12 @@ class Claim:
     expected: str = "another folder"
 
     def check(self) -> None:
-        """Refuse a folder with something else in it; nothing is written.
+        """Refuse a folder that holds anything else; write nothing.
 
         Raises
         ------
         InputError
-            If it is a file, holds results of other inputs, or what is none of ours.
+            If it is a file, or holds results of other inputs or anything that is not a result.
         """
         if storage.is_file(self.path):
             raise InputError(f"{self.option}: {self.path}: is a file; expected a folder")
@@ -67,12 +68,12 @@ class Claim:
 
     @contextmanager
     def hold(self) -> Iterator[Lock]:
-        """Have the folder for oneself while the block runs, and leave the note in it.
+        """Keep other jobs out of the folder while the block runs, and leave the note in it.
 
         Yields
         ------
         Lock
-            Its `confirm` says whether the folder is still ours.
+            Its `confirm` raises an error if another job has taken the folder.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Parquet files that tasks write: each under a name of its own, with checksum and rows by cluster.
+"""Write Parquet files in tasks, each under its own name, with checksum and rows by cluster.
 
 A name is never written twice, so a retried or speculative attempt cannot mix with another; a file
 counts only once a manifest lists it.
@@ -44,7 +44,7 @@ class TableFile:
     counts : dict
         Other numbers about the rows, such as members at some probability.
     device : str, optional
-        What evaluated the network.
+        Device that evaluated the network.
     """
 
     name: str
@@ -57,7 +57,7 @@ class TableFile:
 
     @property
     def table(self) -> str:
-        """The table that it is part of."""
+        """Return the name of its table."""
         return self.name.split("/")[0]
 
     def as_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class TableFile:
 
 
 def cluster_column(schema: pa.Schema) -> str | None:
-    """Return the column that tells a table's rows of one cluster from another's, if it has one."""
+    """Return the column of a table that names a row's cluster, None if there is none."""
     return next((name for name in ("cluster_key", "cluster") if name in schema.names), None)
 
 
@@ -108,7 +108,7 @@ class FileWriter:
         Folder of the tables.
     table : str
     name : str
-        Begins the file's name; what makes it the writer's own is added.
+        Begins the file's name; a random part is added.
     schema : pyarrow.Schema
         With ``device`` in its metadata where a network was evaluated.
 
@@ -134,7 +134,7 @@ class FileWriter:
             self._file = pq.ParquetWriter(self._stream, schema, compression="zstd")
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Take rows; they are written when there are enough for a row group."""
+        """Add rows; they are written when there are enough for a row group."""
         self._waiting.append(rows)
         self._rows += rows.num_rows
         if self._column:
@@ -148,7 +148,7 @@ class FileWriter:
         self._waiting = []
 
     def close(self, counts: Mapping[str, int] | None = None) -> TableFile:
-        """Write the rest; return what the file is."""
+        """Write the rest; return the description of the file."""
         if self._waiting:
             self._flush()
         with self._written():
@@ -235,7 +235,7 @@ class TableWriters:
         self._closed.append(TableFile(**{**vars(file), "name": name}))
 
     def close(self) -> list[TableFile]:
-        """Finish all files; return what they are."""
+        """Finish all files; return their descriptions."""
         self._closed += [writer.close() for writer in self._open.values()]
         self._open = {}
         return self._closed
@@ -249,11 +249,10 @@ class TableWriters:
 
 
 class DamagedFile(Exception):
-    """A file that is not as its writer left it, by its name."""
+    """A file that has changed since it was written; the message is its name."""
 
 
-#: What messages of a full disk, a used-up quota and a limit on files say, wherever they come from:
-#: Python, Arrow, or Spark's JVM.
+#: In messages of a full disk, a quota or a limit on files, of Python, Arrow and Spark's JVM alike.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 

@@ -1,4 +1,4 @@
-"""A finished run, read back: its record, settings, release and tables, wherever it lies."""
+"""Read a finished run back: its record, settings, release and tables, wherever it lies."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class FinishedRun:
     record : dict
         The content of run.json.
     catalogue : CatalogueTables or None
-        Where its results are read, if it was opened as ``table:…``.
+        The catalogue that its results are read from, if it was opened as ``table:…``.
     option : str
-        What errors call it.
+        Its name in errors.
     """
 
     path: str
@@ -57,17 +57,17 @@ class FinishedRun:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings it ran with."""
+        """Return the settings it ran with."""
         return make_settings(self.record["settings"], storage.join(self.path, RECORD))
 
     @cached_property
     def release(self) -> Release:
-        """The release it was made of, as the run carries it."""
+        """Return the data release it was made of, from its own record."""
         return release_of_run(self.record, f"{self.option}: {self.path}/{RECORD}")
 
     @cached_property
     def files(self) -> list[TableFile]:
-        """Its files but those of the clusters table, with their rows by cluster.
+        """Return its files but those of the clusters table, with their rows by cluster.
 
         Raises
         ------
@@ -85,14 +85,14 @@ class FinishedRun:
 
     @cached_property
     def clusters(self) -> pd.DataFrame:
-        """The clusters table with ``cluster_key``, sorted by name (a row per cluster, no stars)."""
+        """Return the clusters table with ``cluster_key``, sorted by name (a row per cluster)."""
         table = self.read_arrow("clusters").to_pandas()
         table["cluster_key"] = [cluster_key(name) for name in table["cluster"]]
         return table.sort_values("cluster", ignore_index=True)
 
     @cached_property
     def cluster_names(self) -> dict[int, str]:
-        """Names of the clusters by their keys."""
+        """Return the names of the clusters by their keys."""
         table = self.clusters
         return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
 
@@ -107,7 +107,7 @@ class FinishedRun:
         return member_rules(done, min_posterior, min_probability)
 
     def has(self, table: str) -> bool:
-        """Whether there is a table (non_members only where it was asked for)."""
+        """Return whether there is a table (non_members only where it was asked for)."""
         if self._is_published(table):
             return table in self.record["tables"]
         return storage.is_directory(storage.join(self.path, table))
@@ -215,7 +215,7 @@ def open_run(path: str, option: str = "--run") -> FinishedRun:
         Its folder; a folder of runs, whose newest finished one is meant; or
         ``table:CATALOG.SCHEMA.PREFIX``, as its ``output.path`` was, for the newest one there.
     option : str
-        What the command line calls it, for errors.
+        Its name on the command line, for errors.
 
     Raises
     ------

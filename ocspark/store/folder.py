@@ -1,4 +1,4 @@
-"""A folder in which the steps of a job leave tables, task by task, and go on after a stop.
+"""Keep the tables that a job's steps write, task by task, so that the job goes on after a stop.
 
 ::
 
@@ -44,15 +44,15 @@ class Work:
     Attributes
     ----------
     key : str
-        Names the task within its step, and its files.
+        Name of the task within its step; begins the names of its files.
     digest : str
-        Stands for all that its result follows from.
+        Digest of everything that determines the result.
     rows : int
-        For progress.
+        Rows that it reads, for progress.
     item : object
-        What the step's function is given; picklable.
+        Argument of the step's function; picklable.
     cost : float
-        The dearest tasks begin first.
+        Estimated cost in any unit: the costliest tasks begin first.
     """
 
     key: str
@@ -91,20 +91,20 @@ class RunFolder:
         noun: str = "portions",
         counted: str = "sources",
     ) -> list[Manifest]:
-        """Do the works that have no valid manifest, in one Spark job, the dearest first.
+        """Do the works that have no valid manifest, in one Spark job, the costliest first.
 
         Parameters
         ----------
         spark : SparkSession
         step : str
-            Names the step's manifests.
+            Name of the step, and of the folder of its manifests.
         title : str
             Of the step, for progress.
         function : callable
             See `TaskFunction`; picklable.
         works : sequence of Work
         noun, counted : str
-            What a task and a row are called, for progress.
+            Words for tasks and rows in lines of progress.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class RunFolder:
         noun: str = "portions",
         counted: str = "sources",
     ) -> TaskManifests:
-        """Return what an earlier attempt did of a step; its other manifests are removed."""
+        """Return the valid manifests of an earlier attempt at a step; remove the others."""
         progress = Progress(title, len(works), sum(work.rows for work in works), noun, counted)
         folder = self.path(TASKS, step)
         storage.make_directory(folder)
@@ -156,7 +156,7 @@ class RunFolder:
         return True
 
     def done_keys(self, step: str) -> set[str]:
-        """Return the keys of the tasks of a step that left a manifest, without a look at it."""
+        """Return the keys of the tasks of a step that left a manifest, valid or not."""
         names = [path.rsplit("/", 1)[1] for path in storage.list_files(self.path(TASKS, step))]
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
@@ -200,7 +200,7 @@ class RunFolder:
                     storage.remove_file(path)
 
     def missing_files(self, files: Iterable[TableFile]) -> list[str]:
-        """Return the names of files that are not there with their size any more, by listing."""
+        """Return the names of files that are gone or have another size, by listing the tables."""
         sizes = {file.name: file.bytes for file in files}
         found = {}
         for table in {name.split("/")[0] for name in sizes}:
@@ -249,7 +249,7 @@ def write_manifest(
     seconds: float,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write down that a work is done: from now on it counts.
+    """Write the manifest of a task, which makes its result count.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def write_manifest(
     step : str
     work : Work
     files : sequence of mapping
-        What it wrote, as `TableFile.as_json` gives it.
+        The files it wrote, as `TableFile.as_json` gives them.
     seconds : float
     facts : mapping
         More to record; JSON can hold it.

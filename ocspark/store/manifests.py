@@ -1,4 +1,4 @@
-"""Manifests: what each task of a step did, a JSON object each, read by the driver as they come."""
+"""Read the manifests of a step: JSON files that say what each task did, as tasks end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class TaskManifests:
     Parameters
     ----------
     folder : str
-        Where tasks leave them, as ``<key>.json``.
+        Folder in which tasks leave them, as ``<key>.json``.
     progress : Progress
-        Told of the rows of each.
+        Counts the rows of each.
     """
 
     def __init__(self, folder: str, progress: Progress) -> None:
@@ -30,7 +30,7 @@ class TaskManifests:
         self._folder, self._progress = folder, progress
 
     def keep(self, is_valid: Callable[[str, Manifest], bool]) -> None:
-        """Read what an earlier attempt left, and remove what no longer counts."""
+        """Read the manifests of an earlier attempt, and remove those that are not valid."""
         found = self._read_new()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             valid = list(pool.map(lambda item: is_valid(*item), found.items()))
@@ -41,7 +41,7 @@ class TaskManifests:
         self._take(found, reused=True)
 
     def look(self) -> None:
-        """Read what has come since the last look."""
+        """Read the manifests that have come since the last call."""
         self._take(self._read_new(), reused=False)
 
     def _path(self, key: str) -> str:

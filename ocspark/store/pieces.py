@@ -1,4 +1,4 @@
-"""One cluster's rows from the files that tasks wrote, portion by portion."""
+"""Read the rows of single clusters from files that tasks wrote, a portion of the mirror each."""
 
 from __future__ import annotations
 

@@ -17,14 +17,16 @@ from ocspark.errors import InputError
 from ocspark.places import package_version
 from ocspark.store.tasks import run_tasks
 
-#: Tasks that look; Spark spreads them over the executors that there are.
+#: Tasks of the check; Spark spreads them over the executors that there are.
 _TASKS = 32
-#: Packages whose versions must be the driver's, or a task might not understand it.
+#: Packages whose versions must be the driver's: what it sends to tasks is pickled.
 _PACKAGES = ("ocspark", "numpy", "pandas", "pyarrow")
 
 
 def check_workers(spark: SparkSession, folder: str, inputs: Sequence[str] = ()) -> None:
-    """Let tasks exchange a token with the driver through a folder, open inputs and tell versions.
+    """Check that tasks see the folder and inputs that the driver sees, and have its versions.
+
+    Tasks read a token that the driver wrote into the folder, and write one back.
 
     Nothing is done where driver and tasks are one process of Spark's (``local``).
 
@@ -32,7 +34,7 @@ def check_workers(spark: SparkSession, folder: str, inputs: Sequence[str] = ()) 
     ----------
     spark : SparkSession
     folder : str
-        Where the job's results go; it has no more in it afterwards.
+        Folder of the job's results; nothing is left in it.
     inputs : sequence of str
         Files that tasks must be able to read.
 

@@ -1,9 +1,9 @@
-"""A function over many work items, each a Spark task, watched by the driver while they run.
+"""Run a function over many items, each in a Spark task, and follow them from the driver.
 
-What goes wrong in a task is one of three things. Bad input, a full disk or a damaged file will not
-mend by itself: the task says so in a line, and no further one begins. Other I/O errors are raised,
-so that Spark tries the task again; only its last attempt says so in a line. Anything else is a
-fault of the program and is raised with its traceback.
+There are three kinds of faults in a task. Bad input, a full disk or a damaged file stay as they
+are: the task returns one line, and no further task begins. Other I/O errors are raised, so that
+Spark tries the task again; only the last attempt returns a line. Anything else is a fault of the
+program and is raised with its traceback.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ocspark.store.files import DamagedFile
 
 #: Seconds between two looks at what has been done.
 LOOK_SECONDS = 2.0
-#: What Spark says when a worker process or an executor has died.
+#: In Spark's messages when a worker process or an executor has died.
 _DIED = ("exited unexpectedly", "ExecutorLostFailure", "worker died", "EOFException")
 
 _IO_ERRORS = "StorageError|OSError|PermissionError|FileNotFoundError|TimeoutError|ConnectionError"
 
 
 class DamagedFiles(Exception):
-    """Files that are not as their writer left them, by their names."""
+    """Files that have changed since they were written; the message has their names."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(", ".join(sorted(names)))
@@ -161,7 +161,7 @@ def max_attempts(spark: SparkSession) -> int:
 
 
 def raise_faults(texts: Sequence[str | None]) -> None:
-    """Raise what `attempt` told of tasks that failed for good, if any did."""
+    """Raise the error of tasks that failed for good, from the faults that `attempt` returned."""
     faults = [json.loads(text) for text in texts if text]
     damaged = [fault["text"] for fault in faults if fault["kind"] == "DamagedFile"]
     for fault in faults:
