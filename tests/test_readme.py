@@ -1,4 +1,7 @@
-"""Every command that a README shows is run on the toy sky, or at least understood by its job."""
+"""Every example of a README is run on the toy sky, or the README says that it is not.
+
+The parser of a job still reads those that are not run, so that no option in them is wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -25,9 +29,52 @@ ROOT = Path(__file__).parents[1]
 ROOMS = sorted(ROOT.glob("ocspark/**/README.md"))
 FILES = [ROOT / "README.md", *ROOMS, *sorted(ROOT.glob("conf/**/README.md"))]
 README = "\n".join(file.read_text() for file in FILES)
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
+#: `test_dr4_day` runs the commands of this one.
+_ELSEWHERE = ROOT / "conf/releases/README.md"
+#: How a README says that a block is not run: in the paragraph above the block, or, for all of its
+#: blocks, above its first section.
+_NOT_RUN = re.compile(r"not\s+run\s+by\s+the\s+tests", re.I)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a README."""
+
+    file: Path
+    language: str
+    text: str
+    is_run: bool
+
+    @property
+    def is_shell(self) -> bool:
+        return self.language in ("", "sh", "bash")
+
+    def commands(self) -> list[str]:
+        """Return the block's commands without comments; continued lines are joined."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        if self.text.startswith("["):  # a service's file: only what it starts
+            lines = [line for line in lines if line.startswith("ExecStart=")]
+        lines = [re.sub(r"(^|\s)#\s.*", "", line) for line in lines]
+        return [" ".join(line.split()) for line in lines if line.strip()]
+
+
+def blocks_of(file: Path) -> list[Block]:
+    text = file.read_text()
+    head = text.split("\n## ")[0].split("```")[0]
+    whole = file == _ELSEWHERE or _NOT_RUN.search(head) is not None
+    blocks = []
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
+        above = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
+        is_run = not whole and _NOT_RUN.search(above) is None
+        blocks.append(Block(file, found[1], found[2], is_run))
+    return blocks
+
+
+BLOCKS = [block for file in FILES for block in blocks_of(file)]
 #: A job with its arguments, however it is started.
-_JOB = re.compile(r"(?:spark-submit|python)\s.*?\bjobs/(\w+)\.py(.*)")
+_JOB = re.compile(
+    r"(?:(?:spark-submit|python)\s.*?\bjobs/(?=\w+\.py)|\bocspark )(\w+)(?:\.py)?(.*)"
+)
 #: Commands that need what a test machine lacks, each checked by eye; anything else is refused.
 OTHERS = (
     r"source \.venv/bin/activate",
@@ -39,24 +86,10 @@ OTHERS = (
 #: Jobs that take ``--set`` for settings, and what they are laid over.
 _SETTINGS = {"full_catalogue": "main", "selection_function": "main"}
 _TRAINING = ("make_training_set", "train_model")
-#: Run for real, in this order: enough of the README to go from data to a report.
-RUN = ("full_catalogue", "compare", "make_report")
 _NAMES = {"Wrap 1": "NGC_2423", "Wrap_2": "NGC_2422", "Pole_1": "NGC_188"}
 
 
-def shell_commands() -> list[str]:
-    """The commands of blocks without a language, without comments; continued lines joined."""
-    commands = []
-    for language, text in BLOCKS:
-        if language in ("", "sh", "bash") and "─▶" not in text and not text.startswith("[ocspark]"):
-            lines = text.replace("\\\n", " ").splitlines()
-            if text.startswith("["):  # a service's file: only what it starts
-                lines = [line for line in lines if line.startswith("ExecStart=")]
-            commands += [re.sub(r"(^|\s)#\s.*", "", line).strip() for line in lines]
-    return [" ".join(command.split()) for command in commands if command]
-
-
-COMMANDS = shell_commands()
+COMMANDS = [command for block in BLOCKS if block.is_shell for command in block.commands()]
 
 
 class Parsed(BaseException):
@@ -120,9 +153,9 @@ def test_command_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_yaml_blocks_are_settings() -> None:
-    for language, text in BLOCKS:
-        if language == "yaml":
-            make_settings(yaml.safe_load(text))
+    for block in BLOCKS:
+        if block.language == "yaml":
+            make_settings(yaml.safe_load(block.text))
 
 
 def test_files_that_the_text_names_exist() -> None:
@@ -154,32 +187,39 @@ def placed(text: str, desk: Path) -> str:
     """Put README's places into the folder; what ships with the checkout is taken from there."""
     text = re.sub(r"(?<![\w/.])/data/", f"{desk}/data/", text)
     text = re.sub(
-        r"(?<![\w/.])(runs|cg20\.csv|cg18\.csv|t22\.parquet|\w+\.png)\b", rf"{desk}/\1", text
+        r"(?<![\w/.])(runs|cg20\.csv|cg18\.csv|t22\.parquet|\w+\.(?:png|vot|fits))\b",
+        rf"{desk}/\1",
+        text,
     )
     return re.sub(r"(?<![\w/.])conf/", f"{ROOT}/conf/", text)
 
 
-def test_from_data_to_a_report(
-    desk: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in RUN:
-        found = (_JOB.search(command) for command in COMMANDS)
-        line = next(job[2] for job in found if job is not None and job[1] == name)
-        arguments = arguments_of(placed(line, desk))
-        if name == "full_catalogue":
-            arguments += ["--set", f"output.path={desk}/runs/full_catalogue"]
-            arguments += ["--set", "membership.n_samples=10"]
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(ROOT / f"jobs/{name}.py"), run_name="__main__")
-        assert ended.value.code == 0, name
+def test_commands_run(desk: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the READMEs: from data to members, a comparison, a report, exports."""
+    done = set()
+    for block in BLOCKS:
+        for command in block.commands() if block.is_shell and block.is_run else ():
+            job = _JOB.search(command)
+            assert job is not None, f"{block.file}: nothing here runs {command!r}: say so above it"
+            arguments = arguments_of(placed(job[2], desk))
+            if (job[1], *arguments) in done:
+                continue
+            done.add((job[1], *arguments))
+            if job[1] == "full_catalogue":
+                arguments += ["--set", f"output.path={desk}/runs/full_catalogue"]
+                arguments += ["--set", "membership.n_samples=10"]
+            monkeypatch.setattr(sys, "argv", [job[1], *arguments])
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_path(str(ROOT / f"jobs/{job[1]}.py"), run_name="__main__")
+            assert ended.value.code == 0, command
+    assert {name for name, *_ in done} >= {"full_catalogue", "compare", "make_report", "export"}
     assert (desk / "runs/report/index.html").is_file()
     assert len(pd.read_parquet(desk / "runs/t22/clusters")) > 0
 
 
 def test_python_blocks_run(desk: Path, spark: SparkSession) -> None:
-    blocks = [text for language, text in BLOCKS if language == "python"]
+    blocks = [block for block in BLOCKS if block.language == "python" and block.is_run]
     assert blocks
     names: dict[str, object] = {}
-    for text in blocks:
-        exec(compile(placed(text, desk), "README.md", "exec"), names)
+    for block in blocks:
+        exec(compile(placed(block.text, desk), str(block.file), "exec"), names)
