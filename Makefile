@@ -45,7 +45,7 @@ help:
 	@echo 'make run            five real clusters, then a mock Galaxy: members, reports, under runs/'
 	@echo 'make test           style, types, import contracts, the tests; Spark tests on Connect too'
 	@echo 'make test-slow      the tests that take minutes'
-	@echo 'make test-platform [PLATFORM=databricks-17.3]   the tests with that platform's packages'
+	@echo 'make test-platform [PLATFORM=databricks-17.3]   the tests with the packages of a platform'
 	@echo 'make lint           style, types and import contracts only'
 	@echo 'make bench [NAME=…] benchmarks, one JSON object a line'
 	@echo 'make rehearse [CLUSTERS=100]   a run on a slice as crowded as DR3, and what DR3 takes'
