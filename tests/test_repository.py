@@ -1,4 +1,4 @@
-"""The repository holds its own files only: nothing that a job or a test has made."""
+"""The repository holds its own files only, nothing that a job or a test has made; make helps."""
 
 from __future__ import annotations
 
@@ -42,3 +42,12 @@ def test_test_modules_take_helpers_from_no_other_test_module(tracked: list[str])
     }
     assert len(modules) > 100
     assert takers == set()
+
+
+def test_make_help_names_goals_that_there_are() -> None:
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    goals = set(re.findall(r"^make ([\w-]+)", shown, re.MULTILINE))
+    rules = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"setup", "run", "test"} <= goals <= rules
