@@ -1,7 +1,8 @@
 """A pass over the mirror: one Spark job whose tasks search their portions and write what they made.
 
 A table of a catalogue, whose Spark partitions differ from attempt to attempt, is read range by
-range instead: one Spark job a group of ranges, and the driver writes its manifest.
+range instead: some Spark jobs at a time, each for a group of ranges, whose manifest the driver
+writes. Their tasks get the rows that pass the cuts of a cone, which Spark itself chooses.
 """
 
 from __future__ import annotations
@@ -9,29 +10,33 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.layout import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
-from ocspark.mirror.read import read_rows
+from ocspark.mirror.read import read_places, read_rows
 from ocspark.mirror.scan import ReadPortion
-from ocspark.selection.cone import Cones, Stretch, gather_stretches
+from ocspark.selection.cone import Cones, Stretch
+from ocspark.selection.table_rows import gather_stretches, rows_near
 from ocspark.session import ship
+from ocspark.sky.cover import Cover
+from ocspark.sky.healpix import index_ranges
 from ocspark.store.files import TableFile, TableWriters
 from ocspark.store.folder import RunFolder, Work, digest, write_manifest
 from ocspark.store.manifests import Manifest
 from ocspark.store.tasks import attempt, max_attempts, raise_faults
 
-#: Rows of a table that one Spark job searches.
-ROWS_PER_JOB = 5_000_000
+#: Rows of a table that one Spark job searches, and how many such jobs run side by side.
+ROWS_PER_JOB, JOBS_AT_ONCE = 5_000_000, 4
 
 #: What a pass makes of the sources that a task reads: it writes rows, and returns facts for the
 #: manifest, which are numbers. Picklable.
@@ -54,6 +59,14 @@ class Ranges:
         """How dear they are beside others."""
         return float(self.rows)
 
+    def cover(self, cones: Cones) -> Cover:
+        """Return the part of the cones' cover that lies on these ranges."""
+        pixels = [file.file.pixel for file in self.files]
+        if any(pixel is None for pixel in pixels):
+            return cones.cover
+        low, high = index_ranges([pixel for pixel in pixels if pixel is not None])
+        return cones.cover.take((cones.cover.start < max(high)) & (cones.cover.end > min(low)))
+
 
 @dataclass(frozen=True)
 class MirrorPass:
@@ -73,6 +86,8 @@ class MirrorPass:
         What the rows depend on beside files, cones and the run's inputs; JSON can hold it.
     counts : DataFrame, optional
         What an earlier search counted in these cones, see `cut_by_counts`.
+    counts_all : bool
+        Whether the process counts all sources, in cones or not.
     """
 
     step: str
@@ -83,6 +98,7 @@ class MirrorPass:
     cones: Cones
     also: Any = None
     counts: pd.DataFrame | None = None
+    counts_all: bool = False
 
     def works(self) -> list[Work]:
         """Cut the mirror: return the work of each task."""
@@ -137,9 +153,9 @@ class MirrorPass:
         self, spark: SparkSession, folder: RunFolder, process: Process, works: Sequence[Work]
     ) -> list[Manifest]:
         manifests = folder.kept_manifests(self.step, self.title, works, "ranges")
-        for work in works:
-            if work.key not in manifests.manifests:
-                self._search_ranges(spark, folder, process, work)
+        missing = [work for work in works if work.key not in manifests.manifests]
+        with ThreadPoolExecutor(JOBS_AT_ONCE) as pool:
+            for _ in pool.map(lambda w: self._search_ranges(spark, folder, process, w), missing):
                 manifests.look()
         return [manifests.manifests[work.key] for work in works]
 
@@ -148,10 +164,12 @@ class MirrorPass:
     ) -> None:
         started = time.monotonic()
         shipped = ship(spark, (process, folder.root, work.key, self.columns))
-        frame = read_rows(spark, work.item.files, self.columns).mapInArrow(
-            _search_rows(shipped, max_attempts(spark)), "result string, fault string"
-        )
-        rows = frame.collect()
+        search = _search_rows(shipped, max_attempts(spark))
+        rows = [
+            row
+            for frame in self._rows_of(spark, work.item)
+            for row in frame.mapInArrow(search, "result string, fault string").collect()
+        ]
         raise_faults([row["fault"] for row in rows])
         results = [json.loads(row["result"]) for row in rows]
         facts: dict[str, int] = {}
@@ -160,6 +178,13 @@ class MirrorPass:
                 facts[name] = facts.get(name, 0) + value
         files = [file for result in results for file in result["files"]]
         write_manifest(folder.root, self.step, work, files, time.monotonic() - started, facts)
+
+    def _rows_of(self, spark: SparkSession, ranges: Ranges) -> Iterator[DataFrame]:
+        """Yield the rows of some ranges that the process gets."""
+        rows = read_rows(spark, ranges.files, self.columns)
+        yield rows_near(spark, rows, self.cones.cuts, ranges.cover(self.cones))
+        if self.counts_all:
+            yield read_places(spark, ranges.files, self.columns)
 
 
 def _search_rows(
@@ -190,7 +215,7 @@ def _search_rows(
 
 def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
     """Return pass 1 over the files that some cones touch."""
-    return mirror_pass(inputs, "search", "pass 1 (search)", cones)
+    return mirror_pass(inputs, "search", "pass 1 (search)", cones, counts_all=True)
 
 
 def mirror_pass(
@@ -201,6 +226,7 @@ def mirror_pass(
     also: Any = None,
     counts: pd.DataFrame | None = None,
     carry: bool = False,
+    counts_all: bool = False,
 ) -> MirrorPass:
     """Return a pass over the files that some of the cones of a run touch; see `MirrorPass`.
 
@@ -212,4 +238,4 @@ def mirror_pass(
         keep = [number for number, file in enumerate(files) if file.file in touched]
         files, names = [files[n] for n in keep], [names[n] for n in keep]
     columns = inputs.columns_to_carry if carry else inputs.columns
-    return MirrorPass(step, title, files, names, columns, cones, also, counts)
+    return MirrorPass(step, title, files, names, columns, cones, also, counts, counts_all)

@@ -47,7 +47,7 @@ class FindListed:
         """Write listed members and counts; return how many sources are in cones."""
         n_pairs = 0
         for stretch in stretches:
-            if len(stretch.healpix_29):
+            if stretch.is_whole and len(stretch.healpix_29):
                 writers.add(CELL_PIECES, self._count_cells(stretch.healpix_29))
             pairs = find_pairs(stretch, self.cuts, self.cover)
             if pairs.lacking:

@@ -1,4 +1,4 @@
-"""Mirror files and tables as a Spark DataFrame, only the columns needed."""
+"""Mirror files and tables as a Spark DataFrame, with the needed columns only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocspark import storage
 from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name, spark_type
 from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
-from ocspark.sky.healpix import index_29
+from ocspark.sky.healpix import index_or_zero
 
 #: Without these a source is in no cone, whatever else it lacks.
 _PLACED = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec")
@@ -46,11 +46,18 @@ def read_rows(
         rows = rows.where(there & ~F.isnan(value) if kind in ("float", "double") else there)
     picked = [_column(column).alias(name) for name, column in columns.names.items()]
     picked += [_column(c.column).alias(carried_name(c.field.name)) for c in columns.carried]
-    index = files[0].healpix_column
-    if index is None:
-        computed = _index_udf()(F.col("ra"), F.col("dec"))
-        return rows.select(*picked).withColumn(HEALPIX, computed)
-    return rows.select(*picked, _column(index).cast("bigint").alias(HEALPIX))
+    return rows.select(*picked, _index(files, columns))
+
+
+def read_places(
+    spark: SparkSession, files: Sequence[CheckedFile], columns: MirrorColumns
+) -> DataFrame:
+    """Read ``healpix_29`` and ``parallax`` of all rows of some pieces of a mirror.
+
+    The parameters are those of `read_rows`; a row without a position has the index 0.
+    """
+    parallax = _column(columns.names["parallax"]).alias("parallax")
+    return read_raw_rows(spark, files).select(_index(files, columns), parallax)
 
 
 def read_raw_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFrame:
@@ -65,6 +72,15 @@ def read_raw_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFram
     return spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
 
 
+def _index(files: Sequence[CheckedFile], columns: MirrorColumns) -> Column:
+    """Return the order-29 index of rows in the mirror's own columns."""
+    column = files[0].healpix_column
+    if column is not None:
+        return _column(column).cast("bigint").alias(HEALPIX)
+    ra, dec = (_column(columns.names[name]) for name in ("ra", "dec"))
+    return _index_udf()(ra, dec).alias(HEALPIX)
+
+
 def _index_udf() -> Callable[[Column, Column], Column]:
     """Return a UDF of right ascension and declination [deg] that gives the order-29 index.
 
@@ -73,7 +89,7 @@ def _index_udf() -> Callable[[Column, Column], Column]:
 
     @F.pandas_udf("bigint")  # type: ignore[call-overload]
     def index(ra: pd.Series, dec: pd.Series) -> pd.Series:
-        return pd.Series(index_29(ra.to_numpy(), dec.to_numpy()))
+        return pd.Series(index_or_zero(ra.to_numpy(), dec.to_numpy()))
 
     udf: Callable[[Column, Column], Column] = index
     return udf

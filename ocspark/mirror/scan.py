@@ -20,7 +20,7 @@ from ocspark.errors import InputError
 from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.portions import CHUNK_ROWS, Piece, Portion
 from ocspark.mirror.sources import canonical_sources
-from ocspark.sky.healpix import index_29
+from ocspark.sky.healpix import index_or_zero
 from ocspark.store.files import TableWriters
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
@@ -53,6 +53,8 @@ class Scan:
         If the storage does not give it.
     """
 
+    is_whole = True
+
     def __init__(self, piece: Piece, columns: MirrorColumns) -> None:
         self._piece, self.columns, self.name = piece, columns, piece.name
         filesystem, inner = storage.resolve(piece.path)
@@ -70,7 +72,7 @@ class Scan:
         if piece.healpix_column:
             index = table.column(piece.healpix_column).to_numpy()
         else:
-            index = _healpix_29(values["ra"], values["dec"])
+            index = index_or_zero(values["ra"], values["dec"])
         self._values = {n: values[n] for n in _FIRST}
         self._order = None
         if (np.diff(index) < 0).any():
@@ -183,11 +185,3 @@ def _read_file(path: str, read: Callable[[], _Value]) -> _Value:
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     values = column.fill_null(float("nan")) if pa.types.is_floating(column.type) else column
     return np.asarray(values.to_numpy(), dtype=np.float64)
-
-
-def _healpix_29(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the index; a source without a position, which is not kept, gets 0."""
-    known = np.isfinite(ra_deg) & np.isfinite(dec_deg)
-    index = np.zeros(len(ra_deg), dtype=np.int64)
-    index[known] = index_29(ra_deg[known], dec_deg[known])
-    return index

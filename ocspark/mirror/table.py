@@ -1,7 +1,8 @@
 """A Spark table as a mirror: ``table:NAME``, whatever the session knows under that name.
 
-It is cut into ranges that stand where files stand: each has its rows and a hash of its content,
-and is read by literal bounds, which Parquet, Delta and Iceberg use to skip files and row groups.
+It is cut into ranges that stand where files stand: each has its rows and a hash that stands for its
+content, and is read by literal bounds, which Parquet, Delta and Iceberg use to skip files and row
+groups. A Delta or Iceberg table is read at one version.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from ocspark.sky.healpix import (
     n_pixels,
     source_id_shift,
 )
+from ocspark.store.table_version import current_version, table_at
 from ocspark.tables.source_columns import matching
 
 log = logging.getLogger("ocspark")
@@ -48,11 +50,15 @@ _ORDER = 5
 
 @dataclass(frozen=True)
 class TableRange(MirrorFile):
-    """Rows of a table whose `column` lies between `low` and `high`, both inclusive."""
+    """Rows of a table whose `column` lies between `low` and `high`, both inclusive.
+
+    `version` is the version of the table that they are of, where it has any.
+    """
 
     column: str
     low: int
     high: int
+    version: int | None = None
 
     @property
     def in_table(self) -> bool:
@@ -66,14 +72,16 @@ def open_table(
     release: Release,
     carried: Sequence[str] = (),
 ) -> tuple[Mirror, dict[MirrorFile, CheckedFile]]:
-    """Cut a Spark table into ranges; counts and hashes take one reading of the needed columns.
+    """Cut a Spark table into ranges, which are counted and hashed.
 
     With a bigint column ``_healpix_29`` the ranges are HEALPix pixels, and only those that a cone
     touches are searched. Without it they are ranges of source_id, which is only nearly a position
     (ESA's data model), so all are searched, as in a plain directory.
 
-    The hash is of the values of all needed columns, in whatever order the rows come: it notices
-    any change that could change a result, and nothing else.
+    Where the table has versions (Delta, Iceberg), the current one stands for the content, and only
+    the column of the ranges is read. Otherwise, as of a view, the hash is of the values of all
+    needed columns, in whatever order the rows come: it notices any change that could change a
+    result, and nothing else.
 
     Parameters
     ----------
@@ -95,15 +103,33 @@ def open_table(
     InputError
         If there is no such table, it is empty, or lacks a column or has one of a wrong type.
     """
-    table, types, columns = _find(spark, path, release, carried)
+    types, columns = _find(spark, path, release, carried)
+    table_name = path.removeprefix(TABLE_PREFIX)
+    version = current_version(spark, table_name)
+    at = version.number if version is not None else None
+    table = table_at(spark, table_name, at)
     by_pixel = HEALPIX_COLUMN in types
     column, shift = HEALPIX_COLUMN, 2 * (HEALPIX_ORDER - _ORDER)
     if not by_pixel:
         column, shift = columns.names["source_id"], source_id_shift(_ORDER)
+    if version is not None and version.indexed is not None and column not in version.indexed:
+        log.warning(
+            "%s: the table has no statistics of column %s, so that each part of a search reads all "
+            "of its files; ALTER TABLE %s CLUSTER BY (%s) and OPTIMIZE %s FULL make them",
+            path,
+            column,
+            table_name,
+            column,
+            table_name,
+        )
     checked: dict[MirrorFile, CheckedFile] = {}
     also = {c.column for c in columns.carried} - set(columns.names.values())
     needed = {name: kind for name, kind in types.items() if name not in also}
-    for row in _summaries(table, column, shift, list(needed), sorted(also)):
+    if version is not None:
+        ranges = _counts(table, column, shift)
+    else:
+        ranges = _summaries(table, column, shift, list(needed), sorted(also))
+    for row in ranges:
         if row["range"] is None:
             if by_pixel:
                 raise InputError(f"mirror.path: {path}: column {column} has nulls; expected none")
@@ -114,17 +140,19 @@ def open_table(
         low, high = number << shift, (number + 1 << shift) - 1
         name = f"{column} {low} {high}"
         pixel = HealpixPixel(_ORDER, number) if by_pixel else None
-        piece = TableRange(path, pixel, column, low, high, name=name)
-        index = HEALPIX_COLUMN if by_pixel else None
+        piece = TableRange(path, pixel, column, low, high, at, name=name)
+        content = [version.identity] if version is not None else [row["low"], row["high"]]
         checked[piece] = CheckedFile(
             piece,
             row["rows"],
-            _digest(row["rows"], row["low"], row["high"], sorted(needed.items())),
+            _digest(row["rows"], *content, sorted(needed.items())),
             types,
             columns,
             [],
-            index,
-            carried_sha256=_digest(row["also_low"], row["also_high"]) if also else "",
+            HEALPIX_COLUMN if by_pixel else None,
+            carried_sha256=_digest(row["also_low"], row["also_high"])
+            if also and version is None
+            else "",
         )
     if not checked:
         raise InputError(f"mirror.path: {path}: the table has no rows; expected sources")
@@ -143,7 +171,7 @@ def read_ranges(spark: SparkSession, ranges: Sequence[TableRange], columns: list
     wanted = F.lit(False)
     for low, high in bounds:
         wanted = wanted | key.between(low, high)
-    table = spark.table(ranges[0].path.removeprefix(TABLE_PREFIX))
+    table = table_at(spark, ranges[0].path.removeprefix(TABLE_PREFIX), ranges[0].version)
     return table.where(wanted).select([_quoted(c) for c in columns])
 
 
@@ -166,7 +194,7 @@ def table_schema(spark: SparkSession, path: str) -> T.StructType:
 
 def _find(
     spark: SparkSession, path: str, release: Release, carried: Sequence[str]
-) -> tuple[DataFrame, dict[str, pa.DataType], MirrorColumns]:
+) -> tuple[dict[str, pa.DataType], MirrorColumns]:
     schema = table_schema(spark, path)
     table = spark.table(path.removeprefix(TABLE_PREFIX))
     columns, warning = find_columns(
@@ -184,7 +212,7 @@ def _find(
     types |= {c.column: to_arrow_type(schema[c.column].dataType) for c in columns.carried}
     if HEALPIX_COLUMN in schema.names and schema[HEALPIX_COLUMN].dataType.typeName() == "long":
         types[HEALPIX_COLUMN] = pa.int64()
-    return table, types, columns
+    return types, columns
 
 
 def _epochs(table: DataFrame, names: Sequence[str], release: Release) -> tuple[float, float] | None:
@@ -194,11 +222,21 @@ def _epochs(table: DataFrame, names: Sequence[str], release: Release) -> tuple[f
     return None if row is None or row["epoch"] is None else (row["epoch"], row["epoch"])
 
 
+def _counts(table: DataFrame, column: str, shift: int) -> list[dict[str, Any]]:
+    """Return rows per range."""
+    ranges = table.groupBy(_range(column, shift)).agg(F.count("*").alias("rows"))
+    return [row.asDict() for row in ranges.orderBy("range").collect()]
+
+
+def _range(column: str, shift: int) -> Column:
+    return F.shiftright(_quoted(column), shift).alias("range")
+
+
 def _summaries(
     table: DataFrame, column: str, shift: int, hashed: list[str], also: list[str]
 ) -> list[dict[str, Any]]:
     """Return rows per range, its content hash, and the content hash of the columns `also`."""
-    number = F.shiftright(_quoted(column), shift).alias("range")
+    number = _range(column, shift)
     ranges = (
         table.select(number, _hash(hashed).alias("digest"), _hash(also).alias("also"))
         .groupBy("range")

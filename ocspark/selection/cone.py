@@ -2,12 +2,13 @@
 
 Each task reads its own portion of the mirror by pyarrow, pairs sources and cones in numpy
 (`ocspark.selection.match`) and goes on with what it found in the same process, so that only results
-pass through the JVM. A table, whose rows come from the JVM, meets the same kernel.
+pass through the JVM. Of a table Spark chooses the rows (`ocspark.selection.table_rows`), which meet
+the same kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name
-from ocspark.mirror.sources import canonical_sources
+from ocspark.mirror.columns import MirrorColumns, carried_name
 from ocspark.selection.match import Cuts, match, within_cone
 from ocspark.sky.cover import Cover, cover_cones
 from ocspark.tables.arrow import to_batch
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ocspark.settings import SearchSettings
-
-#: Rows that a task gathers of a table before it searches them.
-_GATHERED_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,13 @@ def cones_of(table: pd.DataFrame) -> Cones:
 
 
 class Stretch(Protocol):
-    """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`."""
+    """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`.
+
+    `is_whole` says whether it has all sources of its part of the mirror, or only those near cones.
+    """
 
     name: str
+    is_whole: bool
     columns: MirrorColumns
     healpix_29: NDArray[np.int64]
     parallax: NDArray[np.float64]
@@ -147,7 +148,8 @@ class Found:
     lacking : list of (int, str, int)
         cluster_key, what is lacking, number of sources in the cone that lack it. One that lacks
         several things counts for each; all that are not kept count once as `NOT_KEPT`. A cone
-        without kept sources has those that pass its cut in parallax as `IN_PARALLAX`.
+        without kept sources has those of a whole stretch that pass its cut in parallax as
+        `IN_PARALLAX`.
     """
 
     sources: dict[str, NDArray]
@@ -159,7 +161,7 @@ def find_pairs(stretch: Stretch, cuts: Cuts, cover: Cover) -> Found:
     """Find the kept sources of a stretch in each cone, and count what the others lack."""
     near = np.zeros(len(cuts.cluster_key), dtype=np.int64)
     values_of = (stretch.healpix_29, stretch.parallax, stretch.pmra, stretch.pmdec)
-    pairs = match(*values_of, cuts, cover, near)
+    pairs = match(*values_of, cuts, cover, near if stretch.is_whole else None)
     if not len(pairs.row):
         return Found({}, pairs.row, _in_parallax(near, pairs.cone, cuts))
     values, lost = stretch.sources(pairs.row)
@@ -200,53 +202,3 @@ def _count_by_key(
         for reason, rows in lacking.items()
         for key, number in zip(*np.unique(cluster_key[rows], return_counts=True), strict=True)
     ]
-
-
-class _Rows:
-    """Sources from record batches of `read_rows`, sorted by the index."""
-
-    def __init__(
-        self, batches: Sequence[pa.RecordBatch], columns: MirrorColumns, name: str
-    ) -> None:
-        self._table = pa.Table.from_batches(batches).sort_by(HEALPIX)
-        self.columns, self.name = columns, name
-        self.healpix_29 = self._table.column(HEALPIX).to_numpy()
-        self.parallax, self.pmra, self.pmdec = (
-            self._table.column(name).to_numpy().astype(np.float64, copy=False)
-            for name in ("parallax", "pmra", "pmdec")
-        )
-
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
-        return canonical_sources(self._table.take(pa.array(rows)), self.columns.canonical())
-
-    def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
-        names = [carried_name(c.field.name) for c in self.columns.carried]
-        table = self._table.select(names).take(pa.array(rows))
-        return [table.column(name) for name in names]
-
-    def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        nothing = np.zeros(len(rows), dtype=np.int64)  # a table's rows have no lasting place
-        return nothing, nothing
-
-
-def gather_stretches(
-    batches: Iterator[pa.RecordBatch], columns: MirrorColumns, name: str = ""
-) -> Iterator[Stretch]:
-    """Put Spark's small batches of a table together into stretches, which get a name.
-
-    Parameters
-    ----------
-    batches : iterator of RecordBatch
-        Of `ocspark.mirror.read.read_rows`.
-    columns : MirrorColumns
-        That they were read with.
-    name : str
-    """
-    some: list[pa.RecordBatch] = []
-    for batch in batches:
-        some.append(batch)
-        if sum(b.num_rows for b in some) >= _GATHERED_ROWS:
-            yield _Rows(some, columns, name)
-            some = []
-    if any(b.num_rows for b in some):
-        yield _Rows(some, columns, name)

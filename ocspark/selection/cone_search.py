@@ -12,7 +12,8 @@ from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
-from ocspark.selection.cone import Cones, find, gather_stretches
+from ocspark.selection.cone import Cones, find
+from ocspark.selection.table_rows import gather_stretches, rows_near
 from ocspark.session import ship
 from ocspark.tables.fields import Field, struct
 
@@ -34,7 +35,7 @@ class ConeSearch:
     """
 
     def __init__(self, spark: SparkSession, columns: MirrorColumns, cones: Cones) -> None:
-        self._spark, self._columns, self._cover = spark, columns, cones.cover
+        self._spark, self._columns, self._cones = spark, columns, cones
         self._shipped = ship(spark, (cones.cuts, cones.cover))
 
     def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
@@ -57,7 +58,7 @@ class ConeSearch:
         fields : list of Field
             The columns of the result.
         """
-        tasks = cut_by_rows(files, [file.file.path for file in files], self._cover)
+        tasks = cut_by_rows(files, [file.file.path for file in files], self._cones.cover)
         columns, shipped = self._columns, self._shipped
 
         def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -71,8 +72,9 @@ class ConeSearch:
     def in_table(self, rows: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
         """Search a DataFrame from `read_rows`, as `in_files` does."""
         columns, shipped = self._columns, self._shipped
+        near = rows_near(self._spark, rows, self._cones.cuts, self._cones.cover)
 
         def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield from process(find(gather_stretches(batches, columns), *shipped()))
 
-        return rows.mapInArrow(search, struct(fields))
+        return near.mapInArrow(search, struct(fields))

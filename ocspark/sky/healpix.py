@@ -152,3 +152,11 @@ def index_29(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArr
         1 << HEALPIX_ORDER, ra_deg, dec_deg, nest=True, lonlat=True
     )
     return index
+
+
+def index_or_zero(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the order-29 index of positions [deg], and 0 for those that are NaN, shape (n,)."""
+    known = np.isfinite(ra_deg) & np.isfinite(dec_deg)
+    index = np.zeros(len(ra_deg), dtype=np.int64)
+    index[known] = index_29(ra_deg[known], dec_deg[known])
+    return index

@@ -23,6 +23,7 @@ NAMES = (
     "search_vs_duckdb_count",
     "search_vs_duckdb_write",
     "search_vs_lsdb",
+    "table_vs_files",
     "training_vs_published",
     "worker_import",
 )

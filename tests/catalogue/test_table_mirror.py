@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import healpy
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -18,9 +19,13 @@ from pyspark.sql import functions as F
 
 from ocspark.catalogue import passes
 from ocspark.catalogue.full_catalogue import RunResult
+from ocspark.catalogue.inputs import read_inputs
 from ocspark.errors import InputError
+from ocspark.mirror.read import read_rows
 from ocspark.mirror.table import TableRange, open_table, read_ranges
 from ocspark.release import load_release
+from ocspark.selection.table_rows import rows_near
+from ocspark.settings import make_settings
 from tests.helpers.toy import Toy
 from tests.helpers.toyrun import ROOT, assert_same_bits, portions_of, run_toy
 
@@ -36,10 +41,32 @@ def plan_of(frame: DataFrame) -> str:
 
 
 @pytest.fixture(scope="module")
-def sources(toy: Toy) -> pd.DataFrame:
-    """The toy sky with its HEALPix index, in a random order."""
-    at = toy.sources[["ra", "dec"]].to_numpy().T
-    table = toy.sources.assign(_healpix_29=healpy.ang2pix(2**29, *at, nest=True, lonlat=True))
+def sky(toy: Toy) -> pd.DataFrame:
+    """The toy's sky, of whose field a fifth has no parallax and no motion, as in Gaia."""
+    stars = toy.sources.copy()
+    names = [name for name in stars if name.startswith(("parallax", "pmra", "pmdec"))]
+    listed = stars["source_id"].isin(pd.read_csv(toy.folder / "members.csv")["source_id"])
+    stars.loc[~listed & (np.arange(len(stars)) % 5 == 0), names] = np.nan
+    return stars
+
+
+@pytest.fixture(scope="module")
+def of_files(
+    toy: Toy, spark: SparkSession, sky: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> RunResult:
+    """A run on files."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "mirror").mkdir()
+    sky.to_parquet(folder / "mirror/all.parquet", index=False)
+    changes = {"mirror": {"path": str(folder / "mirror")}, "output": {"path": str(folder / "runs")}}
+    return run_toy(toy, spark, **changes)
+
+
+@pytest.fixture(scope="module")
+def sources(sky: pd.DataFrame) -> pd.DataFrame:
+    """The sky with its HEALPix index, in a random order."""
+    at = sky[["ra", "dec"]].to_numpy().T
+    table = sky.assign(_healpix_29=healpy.ang2pix(2**29, *at, nest=True, lonlat=True))
     return table.sample(frac=1.0, random_state=3)
 
 
@@ -52,11 +79,22 @@ def saved(spark: SparkSession, sources: pd.DataFrame, tmp_path: Path) -> Iterato
     spark.sql("DROP TABLE toy_sky")
 
 
+def assert_same_run(one: str, two: str) -> None:
+    """Check that candidates, clusters and counts of all sources by cell are the same bits."""
+    assert_same_bits(one, two)
+    for table, key in (("clusters", ["cluster"]), ("_cells", ["cluster_key", "cell"])):
+        a, b = (
+            pd.read_parquet(f"{path}/{table}").sort_values(key, ignore_index=True)
+            for path in (one, two)
+        )
+        pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
 def test_a_table_with_the_healpix_index_gives_the_same_bits(
     toy: Toy,
     spark: SparkSession,
     saved: str,
-    finished: RunResult,
+    of_files: RunResult,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -67,18 +105,19 @@ def test_a_table_with_the_healpix_index_gives_the_same_bits(
     assert portions_of(run)["search"] > 2
     searched = sum(p["rows"] for p in run.record["portions"] if p["step"] == "search")
     assert searched <= len(toy.sources)
-    assert_same_bits(finished.path, run.path)
+    assert_same_run(of_files.path, run.path)
 
 
 def test_a_view_without_the_healpix_index_gives_the_same_bits(
     toy: Toy,
     spark: SparkSession,
-    finished: RunResult,
+    sky: pd.DataFrame,
+    of_files: RunResult,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(passes, "ROWS_PER_JOB", 1000)
-    spark.read.parquet(str(toy.folder / "plain")).createOrReplaceTempView("`toy; view`")
+    spark.createDataFrame(sky).repartition(2).createOrReplaceTempView("`toy; view`")
     run = run_toy(
         toy,
         spark,
@@ -86,7 +125,32 @@ def test_a_view_without_the_healpix_index_gives_the_same_bits(
         output={"path": str(tmp_path)},
     )
     assert portions_of(run)["search"] > 2
-    assert_same_bits(finished.path, run.path)
+    assert_same_run(of_files.path, run.path)
+
+
+def test_only_rows_that_pass_the_cuts_of_a_cone_reach_python(
+    toy: Toy, spark: SparkSession, sources: pd.DataFrame
+) -> None:
+    spark.createDataFrame(sources).createOrReplaceTempView("near")
+    inputs = read_inputs(make_settings(toy.settings(mirror={"path": "table:near"})))
+    cones, rows = inputs.cones, read_rows(spark, inputs.files, inputs.columns)
+    near = rows_near(spark, rows, cones.cuts, cones.cover)
+    assert "BroadcastHashJoin LeftSemi" in plan_of(near).replace("\n", " ")
+    expected = set()
+    for cone in cones.table.to_dict("records"):
+        motion = np.hypot(sources["pmra"] - cone["pmra"], sources["pmdec"] - cone["pmdec"])
+        apart = healpy.rotator.angdist(
+            [cone["ra"], cone["dec"]], sources[["ra", "dec"]].to_numpy().T, lonlat=True
+        )
+        inside = (
+            (np.abs(sources["parallax"] - cone["parallax"]) <= cone["parallax_limit"])
+            & (motion <= cone["pm_limit"])
+            & (apart <= cone["radius_rad"])
+        )
+        expected |= set(sources.loc[inside, "source_id"])
+    found = {row["source_id"] for row in near.select("source_id").collect()}
+    assert found >= expected and len(found) < 1.2 * len(expected) < 0.8 * len(sources)
+    assert near.count() == len(found)  # once, however many cones it is in
 
 
 def test_the_hash_sees_any_needed_value_and_no_order_of_rows(
@@ -100,13 +164,13 @@ def test_the_hash_sees_any_needed_value_and_no_order_of_rows(
     first = hashes(sources)
     assert sum(rows for rows, _ in first.values()) == len(sources)
     assert hashes(sources.sort_values("parallax")) == first
+    row = sources.index[sources["parallax"].notna()][17]
     for column in ("pmdec", "source_id", "phot_rp_n_obs"):
         changed = sources.copy()
-        changed.loc[changed.index[17], column] += 1
+        changed.loc[row, column] += 1
         other = hashes(changed)
         assert len(set(other.items()) ^ set(first.items())) == 2, column
     swapped = sources.copy()
-    row = swapped.index[17]
     swapped.loc[row, ["parallax", "parallax_error"]] = [1.0, None]
     back = swapped.copy()
     back.loc[row, ["parallax", "parallax_error"]] = [None, 1.0]

@@ -26,14 +26,9 @@ from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
 from ocspark.release import load_release
-from ocspark.selection.cone import (
-    Cones,
-    Stretch,
-    find,
-    find_pairs,
-    gather_stretches,
-)
+from ocspark.selection.cone import Cones, Stretch, find, find_pairs
 from ocspark.selection.cone_search import ConeSearch
+from ocspark.selection.table_rows import gather_stretches
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
