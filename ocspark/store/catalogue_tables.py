@@ -1,8 +1,9 @@
 """``output.path: table:CATALOG.SCHEMA.PREFIX``: a finished run's tables in the session's catalogue.
 
 Each table of a run becomes ``PREFIX_<table>``, of the session's default format (Delta on
-Databricks, Parquet elsewhere), partitioned by run_id: a run replaces its own rows and no others.
-``PREFIX_runs`` gets its row last, with run.json, so a run that is named there is whole.
+Databricks, Parquet elsewhere). A run replaces its own rows and no others: those with its run_id,
+by which Delta tables are clustered and others partitioned. ``PREFIX_runs`` gets its row last, with
+run.json, so a run that is named there is whole.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.locations import TABLE_PREFIX
 from ocspark.store.folder import RunFolder
+from ocspark.store.table_version import default_format, table_format
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.clusters import RUNS
 from ocspark.tables.fields import STRING, Field, struct
@@ -160,19 +162,34 @@ class CatalogueTables:
     def _replace(
         self, spark: SparkSession, table: str, rows: DataFrame, fields: list[Field], run_id: str
     ) -> None:
-        columns = ", ".join(map(_column, [*fields, _RUN_ID]))
         name, view = self.name(table), f"ocspark_{uuid4().hex}"
-        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) PARTITIONED BY (run_id)")
-        order = [c for c in spark.table(name).columns if c != "run_id"]
-        rows.select([F.col(_quoted(c)) for c in order]).createOrReplaceTempView(view)
+        if not spark.catalog.tableExists(name):
+            spark.sql(_create(name, fields, default_format(spark)))
+        own = f"run_id = {_text(run_id)}"
+        columns, insert = spark.table(name).columns, f"INSERT INTO {name} REPLACE WHERE {own}"
+        if table_format(spark, name) != "delta":
+            # a static partition: without it Parquet would lose the rows of all other runs
+            insert = f"INSERT OVERWRITE TABLE {name} PARTITION ({own})"
+            columns.remove("run_id")
+        rows = rows.withColumn("run_id", F.lit(run_id))
+        rows.select([F.col(_quoted(c)) for c in columns]).createOrReplaceTempView(view)
         try:
-            # a static partition: only this run's rows are replaced, in Parquet as in Delta
-            spark.sql(
-                f"INSERT OVERWRITE TABLE {name} PARTITION (run_id = {_text(run_id)}) "
-                f"SELECT * FROM {view}"
-            ).collect()
+            spark.sql(f"{insert} SELECT * FROM {view}").collect()
         finally:
             spark.catalog.dropTempView(view)
+
+
+def _create(name: str, fields: Sequence[Field], table_format: str) -> str:
+    """Return the statement that creates a table of the catalogue.
+
+    Delta has statistics of a table's first columns only, and clusters by such columns.
+    """
+    if table_format == "delta":
+        columns = ", ".join(map(_column, [_RUN_ID, *fields]))
+        keys = ", ".join(["run_id", *(f.name for f in fields if f.name == "cluster")])
+        return f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta CLUSTER BY ({keys})"
+    columns = ", ".join(map(_column, [*fields, _RUN_ID]))
+    return f"CREATE TABLE IF NOT EXISTS {name} ({columns}) PARTITIONED BY (run_id)"
 
 
 def _column(field: Field) -> str:

@@ -14,7 +14,10 @@ from pyspark.sql import SparkSession
 import ocspark
 from ocspark.catalogue import full_catalogue
 from ocspark.errors import InputError
+from ocspark.session import is_connect
+from ocspark.store import catalogue_tables
 from ocspark.store.catalogue_tables import CatalogueTables
+from ocspark.tables.clusters import CLUSTERS
 from tests.helpers.toy import Toy
 from tests.helpers.toyrun import candidates_of, run_toy
 
@@ -120,3 +123,13 @@ def test_a_table_with_other_columns_is_refused(spark: SparkSession, schema: str)
     spark.sql(f"CREATE TABLE {schema}.oc_clusters (cluster STRING, mass DOUBLE)")
     with pytest.raises(InputError, match=r"oc_clusters.*column"):
         CatalogueTables.parse(f"table:{schema}.oc").check(spark, ["candidates", "clusters"])
+
+
+def test_spark_understands_the_statements_for_delta(spark: SparkSession) -> None:
+    if is_connect(spark):
+        pytest.skip("a Connect client has no parser")
+    parser = spark._jsparkSession.sessionState().sqlParser()
+    create = catalogue_tables._create("`a`.`oc_clusters`", CLUSTERS, "delta")
+    assert "run_id" in parser.parsePlan(create).toString().split("cluster")[0]  # the first column
+    insert = "INSERT INTO `oc_runs` REPLACE WHERE run_id = 'a' SELECT * FROM b"
+    assert "run_id = a" in parser.parsePlan(insert).toString()
