@@ -3,13 +3,14 @@
 Example:
     spark-submit jobs/verify_mirror.py --mirror mirror --release dr3
 
-Exit code 0: every check passed; 2: a check failed, or there is no mirror to check.
+Exit code 0: every check passed, now or, where nothing has changed since, at an earlier time;
+2: a check failed, or there is no mirror to check.
 """
 
 from __future__ import annotations
 
 from ocspark import cli, storage
-from ocspark.build.verify_mirror import verify_mirror
+from ocspark.build.verify_mirror import passed_before, verified_inputs, verify_mirror
 from ocspark.build.verify_report import report_lines
 from ocspark.errors import InputError
 
@@ -48,7 +49,16 @@ def main() -> int:
     )
     options = parser.parse_args()
     prepare(options.report)
-    report = verify_mirror(options.mirror, options.release, options.expected_rows)
+    what = (options.mirror, options.release, options.expected_rows)
+    earlier = passed_before(options.report, verified_inputs(*what))
+    if earlier is not None:
+        said = (
+            f"[ocspark] {options.mirror} has passed all {len(earlier.checks)} checks and is the "
+            f"same since: nothing to do; report: {options.report}"
+        )
+        cli.show_results(options, earlier.model_dump(mode="json"), [said])
+        return 0
+    report = verify_mirror(*what)
     storage.write_file(options.report, report.model_dump_json(indent=1))
     lines = list(report_lines(report))
     if report.passed:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,13 +28,15 @@ from ocspark.inputs.files import AnyTable, name_of
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.made_before import INPUTS, inputs_digest, record_made_of
 from ocspark.tables.analysis import COMPARISON, LISTED_STARS
 from ocspark.tables.fields import struct
 from ocspark.tables.member_columns import member_value
 from ocspark.tables.member_rule import member_rules
 
-#: Written last.
-_RECORD = "comparison.json"
+log = logging.getLogger("ocspark")
+#: Written last, and the tables beside it.
+_RECORD, _TABLES = "comparison.json", ("stars", "clusters", "confusion")
 
 
 class Comparison(LandedTables):
@@ -64,7 +69,7 @@ def compare(
     mirror: str | None = None,
     table: str | int | None = None,
 ) -> Comparison:
-    """Compare a run with a member list and write what came out.
+    """Compare a run with a member list and write what came out, unless that was done before.
 
     Parameters
     ----------
@@ -100,10 +105,17 @@ def compare(
         known_names=done["cluster"],
         key="--members",
     )
+    cuts_made = [asdict(cut) for cut in cuts]
+    facts = [name, run.record, _digest(members.table), members.counts, cuts_made, mirror]
+    inputs = inputs_digest([__name__], *facts)
+    earlier = record_made_of(inputs, storage.join(output, _RECORD), _TABLES)
+    if earlier is not None:
+        log.info("%s holds the comparison of the same run and list: nothing to do", output)
+        return Comparison(output, earlier)
     with Claim(output, {"holds": "a comparison"}, "a comparison").hold():
         record = _write_comparison(spark, run, members, output, cuts, mirror)
         head = {"name": name, "run": run.record["run_id"], "members": name_of(listed)}
-        record = {**head, **record}
+        record = {**head, **record, INPUTS: inputs}
         storage.write_file(storage.join(output, _RECORD), json.dumps(record, indent=1))
     return Comparison(output, record)
 
@@ -157,6 +169,12 @@ def _write_comparison(
         "combined": {row["cut"]: _plain(row) for row in combined},
         "over_clusters": _over_clusters(clusters.to_pandas()),
     }
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    """Return the SHA-256 of the values of a table, in whatever order its rows are."""
+    hashes = np.sort(pd.util.hash_pandas_object(rows, index=False).to_numpy())
+    return hashlib.sha256(hashes.tobytes()).hexdigest()
 
 
 def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Table:

@@ -35,6 +35,7 @@ from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.release import load_release
 from ocspark.session import get_session
+from ocspark.store.made_before import inputs_digest, record_made_of
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import run_tasks
 
@@ -68,8 +69,7 @@ def verify_mirror(
         If there is no mirror to verify. Faults are in the report.
     """
     started = time.monotonic()
-    if is_table(path):
-        raise InputError(f"--mirror: {path}: expected a HATS catalogue or a Parquet directory")
+    inputs = verified_inputs(path, release_name, expected)
     release = load_release(release_name)
     n_expected = _expected_rows(expected, release.expected_rows)
     listing = list_mirror(path, release.columns)
@@ -99,7 +99,37 @@ def verify_mirror(
         columns=column_reports(found, release),
         values=values,
         seconds=round(time.monotonic() - started, 1),
+        inputs_sha256=inputs,
     )
+
+
+def verified_inputs(path: str, release_name: str, expected: str | None = None) -> str:
+    """Return a digest of a mirror's files and of what `verify_mirror` checks them against.
+
+    Sizes and times of change stand for the files, as a listing tells them.
+    """
+    if is_table(path):
+        raise InputError(f"--mirror: {path}: expected a HATS catalogue or a Parquet directory")
+    release = load_release(release_name)
+    n_expected = _expected_rows(expected, release.expected_rows)
+    files = [[info.path, info.n_bytes, info.modified_ns] for info in storage.list_infos(path)]
+    facts = [path, files, release.model_dump(mode="json"), n_expected, expected is None]
+    return inputs_digest([__name__], *facts)
+
+
+def passed_before(report: str, inputs: str) -> Report | None:
+    """Return an earlier report if every check of these inputs passed in it.
+
+    Parameters
+    ----------
+    report : str
+        File of the report.
+    inputs : str
+        From `verified_inputs`.
+    """
+    record = record_made_of(inputs, report)
+    earlier = Report(**record) if record is not None else None
+    return earlier if earlier is not None and earlier.passed else None
 
 
 def _expected_rows(given: str | None, of_release: int) -> int | None:

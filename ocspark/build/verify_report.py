@@ -44,7 +44,11 @@ class ValueReport(BaseModel):
 
 
 class Report(BaseModel):
-    """All that was found about a mirror. `expected_rows` is None where any number was allowed."""
+    """All that was found about a mirror.
+
+    `expected_rows` is None where any number was allowed; `inputs_sha256` stands for the mirror's
+    files, what they were checked against, and the checks.
+    """
 
     mirror: str
     release: str
@@ -56,6 +60,7 @@ class Report(BaseModel):
     columns: list[ColumnReport]
     values: list[ValueReport]
     seconds: float
+    inputs_sha256: str = ""
 
     @property
     def failed(self) -> list[str]:

@@ -11,6 +11,13 @@ from ocspark.errors import InputError
 _EXPORT = re.compile(r"export\s*\{([^{}]*)\}\s*;?\s*")
 
 
+def own_texts() -> list[str]:
+    """Return the package's templates, styles and scripts for pages."""
+    folders = [files("ocspark.reports").joinpath(name) for name in ("templates", "assets")]
+    paths = [path for folder in folders for path in folder.iterdir()]
+    return [path.read_text("utf-8") for path in sorted(paths, key=lambda path: path.name)]
+
+
 def write_assets(output: str) -> None:
     """Write style, script and DataTables into ``assets/`` of the site."""
     folder = storage.join(output, "assets")

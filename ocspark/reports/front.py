@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,8 +33,8 @@ def write_front(
     comparisons: Sequence[Comparison],
     claimed: Mapping[str, int],
     differences: Sequence[Differences] = (),
-) -> str:
-    """Write the front page's files, index.html and report.json last; return index.html's path."""
+) -> None:
+    """Write the front page and the files that it leads to, index.html last."""
     rows = cluster_rows(run.clusters, structure, folders)
     table = cluster_table(rows)
     shown = [_venns(output, number, c) for number, c in enumerate(comparisons)]
@@ -76,11 +75,7 @@ def write_front(
             facts=_facts(record, claimed),
         )
     )
-    index = storage.join(output, "index.html")
-    storage.write_file(index, page)
-    summary = {"finished": True, "run": record["run_id"], "pages": len(clusters)}
-    storage.write_file(storage.join(output, "report.json"), json.dumps(summary))
-    return index
+    storage.write_file(storage.join(output, "index.html"), page)
 
 
 def _flat(structure: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
 from ocspark.errors import InputError
 from ocspark.exports.source import run_facts
-from ocspark.reports.assets import write_assets
+from ocspark.reports.assets import own_texts, write_assets
 from ocspark.reports.citation import bibtex
 from ocspark.reports.front import write_front
 from ocspark.reports.links import source_address
@@ -40,11 +41,14 @@ from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.made_before import INPUTS, inputs_digest, record_made_of
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
 
 log = logging.getLogger("ocspark")
 
+#: Says that the site is whole; written last.
+_SUMMARY = "report.json"
 #: Other stars of a cone drawn on a page, about; more would only hide each other.
 MAX_OTHERS = 8000
 _PAGES_PER_STEP = 400
@@ -74,7 +78,7 @@ def make_report(
     comparisons: Sequence[Comparison] = (),
     differences: Sequence[Differences] = (),
 ) -> str:
-    """Write the report of a run.
+    """Write the report of a run, unless that was done before.
 
     Parameters
     ----------
@@ -94,8 +98,17 @@ def make_report(
         The path of its index.html, which is written last.
     """
     _check(run, comparisons, differences)
+    shown = [[beside.path, beside.record] for beside in (*comparisons, *differences)]
+    inputs = inputs_digest([__name__], run.record, shown, own_texts())
+    summary, index = storage.join(output, _SUMMARY), storage.join(output, "index.html")
+    if record_made_of(inputs, summary, files=["index.html"]) is not None:
+        log.info("%s holds the report of the same run: nothing to do", output)
+        return index
     with Claim(output, {"holds": "a report"}, "a report").hold():
-        return _write_site(spark, run, output, comparisons, differences)
+        _write_site(spark, run, output, comparisons, differences)
+        made = {"finished": True, "run": run.record["run_id"], "pages": len(run.clusters)}
+        storage.write_file(summary, json.dumps({**made, INPUTS: inputs}))
+    return index
 
 
 def _write_site(
@@ -104,7 +117,7 @@ def _write_site(
     output: str,
     comparisons: Sequence[Comparison],
     differences: Sequence[Differences],
-) -> str:
+) -> None:
     started = time.monotonic()
     _clear(output)
     write_assets(output)
@@ -116,9 +129,8 @@ def _write_site(
     pages = _pages(run, folders, structure, shared, comparisons)
     _write_pages(spark, run, pages, output, comparisons)
     claimed = count_multiply_claimed(spark, run)
-    index = write_front(run, output, folders, structure, comparisons, claimed, differences)
+    write_front(run, output, folders, structure, comparisons, claimed, differences)
     log.info("report: done in %.0f s", time.monotonic() - started)
-    return index
 
 
 def _check(
@@ -141,7 +153,7 @@ def _check(
 
 def _clear(output: str) -> None:
     """Remove what an earlier report left, above all what says that it is whole."""
-    for file in ("index.html", "report.json"):
+    for file in ("index.html", _SUMMARY):
         storage.remove_file(storage.join(output, file))
     for folder in ("clusters", "differences"):
         storage.remove_directory(storage.join(output, folder))

@@ -19,7 +19,8 @@ import pandas as pd
 
 
 def search(given: dict[str, Any], folder: Path) -> None:
-    import ocspark.mirror.read  # noqa: F401 -- by which the driver reads mirrors that are tables
+    import ocspark.mirror.read
+    import ocspark.selection.table_rows  # noqa: F401 -- by which mirrors that are tables are read
     from ocspark.catalogue.search import CELL_PIECES, FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members

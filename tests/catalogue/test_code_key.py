@@ -14,15 +14,10 @@ from typing import Any
 
 import pytest
 
-from ocspark.catalogue import code_key
-from ocspark.catalogue.code_key import (
-    CALCULATING_PACKAGES,
-    STAGE_MODULES,
-    code_digest,
-    code_keys,
-    modules_used_by,
-)
+from ocspark.catalogue.code_key import STAGE_MODULES, code_keys
 from ocspark.release import load_release
+from ocspark.store import code_digest as of_code
+from ocspark.store.code_digest import CALCULATING_PACKAGES, code_digest, modules_used_by
 from tests.helpers.toy import Toy
 
 ROOT = Path(__file__).parents[2]
@@ -160,10 +155,10 @@ def test_another_version_of_a_package_changes_the_stages_that_import_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        code_key, "package_version", lambda name: f"new {name}" * (name == "llvmlite")
+        of_code, "package_version", lambda name: f"new {name}" * (name == "llvmlite")
     )
     now = {stage: code_digest(roots) for stage, roots in STAGE_MODULES.items()}
-    monkeypatch.setattr(code_key, "package_version", lambda name: "")
+    monkeypatch.setattr(of_code, "package_version", lambda name: "")
     before = {stage: code_digest(roots) for stage, roots in STAGE_MODULES.items()}
     assert {s for s in STAGES if now[s] != before[s]} == {"membership"}
 

@@ -323,6 +323,28 @@ def test_every_cluster_has_a_page_and_a_line_in_every_table(
     assert segregation["sizes"].min() == 10 and segregation["ratios"].gt(0).all()
 
 
+def test_the_same_comparison_and_the_same_report_are_left_alone(
+    spark: SparkSession,
+    toy: Toy,
+    finished: RunResult,
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr("ocspark.analysis.literature._write_comparison", fail)
+    monkeypatch.setattr("ocspark.reports.site._write_site", fail)
+    run, members = open_run(finished.path), str(toy.folder / "members.csv")
+    folder = str(site.parent / "compared")
+    compared = compare(spark, run, members, folder, name="Toy <list>")
+    assert make_report(spark, run, str(site), [compared]) == str(site / "index.html")
+    with pytest.raises(AssertionError, match="made again"):
+        compare(spark, run, members, folder, name="another name")
+    with pytest.raises(AssertionError, match="made again"):
+        make_report(spark, run, str(site))
+
+
 def test_a_report_is_made_again_in_place_but_never_over_something_else(
     spark: SparkSession, finished: RunResult, tmp_path: Path
 ) -> None:
