@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from databricks.bundles.jobs import Job
+from databricks.bundles.schemas import Schema
+from databricks.bundles.volumes import Volume
 
 from ocspark import __main__ as entry
 from ocspark.cli import Parser
@@ -17,17 +19,18 @@ from ocspark.settings import load_settings
 from tests.helpers.toyrun import ROOT
 
 FOLDER = ROOT / "conf/databricks"
-TASKS = ["build_mirror", "verify_mirror", "full_catalogue", "compare", "report"]
+TASKS = ["build_mirror", "verify_mirror", "plan", "full_catalogue", "compare", "report"]
 VARIANTS = ("serverless", "classic")
 
 
 def bundle() -> dict[str, Any]:
     """The bundle with its included files, as Databricks' CLI reads it."""
     tree = yaml.safe_load((FOLDER / "databricks.yml").read_text())
-    tree["resources"] = {"jobs": {}}
+    tree["resources"] = {}
     for pattern in tree["include"]:
         for file in FOLDER.glob(pattern):
-            tree["resources"]["jobs"] |= yaml.safe_load(file.read_text())["resources"]["jobs"]
+            for kind, some in yaml.safe_load(file.read_text())["resources"].items():
+                tree["resources"].setdefault(kind, {}).update(some)
     return tree
 
 
@@ -56,6 +59,25 @@ def test_both_variants_are_jobs_by_databricks_own_types(variant: str) -> None:
         known = {cluster.job_cluster_key for cluster in made.job_clusters}
         assert {task.job_cluster_key for task in made.tasks} == known
         assert all(task.libraries[0].whl == "../../dist/ocspark-*.whl" for task in made.tasks)
+
+
+def test_only_the_two_long_tasks_are_retried_and_inputs_are_checked_before() -> None:
+    made = Job.from_dict(job("serverless"))
+    assert all(task.disable_auto_optimization for task in made.tasks)
+    retried = {task.task_key for task in made.tasks if task.max_retries}
+    assert retried == {"build_mirror", "full_catalogue"}
+    of = {t["task_key"]: t["python_wheel_task"]["parameters"] for t in job("serverless")["tasks"]}
+    assert [text for text in of["plan"] if text != "--plan"] == of["full_catalogue"]
+
+
+def test_schema_and_volume_are_made_and_outlive_the_bundle() -> None:
+    resources = bundle()["resources"]
+    schema = Schema.from_dict(resources["schemas"]["ocspark"])
+    volume = Volume.from_dict(resources["volumes"]["files"])
+    assert schema.lifecycle.prevent_destroy and volume.lifecycle.prevent_destroy
+    assert str(volume.schema_name) == "${resources.schemas.ocspark.name}"  # so it is made first
+    names = map(str, (volume.catalog_name, schema.name, volume.name))
+    assert bundle()["variables"]["volume"]["default"] == "/".join(["/Volumes", *names])
 
 
 def test_a_field_that_databricks_does_not_have_would_be_found() -> None:
@@ -117,7 +139,7 @@ def test_the_jobs_understand_their_command_lines(
     with pytest.raises(Parsed):
         entry.main()
     assert capsys.readouterr().err == ""
-    if task == "full_catalogue":
+    if task in ("plan", "full_catalogue"):
         chosen = [text for text in seen[1].overrides if not text.startswith("output.")]
         settings = load_settings(seen[1].config, chosen)
         assert settings.mirror.path == "/Volumes/a/b/c/mirror/dr3" and settings.release == "dr3"
