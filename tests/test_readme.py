@@ -80,7 +80,13 @@ OTHERS = (
     r"source \.venv/bin/activate",
     r"export PYSPARK_PYTHON=\S+/bin/python",
     r"pip wheel --no-deps -w dist \. && cp dist/ocspark-\*\.whl dist/ocspark\.zip",
-    r"venv-pack -o ocspark\.tar\.gz",
+    r"conda create -y -n ocspark python=3\.1\d && conda activate ocspark",
+    r"pip install dist/ocspark-\*\.whl conda-pack",
+    r"conda pack -o ocspark\.tar\.gz",
+    # the image's pip lines and the files of Kubernetes: tests/test_recipes.py
+    r"pip wheel --no-deps -w dist \. && docker build -f conf/kubernetes/Dockerfile -t \S+ \.",
+    r"docker push \S+",
+    r"kubectl apply --namespace gaia -f conf/kubernetes/claim\.yaml",
     r"(cd conf/databricks && )?databricks bundle (deploy|run) .*",
 )
 #: Jobs that take ``--set`` for settings, and what they are laid over.
