@@ -24,12 +24,12 @@ from ocspark.build.build_output import (
     settings_of,
 )
 from ocspark.build.bulk import Bulk, list_bulk
-from ocspark.build.formats import wanted_columns
 from ocspark.build.ingest import Ingest, stage_file
 from ocspark.build.parts import (
     Partition,
     write_catalogue_metadata,
 )
+from ocspark.build.wanted import wanted_columns
 from ocspark.errors import InputError
 from ocspark.mirror.hats import UNFINISHED, partition_path
 from ocspark.release import Release, load_release
@@ -137,14 +137,14 @@ class _Build:
             )
 
         progress = Progress("reading", len(files), None, "files")
-        landed = TaskManifests(storage.join(self._work, "items"), progress)
-        landed.keep(counts)
-        missing = [file for key, file in files.items() if key not in landed.manifests]
-        reasons = run_tasks(self._spark, partial(stage_file, self._ingest), missing, landed.look)
+        manifests = TaskManifests(storage.join(self._work, "items"), progress)
+        manifests.keep(counts)
+        missing = [file for key, file in files.items() if key not in manifests.manifests]
+        reasons = run_tasks(self._spark, partial(stage_file, self._ingest), missing, manifests.look)
         faults = {f.name: reason for f, reason in zip(missing, reasons, strict=True) if reason}
         faults |= dict.fromkeys(self._bulk.absent, "is listed, but not there")
         self._quarantine(faults)
-        return [landed.manifests[key] for key in files]
+        return [manifests.manifests[key] for key in files]
 
     def _quarantine(self, faults: Mapping[str, str]) -> None:
         """List the files that cannot be used, if any, and stop."""
@@ -198,14 +198,14 @@ class _Build:
             )
 
         progress = Progress("writing", len(pixels), sum(p.rows for p in plan.pixels), "pixels")
-        landed = TaskManifests(storage.join(self._work, "pixels"), progress)
-        landed.keep(counts)
-        missing = [pixel for key, pixel in pixels.items() if key not in landed.manifests]
+        manifests = TaskManifests(storage.join(self._work, "pixels"), progress)
+        manifests.keep(counts)
+        missing = [pixel for key, pixel in pixels.items() if key not in manifests.manifests]
         write = partial(
             write_pixel, self._ingest, self._options.output, plan.schema, plan.fingerprint
         )
-        run_tasks(self._spark, write, missing, landed.look)
-        return [landed.manifests[key] for key in pixels]
+        run_tasks(self._spark, write, missing, manifests.look)
+        return [manifests.manifests[key] for key in pixels]
 
     def _publish(
         self, staged: Sequence[Manifest], plan: Plan, pixels: Sequence[Manifest]

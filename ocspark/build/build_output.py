@@ -11,9 +11,9 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.mirror.hats import PROPERTIES, UNFINISHED
 
-#: What was built, from what: in the finished catalogue's root.
+#: In the finished catalogue's root: what it was built from.
 RECORD = "ocspark_build.json"
-#: What an unfinished build was asked for: in its `UNFINISHED` folder.
+#: In the `UNFINISHED` folder of a build: the options that it was started with.
 SETTINGS = "settings.json"
 LOCK = "_lock"
 #: Changed when the same input and settings would give other files.

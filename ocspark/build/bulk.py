@@ -29,7 +29,7 @@ KINDS = {
 }
 #: Parquet files above this many bytes are shared between tasks, by ranges of row groups.
 SPLIT_BYTES = 1 << 30
-#: By these bytes of its beginning a file is told from others of its length, before all are read.
+#: Bytes at its beginning by which a file is distinguished from others of its length at first.
 _HEAD_BYTES = 1 << 16
 
 
@@ -43,7 +43,7 @@ class InputFile:
         Full path, and path below the input directory.
     n_bytes : int
     modified_ns : int
-        With `n_bytes`, tells whether the file is still the one that was read.
+        With `n_bytes`, shows whether the file is still the one that was read.
     md5 : str or None
         From the directory's MD5 list.
     row_groups : (first, end) or None
@@ -158,7 +158,7 @@ def _refuse_copies(files: list[InputFile]) -> None:
 
 
 def first_file(path: str) -> InputFile:
-    """Return one file that tells the columns of an input or a mirror; no file is opened for it.
+    """Return one file that has the columns of an input or a mirror; no file is opened for it.
 
     Raises
     ------

@@ -12,7 +12,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.build.bulk import InputFile, file_kind, first_file
-from ocspark.build.formats import Fault, csv_columns
+from ocspark.build.csv_tables import csv_columns
+from ocspark.build.wanted import Fault
 from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.mirror.table import table_schema

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from ocspark import storage
 from ocspark.build.bulk import InputFile
-from ocspark.build.formats import Fault, Wanted, read_tables
+from ocspark.build.formats import read_tables
 from ocspark.build.partition import count_cells
 from ocspark.build.parts import write_sorted
+from ocspark.build.wanted import Fault, Wanted
 from ocspark.inputs.ids import SUSPICIOUS_BITS_OF_PART, digits_lost
 from ocspark.sky.healpix import HEALPIX_COLUMN, index_29
 
@@ -40,7 +41,7 @@ _STAGED_OPTIONS = {
 
 @dataclass(frozen=True)
 class Ingest:
-    """What all tasks of a build share.
+    """Options that all tasks of a build share.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ ROW_GROUP_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Partition:
-    """What a pixel's file holds: its rows and bytes."""
+    """Rows and bytes of a pixel's file."""
 
     pixel: HealpixPixel
     rows: int

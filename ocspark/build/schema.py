@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from ocspark.build.formats import LAYOUT_COLUMNS
 from ocspark.build.headers import read_headers
+from ocspark.build.wanted import LAYOUT_COLUMNS
 from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.release import Release, known_releases, load_release
 from ocspark.tables.source_columns import BY_NAME, matching

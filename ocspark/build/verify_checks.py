@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocspark import storage
-from ocspark.build.verify_file import EPOCH_STEP, FileFindings, FileToCheck
+from ocspark.build.findings import EPOCH_STEP, FileFindings, FileToCheck
 from ocspark.build.verify_report import Check, ColumnReport, make_check
 from ocspark.mirror.columns import expected_types, foreign_columns
 from ocspark.mirror.hats import HatsCatalogue, find_catalogue, is_data
@@ -39,7 +39,7 @@ _OF_HATS = ("pixel", "healpix_index", "sorted")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a mirror says it has, and what there is.
+    """The files that a mirror lists, and those that are there.
 
     Attributes
     ----------

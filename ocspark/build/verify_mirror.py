@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ocspark import storage
+from ocspark.build.findings import MAX_EXAMPLES, FileFindings, FileToCheck, findings_from_text
 from ocspark.build.verify_checks import (
     check_counts,
     check_listing,
@@ -22,13 +23,7 @@ from ocspark.build.verify_checks import (
     column_reports,
     list_mirror,
 )
-from ocspark.build.verify_file import (
-    MAX_EXAMPLES,
-    FileFindings,
-    FileToCheck,
-    findings_as_text,
-    findings_from_text,
-)
+from ocspark.build.verify_file import findings_as_text
 from ocspark.build.verify_report import Check, Report, make_check
 from ocspark.build.verify_values import check_codes, check_values, value_reports
 from ocspark.errors import InputError
@@ -49,7 +44,7 @@ def verify_mirror(
 ) -> Report:
     """Check a mirror against its own list, its release and itself.
 
-    Rows never reach the driver: a task reads a file and tells what it found; only identifiers
+    Rows never reach the driver: a task reads a file and returns its findings; only identifiers
     are shuffled, to find repeated ones.
 
     Parameters
@@ -106,7 +101,7 @@ def verify_mirror(
 def verified_inputs(path: str, release_name: str, expected: str | None = None) -> str:
     """Return a digest of a mirror's files and of what `verify_mirror` checks them against.
 
-    Sizes and times of change stand for the files, as a listing tells them.
+    Sizes and times of change stand for the files, as in a listing.
     """
     if is_table(path):
         raise InputError(f"--mirror: {path}: expected a HATS catalogue or a Parquet directory")
@@ -143,7 +138,7 @@ def _expected_rows(given: str | None, of_release: int) -> int | None:
 
 
 def _footers(files: Sequence[FileToCheck]) -> dict[str, int]:
-    """Return the rows that footers tell; unreadable ones are left out, and found later."""
+    """Return the numbers of rows in footers; unreadable ones are left out, and found later."""
 
     def rows(file: FileToCheck) -> int | None:
         try:
@@ -152,8 +147,8 @@ def _footers(files: Sequence[FileToCheck]) -> dict[str, int]:
             return None
 
     with ThreadPoolExecutor(8) as pool:
-        told = pool.map(rows, files)
-        return {f.path: n for f, n in zip(files, told, strict=True) if n is not None}
+        counts = pool.map(rows, files)
+        return {f.path: n for f, n in zip(files, counts, strict=True) if n is not None}
 
 
 def _check_files(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from ocspark.build.verify_file import MAX_EXAMPLES
+from ocspark.build.findings import MAX_EXAMPLES
 
 Status = Literal["passed", "failed", "not applicable"]
 
@@ -35,7 +35,7 @@ class ColumnReport(BaseModel):
 
 
 class ValueReport(BaseModel):
-    """What the values of a mirror tell of its release, what was expected, whether it is so."""
+    """A fact about a mirror's values: as found, as expected of the release, whether they agree."""
 
     name: str
     found: str

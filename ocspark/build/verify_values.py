@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-from ocspark.build.verify_file import BIAS_STEP, EPOCH_STEP, NO_BIAS, FileFindings
+from ocspark.build.findings import BIAS_STEP, EPOCH_STEP, NO_BIAS, FileFindings
 from ocspark.build.verify_report import Check, ValueReport, make_check
 from ocspark.release import Release
 
@@ -25,7 +25,7 @@ FLIPPED, LEAST_COMPARED = -0.5, 100
 
 
 def value_reports(found: Sequence[FileFindings], release: Release) -> list[ValueReport]:
-    """Return what the values tell of a release, each with what is expected.
+    """Return facts about the values of a mirror, each with what is expected of its release.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from functools import cache
 from ocspark.store.code_digest import code_digest
 
 #: By which the driver checks a mirror, and tasks read it.
-_MIRROR = ("ocspark.release", "ocspark.mirror.layout", "ocspark.mirror.scan")
+_MIRROR = ("ocspark.release", "ocspark.mirror.footers", "ocspark.mirror.scan")
 #: The modules whose functions a stage's tasks run, and those whose functions the driver runs for
 #: it. What these import is found, not listed; a stage also depends on all stages before it.
 STAGE_MODULES: dict[str, tuple[str, ...]] = {

@@ -16,7 +16,7 @@ from ocspark.deepsets.model import TrainedModel
 from ocspark.deepsets.program import instruction_set
 from ocspark.inputs import isochrones
 from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.table import summarised
 from ocspark.physics.extinction import law_file
 from ocspark.places import package_version

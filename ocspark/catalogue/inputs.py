@@ -20,7 +20,7 @@ from ocspark.inputs.isochrones import read_grid
 from ocspark.inputs.members import MemberList, read_members
 from ocspark.locations import is_table
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.opened import OpenMirror, open_mirror
 from ocspark.names import normalise_name
 from ocspark.physics.isochrone_grid import IsochroneGrid

@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.catalogue.inputs import RunInputs
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile, group_by_rows
+from ocspark.mirror.footers import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_places, read_rows
 from ocspark.mirror.scan import ReadPortion

@@ -1,4 +1,4 @@
-"""Which columns of a mirror a release's sources are in, whatever their letter case or spelling."""
+"""Find the columns of a mirror that a release needs, in any letter case or spelling."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def check_type(name: str, column: str, kind: pa.DataType, path: str) -> None:
 
 
 def check_unit(name: str, column: str, unit: str, path: str) -> None:
-    """Check the unit that a mirror tells of the column that holds the canonical column `name`.
+    """Check the unit that a mirror gives for the column that holds the canonical column `name`.
 
     Raises
     ------
@@ -234,11 +234,11 @@ def carry(wanted: Sequence[str], schema: pa.Schema, path: str) -> tuple[CarriedC
                 f"output.columns: {path}: column {name} is {field.type}; expected numbers, truth "
                 "values or text"
             )
-        told = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
-        notes = data_model().get(name.lower(), told)
+        given = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        notes = data_model().get(name.lower(), given)
         unit = notes.get("unit", "")
-        if not same_unit(told.get("unit", ""), unit):
-            unit = told["unit"]
+        if not same_unit(given.get("unit", ""), unit):
+            unit = given["unit"]
         text = notes.get("description") or f"{found[0]}, as the mirror has it"
         column = Field(name, kind, unit, text, notes.get("ucd", ""))
         carried.append(CarriedColumn(found[0], column))

@@ -24,7 +24,7 @@ _NAMED = 8
 
 @dataclass(frozen=True)
 class ListedPartition:
-    """A row of partition_info.csv: a pixel, and its rows (None where the file does not tell)."""
+    """A row of partition_info.csv: a pixel, and its rows (None where the file does not say)."""
 
     pixel: HealpixPixel
     rows: int | None
@@ -32,7 +32,7 @@ class ListedPartition:
 
 @dataclass(frozen=True)
 class HatsCatalogue:
-    """What the small files of an object catalogue say.
+    """The content of an object catalogue's small files.
 
     Attributes
     ----------

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from ocspark.errors import InputError
 from ocspark.locations import is_table
-from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile, check_files, list_pieces
+from ocspark.mirror.footers import CheckedFile, check_files
+from ocspark.mirror.layout import Mirror, MirrorFile, list_pieces
 from ocspark.mirror.table import open_table
 from ocspark.release import Release
 from ocspark.session import get_session

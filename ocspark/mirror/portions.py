@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ocspark.mirror.layout import CheckedFile
+    from ocspark.mirror.footers import CheckedFile
     from ocspark.sky.cover import Cover
 
 #: Rows of a row group that are counted together.
@@ -57,7 +57,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Portion:
-    """The pieces that one task reads, their rows, and how dear it is beside others."""
+    """The pieces that one task reads, their rows, and its cost relative to other tasks."""
 
     pieces: tuple[Piece, ...]
     rows: int
@@ -132,9 +132,9 @@ def _portion(pieces: Sequence[Piece], cost: float | None = None) -> Portion:
 def cut_by_counts(
     files: Sequence[CheckedFile], names: Sequence[str], counts: pd.DataFrame
 ) -> list[Portion]:
-    """Cut files into portions that are equally dear, of chunks in which a search found something.
+    """Cut files into portions of equal cost, of chunks in which a search found something.
 
-    None is dearer than twice the mean but one that is a single chunk; there are `MANY` of them at
+    None costs more than twice the mean but one that is a single chunk; there are `MANY` of them at
     least, where there are pairs enough.
 
     Parameters

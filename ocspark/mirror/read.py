@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from ocspark import storage
 from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name, spark_type
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
 from ocspark.sky.healpix import index_or_zero
 

@@ -171,7 +171,7 @@ class ReadPortion:
 
 
 def _read_file(path: str, read: Callable[[], _Value]) -> _Value:
-    """Read from a mirror file, three times if need be; tell damage from storage that stays away."""
+    """Read from a mirror file, three times if need be; distinguish damage from failed storage."""
     try:
         return storage.retry(read)
     except (OSError, pa.ArrowException) as error:

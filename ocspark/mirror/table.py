@@ -30,7 +30,8 @@ from ocspark.mirror.columns import (
     find_columns,
     find_optional,
 )
-from ocspark.mirror.layout import CheckedFile, Mirror, MirrorFile
+from ocspark.mirror.footers import CheckedFile
+from ocspark.mirror.layout import Mirror, MirrorFile
 from ocspark.release import Release
 from ocspark.sky.healpix import (
     HEALPIX_COLUMN,
@@ -96,7 +97,7 @@ def open_table(
     -------
     Mirror
     dict
-        What is known of each of its ranges.
+        Rows, hash and columns of each range.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def table_schema(spark: SparkSession, path: str) -> T.StructType:
         If there is none.
     """
     try:
-        return spark.table(path.removeprefix(TABLE_PREFIX)).schema  # Connect looks it up only here
+        return spark.table(path.removeprefix(TABLE_PREFIX)).schema  # where Connect asks for it
     except AnalysisException as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan

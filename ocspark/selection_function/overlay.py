@@ -35,7 +35,7 @@ class PlantTwins:
     columns : MirrorColumns
         Columns of the mirror that a search reads.
     types : mapping
-        Types of the mirror's columns (`ocspark.mirror.layout.CheckedFile`), so that its files and
+        Types of the mirror's columns (`ocspark.mirror.footers.CheckedFile`), so that its files and
         those of the overlay can be searched together.
     healpix_column : str or None
         Name of the mirror's column with the order-29 HEALPix index, if it has one.

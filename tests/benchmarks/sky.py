@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass
 from ocspark.mirror.columns import MirrorColumns
-from ocspark.mirror.layout import CheckedFile
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mock.generate import finished_mock, write_mock
 from ocspark.mock.parameters import MockParameters
 from ocspark.selection.cone import Cones, Stretch, find

@@ -19,7 +19,8 @@ from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
 from ocspark.build.verify_mirror import verify_mirror
-from ocspark.mirror.layout import check_files, list_pieces
+from ocspark.mirror.footers import check_files
+from ocspark.mirror.layout import list_pieces
 from ocspark.mock.generate import write_mock
 from ocspark.mock.parameters import MockParameters
 from ocspark.release import load_release

@@ -16,7 +16,8 @@ from astropy.table import MaskedColumn, Table
 
 from ocspark.build import bulk, ingest
 from ocspark.build.bulk import list_bulk
-from ocspark.build.formats import Fault, Wanted, read_tables, wanted_columns
+from ocspark.build.formats import read_tables
+from ocspark.build.wanted import Fault, Wanted, wanted_columns
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.tables.source_columns import BY_NAME

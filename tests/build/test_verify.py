@@ -19,7 +19,8 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from ocspark.build.verify_file import FileToCheck, check_file
+from ocspark.build.findings import FileToCheck
+from ocspark.build.verify_file import check_file
 from ocspark.build.verify_mirror import verify_mirror
 from ocspark.build.verify_report import Report, report_lines
 from ocspark.errors import InputError

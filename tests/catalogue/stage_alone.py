@@ -24,7 +24,8 @@ def search(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.search import CELL_PIECES, FOUND_PIECES, FindListed
     from ocspark.inputs.clusters import read_clusters
     from ocspark.inputs.members import read_members
-    from ocspark.mirror.layout import check_files, list_pieces
+    from ocspark.mirror.footers import check_files
+    from ocspark.mirror.layout import list_pieces
     from ocspark.release import Release
     from ocspark.selection.cone import make_cones
     from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ocspark.build import parts
+from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.hats import partition_path
-from ocspark.mirror.layout import CheckedFile
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.sources import kept_sources
 from ocspark.sky.healpix import HealpixPixel

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from ocspark.build.bulk import list_bulk
-from ocspark.build.formats import Fault, Wanted, read_tables
+from ocspark.build.formats import read_tables
+from ocspark.build.wanted import Fault, Wanted
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_isochrones

@@ -13,7 +13,8 @@ import yaml
 
 from ocspark.errors import InputError
 from ocspark.mirror.columns import carry, find_columns
-from ocspark.mirror.layout import check_files, list_pieces
+from ocspark.mirror.footers import check_files
+from ocspark.mirror.layout import list_pieces
 from ocspark.release import Release, load_release
 from ocspark.settings import conf_path
 from tests.helpers.toy import Toy

@@ -13,7 +13,8 @@ import pytest
 
 from ocspark.build.bulk import list_bulk
 from ocspark.errors import InputError
-from ocspark.mirror.layout import check_files, list_pieces
+from ocspark.mirror.footers import check_files
+from ocspark.mirror.layout import list_pieces
 from ocspark.release import load_release
 from ocspark.sky.cover import cover_cones
 from tests.helpers.hats import mixed_orders

@@ -12,13 +12,8 @@ import pytest
 from ocspark.errors import InputError
 from ocspark.mirror import portions, scan
 from ocspark.mirror.columns import find_columns
-from ocspark.mirror.layout import (
-    CheckedFile,
-    MirrorFile,
-    RowGroup,
-    check_files,
-    list_pieces,
-)
+from ocspark.mirror.footers import CheckedFile, RowGroup, check_files
+from ocspark.mirror.layout import MirrorFile, list_pieces
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.scan import Scan
 from ocspark.release import load_release

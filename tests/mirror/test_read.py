@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ocspark.mirror.layout import check_files, list_pieces
+from ocspark.mirror.footers import check_files
+from ocspark.mirror.layout import list_pieces
 from ocspark.release import load_release
 from tests.helpers.hats import kept_rows
 from tests.helpers.toy import Toy

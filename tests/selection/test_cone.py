@@ -21,7 +21,8 @@ from ocspark.catalogue.passes import MirrorPass
 from ocspark.errors import InputError, OutputError
 from ocspark.mirror import portions
 from ocspark.mirror.columns import carried_name
-from ocspark.mirror.layout import CheckedFile, check_files, list_pieces
+from ocspark.mirror.footers import CheckedFile, check_files
+from ocspark.mirror.layout import list_pieces
 from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
