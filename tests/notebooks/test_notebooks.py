@@ -1,8 +1,9 @@
-"""Every notebook runs top to bottom on the mock, and what is committed has been run."""
+"""Every notebook runs from top to bottom, and what is committed has been run."""
 
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -23,7 +24,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all, so that the mock is made once."""
+    """One folder for all, so that the mock of two of them is made once."""
     return tmp_path_factory.mktemp("notebooks")
 
 
@@ -44,11 +45,24 @@ def test_what_is_committed_was_run_without_error_and_is_small(path: Path) -> Non
     assert not [word for word in ("/tmp/", "/home/", "/root/") if word in path.read_text()]
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_begins_with_what_databricks_needs_and_explains_its_pictures(path: Path) -> None:
+    cells = nbformat.read(path, 4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    # installed by hand where it is not there: neither Jupyter nor a test should install anything
+    assert code[0].metadata["tags"] == ["install"]
+    assert all(line.startswith("# ") for line in code[0].source.splitlines())
+    assert "%pip install" in code[0].source
+    assert 'work = "/Volumes/' in code[1].source
+    for before, cell in pairwise(cells):
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            assert before.cell_type == "markdown", cell.source
+
+
 @pytest.mark.parametrize("path", CASES)
 def test_runs(path: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing cell raises, with its traceback."""
     environment = {
-        "OCSPARK_WORK": str(work),
         "PYSPARK_SUBMIT_ARGS": "--master local[2] --conf spark.ui.enabled=false pyspark-shell",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
