@@ -73,7 +73,7 @@ def blocks_of(file: Path) -> list[Block]:
 BLOCKS = [block for file in FILES for block in blocks_of(file)]
 #: A job with its arguments, however it is started.
 _JOB = re.compile(
-    r"(?:(?:spark-submit|python)\s.*?\bjobs/(?=\w+\.py)|\bocspark )(\w+)(?:\.py)?(.*)"
+    r"(?:(?:spark-submit|python)\s.*?\bjobs/(?=\w+\.py)|(?:^|/)ocspark )(\w+)(?:\.py)?(.*)"
 )
 #: Commands that need what a test machine lacks, each checked by eye; anything else is refused.
 OTHERS = (
