@@ -12,7 +12,7 @@ import argparse
 from ocspark import cli
 from ocspark.analysis.cuts import PAPER_CUTS, parse_cut
 from ocspark.analysis.differences import find_differences
-from ocspark.analysis.literature import compare
+from ocspark.analysis.literature import compare_with_list
 from ocspark.errors import InputError
 from ocspark.reports.differences_figure import draw_differences
 from ocspark.reports.lines import comparison_lines, difference_lines
@@ -84,7 +84,7 @@ def _with_list(options: argparse.Namespace) -> None:
     columns = dict(cli.parse_pair(text, "--columns", "NAME=COLUMN") for text in options.columns)
     cuts = [*PAPER_CUTS, *map(parse_cut, options.cut)]
     run = open_run(options.run)
-    comparison = compare(
+    comparison = compare_with_list(
         get_session(_APPLICATION),
         run,
         options.members,

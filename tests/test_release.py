@@ -15,6 +15,7 @@ from ocspark.physics.extinction import extinction_coefficients
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import calibrate, release_calibration
 from ocspark.tables.source_columns import BY_NAME, CORRELATIONS
+from ocspark.tables.stars import RawStars
 from tests.helpers.toyrun import ROOT
 
 DR4 = yaml.safe_load((ROOT / "conf/releases/dr4.yaml").read_text())
@@ -31,12 +32,14 @@ def test_dr3_is_whole_and_dr4_is_a_draft_at_j2017_5() -> None:
 
 
 def test_dr4_subtracts_the_bias_that_it_ships() -> None:
-    stars = {
-        "parallax": np.array([1.0, 2.0, 0.5]),
-        "parallax_bias": np.array([-0.04, 0.01, np.nan]),  # without one it stays, as with DR3's
-        **{f"phot_{b}_mean_mag": np.full(3, 15.0) for b in ("g", "bp", "rp")},
-        **{f"phot_{b}_n_obs": np.full(3, 200) for b in ("g", "rp")},
-    }
+    stars = RawStars(
+        {
+            "parallax": np.array([1.0, 2.0, 0.5]),
+            "parallax_bias": np.array([-0.04, 0.01, np.nan]),  # without one it stays, as with DR3's
+            **{f"phot_{b}_mean_mag": np.full(3, 15.0) for b in ("g", "bp", "rp")},
+            **{f"phot_{b}_n_obs": np.full(3, 200) for b in ("g", "rp")},
+        }
+    )
     done = calibrate(stars, release_calibration(load_release("dr4")))
     np.testing.assert_array_equal(done["parallax"], [1.04, 1.99, 0.5])
 
@@ -97,10 +100,10 @@ def described(**changes: object) -> Release:
     return Release.model_validate({**DR4, **changes})
 
 
-def star(**values: float) -> dict[str, np.ndarray]:
+def star(**values: float) -> RawStars:
     columns = {f"phot_{b}_mean_mag": 15.0 for b in ("g", "bp", "rp")}
     columns |= {"parallax": 1.0, "parallax_bias": 0.0, **values}
-    return {name: np.array([value]) for name, value in columns.items()}
+    return RawStars({name: np.array([value]) for name, value in columns.items()})
 
 
 def test_a_release_needs_what_its_choices_use() -> None:

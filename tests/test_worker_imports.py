@@ -22,8 +22,8 @@ from ocspark.mirror.portions import Piece, Portion
 from ocspark.mirror.scan import ReadPortion
 from ocspark.release import load_release
 from ocspark.selection.calibrate import release_calibration
-from ocspark.selection.cone import make_cones
-from ocspark.selection.listed_members import Listed
+from ocspark.selection.cones import make_cones
+from ocspark.selection.listed_members import MemberLookup
 from ocspark.settings import SearchSettings
 from tests.benchmarks.worker_import import TASKS
 from tests.helpers.kernels import make_cluster
@@ -52,7 +52,9 @@ def passes() -> dict[str, Any]:
     table = pd.DataFrame([[1, 10.0, 20.0, 500.0, 2.0, 1.0, 1.0]], columns=columns.split())
     dispersions = ("parallax_dispersion", "pmra_dispersion", "pmdec_dispersion")
     cones = make_cones(table.assign(**dict.fromkeys(dispersions, 0.1)), SearchSettings())
-    listed = Listed(pd.DataFrame({"cluster_key": [1], "source_id": [5], "list_probability": [1.0]}))
+    listed = MemberLookup(
+        pd.DataFrame({"cluster_key": [1], "source_id": [5], "list_probability": [1.0]})
+    )
     evaluation = Evaluation(
         {1: make_cluster()},
         load_model("DS10_v02"),

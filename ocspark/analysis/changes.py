@@ -11,8 +11,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from ocspark.analysis.landed import records
 from ocspark.analysis.noise import critical_sigmas
+from ocspark.analysis.saved import records
 from ocspark.tables.differences import (
     CHANGE_REASONS,
     DIFFERENCES,

@@ -159,7 +159,7 @@ def _reason_columns(level: float) -> dict[str, Column]:
     }
 
 
-def confusion(stars: DataFrame) -> DataFrame:
+def confusion_table(stars: DataFrame) -> DataFrame:
     """Return the `CONFUSION` table: stars by bins of both probabilities, −1 where one has none.
 
     `stars` is that of `count_at`.

@@ -21,7 +21,7 @@ from ocspark.analysis.changes import (
     probability_pairs,
 )
 from ocspark.analysis.counterparts import link, read_neighbourhood
-from ocspark.analysis.landed import LandedTables
+from ocspark.analysis.saved import SavedTables
 from ocspark.errors import InputError
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
@@ -41,7 +41,7 @@ _STAR = (
 ).split()
 
 
-class Differences(LandedTables):
+class Differences(SavedTables):
     """Differences of two runs: differences.json, tables of clusters and probabilities."""
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.analysis.clustering import SPACE, Baseline, cluster_members
-from ocspark.analysis.landed import records
+from ocspark.analysis.saved import records
 from ocspark.analysis.structure import measure_structure
 from ocspark.errors import InputError
 from ocspark.session import ship

@@ -19,9 +19,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
-from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion, count_at
-from ocspark.analysis.landed import LandedTables
+from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion_table, count_at
 from ocspark.analysis.missed import look_up
+from ocspark.analysis.saved import SavedTables
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import name_owners
 from ocspark.inputs.files import AnyTable, name_of
@@ -39,7 +39,7 @@ log = logging.getLogger("ocspark")
 _RECORD, _TABLES = "comparison.json", ("stars", "clusters", "confusion")
 
 
-class Comparison(LandedTables):
+class Comparison(SavedTables):
     """A comparison with a list: comparison.json, tables of clusters and confusion, stars."""
 
     def stars(self, spark: SparkSession) -> DataFrame:
@@ -57,7 +57,7 @@ def open_comparison(path: str) -> Comparison:
     return Comparison(path, found)
 
 
-def compare(
+def compare_with_list(
     spark: SparkSession,
     run: FinishedRun,
     listed: AnyTable,
@@ -159,7 +159,7 @@ def _write_comparison(
     combined = counted.filter(pc.is_null(counted["cluster"])).to_pylist()
     landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
     _write(landed, storage.join(output, "clusters"))
-    _write(confusion(both), storage.join(output, "confusion"))
+    _write(confusion_table(both), storage.join(output, "confusion"))
     return {
         "clusters": int(rows["cluster"].nunique()),
         "members_by": compared_clusters["members_by"].value_counts().to_dict(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,14 @@ from ocspark.mirror.opened import open_mirror
 from ocspark.mirror.read import read_raw_rows, read_rows
 from ocspark.mirror.sources import kept_sources
 from ocspark.release import Release
-from ocspark.selection.calibrate import Stars, calibrate, release_calibration
+from ocspark.selection.calibrate import Calibration, calibrate, release_calibration
 from ocspark.selection.candidates import (
     describe_stars,
     passes_isochrone,
     passes_parallax,
     passes_proper_motion,
 )
-from ocspark.selection.cone import Cones, cones_of
+from ocspark.selection.cones import Cones, cones_of
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
@@ -33,24 +32,29 @@ from ocspark.sky.healpix import SOURCE_ID_ORDER, source_id_pixels
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import LISTED_STARS
-from ocspark.tables.arrow import pick, split_by_cluster, to_batch
-from ocspark.tables.fields import Field, struct
+from ocspark.tables.arrow import split_by_cluster, stars_to_batch
+from ocspark.tables.fields import struct
+from ocspark.tables.stars import CalibratedStars, RawStars
 
-#: Order of the HEALPix cell that a Gaia source_id holds, and its shift.
 #: What the mirror adds to a listed star: the columns after the list's own.
 _JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
 #: Columns of candidates, which these stars are not.
 _OF_CANDIDATES = ("probability", "posterior", "is_training_member")
 
 
-def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[str, NDArray]:
-    """Say which selection conditions each star meets, each by itself.
+def judge(
+    stars: CalibratedStars, raw: RawStars, model: ClusterModel, cone: Mapping[str, float]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return whether each star meets each of the selection's conditions.
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
-        Calibrated, with ``raw_parallax``, the mirror's own [mas].
+    stars : CalibratedStars
+        The stars as Eqs. 1–3 take them.
+    raw : RawStars
+        The same stars as the cone's cuts take them.
     model : ClusterModel
+        The cluster as its training members describe it.
     cone : mapping
         A row of ``Cones.table``: the cone's centre and bounds (method §1).
 
@@ -62,7 +66,7 @@ def judge(stars: Stars, model: ClusterModel, cone: Mapping[str, float]) -> dict[
     apart = separation_rad(stars["ra"], stars["dec"], cone["ra"], cone["dec"])
     within = apart <= cone["radius_rad"]
     motion = np.hypot(stars["pmra"] - cone["pmra"], stars["pmdec"] - cone["pmdec"])
-    parallax = np.abs(stars["raw_parallax"] - cone["parallax"])
+    parallax = np.abs(raw["parallax"] - cone["parallax"])
     return {
         "within_radius": within,
         "in_cone": within & (motion <= cone["pm_limit"]) & (parallax <= cone["parallax_limit"]),
@@ -150,22 +154,17 @@ def _judge(
         models, cone_of, calibration = shipped()
         for batch in batches:
             sources = kept_sources(batch, columns, ["cluster_key"])
-            for model, stars in split_by_cluster(sources, models):
-                yield _judged_batch(stars, model, cone_of[model.cluster_key], calibration, _JUDGED)
+            for model, stars in split_by_cluster(sources, models, RawStars):
+                yield _judged_batch(stars, model, cone_of[model.cluster_key], calibration)
 
     return found.mapInArrow(judge_batches, schema)
 
 
 def _judged_batch(
-    stars: Stars,
-    model: ClusterModel,
-    cone: Mapping[str, float],
-    calibration: Any,
-    fields: list[Field],
+    raw: RawStars, model: ClusterModel, cone: Mapping[str, float], calibration: Calibration
 ) -> pa.RecordBatch:
-    columns = describe_stars(calibrate(stars, calibration), model)
-    columns["raw_parallax"] = stars["parallax"]
-    columns |= judge(columns, model, cone)
-    columns["in_mirror"] = columns["kept"] = np.ones(len(stars["source_id"]), dtype=bool)
-    there = pick(columns, [field for field in fields if field.name not in _OF_CANDIDATES])
-    return to_batch(there, fields, _OF_CANDIDATES)
+    stars = describe_stars(calibrate(raw, calibration), model)
+    there = np.ones(len(raw), dtype=bool)
+    stars = stars.with_columns({"in_mirror": there, "kept": there})
+    stars = stars.with_columns(judge(stars, raw, model, cone))
+    return stars_to_batch(stars, _JUDGED, _OF_CANDIDATES)

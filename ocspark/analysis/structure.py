@@ -129,7 +129,7 @@ def scaled_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tup
     return mean, float(math.sqrt(max(chi2, 1.0) / np.sum(weights)))
 
 
-class Profile(NamedTuple):
+class DensityProfile(NamedTuple):
     """Rings of a density profile: edges and mean-area radius [pc], density, error [stars/pc²]."""
 
     inner: NDArray[np.float64]
@@ -139,7 +139,7 @@ class Profile(NamedTuple):
     error: NDArray[np.float64]
 
 
-def density_profile(radius: NDArray[np.float64], extent: float) -> Profile:
+def density_profile(radius: NDArray[np.float64], extent: float) -> DensityProfile:
     """Return density and its Poisson error in rings out to `extent` [pc].
 
     Inner edges follow the stars, so that every ring has about as many. Empty rings are left out,
@@ -147,11 +147,11 @@ def density_profile(radius: NDArray[np.float64], extent: float) -> Profile:
     """
     n = len(radius)
     if n < 2 * _PROFILE_RINGS or not extent > 0.0:
-        return Profile(*(np.empty(0) for _ in Profile._fields))
+        return DensityProfile(*(np.empty(0) for _ in DensityProfile._fields))
     quantiles = np.quantile(radius, np.linspace(0.0, 1.0, _PROFILE_RINGS + 1)[1:-1])
     edges = np.unique(np.concatenate(([0.0], quantiles, [extent])))
     counts = np.histogram(radius, edges)[0]
     area = np.pi * np.diff(edges**2)
     middle = np.sqrt(0.5 * (edges[1:] ** 2 + edges[:-1] ** 2))
     rings = (edges[:-1], edges[1:], middle, counts / area, np.sqrt(counts) / area)
-    return Profile(*(values[counts > 0] for values in rings))
+    return DensityProfile(*(values[counts > 0] for values in rings))

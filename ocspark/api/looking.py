@@ -14,8 +14,7 @@ from pyspark.sql import SparkSession
 
 from ocspark import storage
 from ocspark.analysis.differences import Differences, find_differences
-from ocspark.analysis.literature import Comparison
-from ocspark.analysis.literature import compare as compare_with_list
+from ocspark.analysis.literature import Comparison, compare_with_list
 from ocspark.analysis.structure import measure_structure
 from ocspark.api.running import APPLICATION, find_cluster, open_run
 from ocspark.errors import InputError

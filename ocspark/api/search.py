@@ -19,11 +19,12 @@ from ocspark.inputs.plausible import check_positions
 from ocspark.mirror.opened import open_mirror
 from ocspark.names import cluster_key
 from ocspark.release import load_release
-from ocspark.selection.cone import Cones, cones_of
 from ocspark.selection.cone_search import ConeSearch
+from ocspark.selection.cones import Cones, cones_of
 from ocspark.session import get_session
-from ocspark.tables.arrow import columns_of, pick, to_batch
+from ocspark.tables.arrow import stars_of_batch, stars_to_batch
 from ocspark.tables.run import found_fields
+from ocspark.tables.stars import RawStars
 
 #: A motion cut's centre and half-width, all or none of each group.
 _CUTS = {"parallax": ("parallax", "parallax_limit"), "motion": ("pmra", "pmdec", "pm_limit")}
@@ -93,9 +94,9 @@ def search(
 
     def named(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            found = columns_of(batch, batch.schema.names)
-            found["cluster"] = np.array([names[k] for k in found["cluster_key"]], dtype=object)
-            yield to_batch(pick(found, fields), fields)
+            found = stars_of_batch(batch, RawStars)
+            clusters = np.array([names[key] for key in found["cluster_key"]], dtype=object)
+            yield stars_to_batch(found.with_columns({"cluster": clusters}), fields)
 
     return ConeSearch(session, columns, cones).run(files, named, fields)
 

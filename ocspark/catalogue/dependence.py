@@ -120,7 +120,7 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
     }
     keys = inputs.cones.table["cluster_key"].tolist()
     clusters = inputs.clusters.table.set_index("cluster_key").loc[keys]
-    members = dict(list(inputs.listed().groupby("cluster_key")))
+    members = dict(list(inputs.possible_members().groupby("cluster_key")))
     mirror, isochrones = _mirror(inputs), _isochrones(inputs, clusters)
     own = {
         str(key): {

@@ -106,7 +106,7 @@ def default_run_id(inputs: dict[str, Any]) -> str:
     return f"run-{digest(inputs)[:16]}"
 
 
-def environment() -> dict[str, Any]:
+def software_environment() -> dict[str, Any]:
     """Return package versions and the processor's instruction set, which may change last bits."""
     return {
         "python": platform.python_version(),

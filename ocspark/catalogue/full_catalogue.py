@@ -14,12 +14,14 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.fingerprint import environment
+from ocspark.catalogue.fingerprint import software_environment
+from ocspark.catalogue.input_report import input_warnings, log_inputs
 from ocspark.catalogue.inputs import APPLICATION
 from ocspark.catalogue.listed_ids import id_warnings
 from ocspark.catalogue.request import BASE, Request, catalogue_tables, open_request
 from ocspark.catalogue.reuse import DEPENDENCE, Reuse
-from ocspark.catalogue.stages import TEMPORARY, RunStages, rows_by_device
+from ocspark.catalogue.stages import RunStages
+from ocspark.catalogue.step_files import TEMPORARY
 from ocspark.catalogue.summary import lacking_in_all, lacking_warnings, member_warnings
 from ocspark.catalogue.unchanged import check_unchanged
 from ocspark.errors import NoClusterError, OutputError
@@ -86,7 +88,7 @@ def run_full_catalogue(
     run = request.run
     finished = request.finished()
     if finished is None:
-        request.inputs.log()
+        log_inputs(request.inputs)
         request.inputs.check_listed()
         with request.claim.hold() as lock:
             finished = request.finished()  # another may have ended it meanwhile
@@ -133,7 +135,7 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
         except DamagedFiles as fault:
             log.warning("not as run %s wrote it, so done again: %s", reuse.base_id, fault)
             damaged |= fault.names
-    missing = run.missing_files(stages.files)
+    missing = run.missing_files(stages.files.tables)
     if missing:
         raise OutputError(
             f"output: {run.path(missing[0])}: gone or changed since it was written; the same "
@@ -143,7 +145,7 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
     lock.confirm()
     storage.write_file(
         run.path(FILES),
-        json.dumps([file.as_json() for file in stages.files if file.table != "clusters"]),
+        json.dumps([file.as_json() for file in stages.files.tables if file.table != "clusters"]),
     )
     record = {
         **_record(request, reuse, stages, rows),
@@ -176,6 +178,7 @@ def _log(reuse: Reuse) -> None:
 def _record(
     request: Request, reuse: Reuse, stages: RunStages, rows: pd.DataFrame
 ) -> dict[str, Any]:
+    portions = stages.files.portions
     inputs, status = request.inputs, rows["status"].value_counts().to_dict()
     lacking = lacking_in_all(stages.lacking)
     searched = rows[rows["n_cone"].notna()]
@@ -197,7 +200,7 @@ def _record(
         "settings": inputs.settings.model_dump(mode="json"),
         "overlay": request.overlay,
         "release": inputs.release.name,
-        "warnings": [*inputs.warnings(), *warnings],
+        "warnings": [*input_warnings(inputs), *warnings],
         "model": {
             "name": inputs.network.name,
             "sha256": inputs.network.sha256,
@@ -212,7 +215,7 @@ def _record(
         },
         "posterior": {
             "clusters": int(rows["n_members"].notna().sum()),
-            "seconds": round(sum(p.get("posterior_seconds", 0.0) for p in stages.portions), 1),
+            "seconds": round(sum(p.get("posterior_seconds", 0.0) for p in portions), 1),
         },
         "lacking": lacking,
         "column_maps": {
@@ -222,10 +225,10 @@ def _record(
         "mirror_columns": dict(inputs.columns.names),
         "carried_columns": carried_record(inputs.carried),
         "base": reuse.as_record(),
-        "devices": rows_by_device(stages.files),
-        "environment": environment(),
-        "tables": _sizes(stages.files),
-        "portions": stages.portions,
+        "devices": stages.files.rows_by_device(),
+        "environment": software_environment(),
+        "tables": _sizes(stages.files.tables),
+        "portions": portions,
     }
 
 

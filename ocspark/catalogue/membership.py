@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates
-from ocspark.selection.cone import Stretch, find
-from ocspark.selection.match import Cuts
+from ocspark.selection.match import ConeCuts
+from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones
 from ocspark.sky.cover import Cover
 from ocspark.store.files import TableWriters
-from ocspark.tables.candidates import NON_MEMBERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,26 +34,21 @@ class EvaluateCandidates:
         Whether the other sources are wanted too.
     """
 
-    cuts: Cuts
+    cuts: ConeCuts
     cover: Cover
     evaluation: Evaluation
     non_members: bool
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
         """Write candidates, and non-members if wanted; return how many candidates there are."""
         n_candidates = n_evaluations = 0
-        for batch in find(stretches, self.cuts, self.cover):
+        for batch in batches_in_cones(parts, self.cuts, self.cover):
             for rows in evaluate_candidates(batch, self.evaluation, self.non_members):
-                candidates = rows
-                if self.non_members:
-                    evaluated = pc.is_valid(rows["probability"])
-                    candidates = rows.filter(evaluated)
-                    others = rows.filter(pc.invert(evaluated))
-                    names = [f.name for f in NON_MEMBERS]
-                    writers.add(PIECES["non_members"], others.select(names))
-                n_candidates += candidates.num_rows
-                n_evaluations += pc.sum(candidates["n_samples"]).as_py() or 0
-                writers.add(PIECES["candidates"], candidates)
+                n_candidates += rows.candidates.num_rows
+                n_evaluations += pc.sum(rows.candidates["n_samples"]).as_py() or 0
+                writers.add(PIECES["candidates"], rows.candidates)
+                if rows.non_members is not None:
+                    writers.add(PIECES["non_members"], rows.non_members)
         return {"candidates": n_candidates, "evaluations": n_evaluations}
 
 

@@ -25,8 +25,9 @@ from ocspark.mirror.footers import CheckedFile, group_by_rows
 from ocspark.mirror.portions import Portion, cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_places, read_rows
 from ocspark.mirror.scan import ReadPortion
-from ocspark.selection.cone import Cones, Stretch
-from ocspark.selection.table_rows import gather_stretches, rows_near
+from ocspark.selection.cones import Cones
+from ocspark.selection.sources_in_cones import SortedSources
+from ocspark.selection.table_rows import rows_near, sort_batches
 from ocspark.session import ship
 from ocspark.sky.cover import Cover
 from ocspark.sky.healpix import index_ranges
@@ -40,7 +41,7 @@ ROWS_PER_JOB, JOBS_AT_ONCE = 5_000_000, 4
 
 #: What a pass makes of the sources that a task reads: it writes rows, and returns facts for the
 #: manifest, which are numbers. Picklable.
-Process = Callable[[Iterator[Stretch], TableWriters], Mapping[str, int]]
+Process = Callable[[Iterator[SortedSources], TableWriters], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -195,17 +196,17 @@ def _search_rows(
     def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         process, root, key, columns = shipped()
 
-        def do(stretches: Iterator[Stretch]) -> str:
+        def do(parts: Iterator[SortedSources]) -> str:
             writers = TableWriters(root, f"{key}-{uuid4().hex[:6]}")
             try:
-                facts = process(stretches, writers)
+                facts = process(parts, writers)
                 files: list[TableFile] = writers.close()
             except BaseException:
                 writers.discard()
                 raise
             return json.dumps({"facts": dict(facts), "files": [file.as_json() for file in files]})
 
-        result, fault = attempt(do, gather_stretches(batches, columns, key), attempts)
+        result, fault = attempt(do, sort_batches(batches, columns, key), attempts)
         yield pa.RecordBatch.from_pydict(
             {"result": pa.array([result], pa.string()), "fault": pa.array([fault], pa.string())}
         )

@@ -19,7 +19,7 @@ from ocspark.posterior.footprint import covered_radius_deg
 from ocspark.posterior.profile import half_radius
 from ocspark.posterior.settings import PosteriorSettings
 from ocspark.posterior.sharing import LEAST_CLAIM
-from ocspark.posterior.stars import Candidates, Cluster, candidates_of
+from ocspark.posterior.stars import Candidates, ClusterToFit, candidates_of
 from ocspark.posterior.windows import CONE_SIGMAS
 from ocspark.release import ExtinctionSource
 from ocspark.selection.model import ClusterModel
@@ -186,10 +186,10 @@ class ComputePosterior:
         )
         return row["distance"] * float(np.radians(radius_deg))
 
-    def _cluster(self, row: Mapping[str, float], key: int, radius_pc: float) -> Cluster:
+    def _cluster(self, row: Mapping[str, float], key: int, radius_pc: float) -> ClusterToFit:
         rules = self.rules
         isochrone = rules.isochrones.at(row["log_age"], row["metallicity"])
-        return Cluster(
+        return ClusterToFit(
             key=key,
             pmra=row["pmra"],
             pmdec=row["pmdec"],

@@ -12,7 +12,7 @@ from ocspark import locations, storage
 from ocspark.catalogue.dependence import STAGES, Dependence, depends_on
 from ocspark.catalogue.fingerprint import default_run_id, fingerprint_run
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.reuse import BaseRun, Reuse, decide, open_base
+from ocspark.catalogue.reuse import BaseRun, Reuse, decide_reuse, open_base
 from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.membership.evaluate import expected_device
@@ -99,8 +99,8 @@ class Request:
         return open_base(self.root, wanted, self.run_id)
 
     def reuse(self, base: BaseRun | None, now: Dependence, damaged: frozenset[str]) -> Reuse:
-        """Return what is done again and what is taken over; see `decide`."""
-        return decide(base, now, self.tables, damaged)
+        """Return what is done again and what is taken over; see `decide_reuse`."""
+        return decide_reuse(base, now, self.tables, damaged)
 
 
 def open_request(

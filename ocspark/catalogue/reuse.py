@@ -146,7 +146,7 @@ class Reuse:
         }
 
 
-def decide(
+def decide_reuse(
     base: BaseRun | None, now: Dependence, tables: Collection[str], damaged: Collection[str] = ()
 ) -> Reuse:
     """Decide which clusters each stage does again.

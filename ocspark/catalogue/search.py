@@ -11,14 +11,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ocspark.posterior.footprint import cone_cell_order
-from ocspark.selection.cone import Stretch, find_pairs
-from ocspark.selection.listed_members import Listed
-from ocspark.selection.match import Cuts
+from ocspark.selection.listed_members import MemberLookup
+from ocspark.selection.match import ConeCuts
+from ocspark.selection.sources_in_cones import SortedSources, find_in_cones
 from ocspark.sky.cover import Cover, pixel_ranges
 from ocspark.store.files import TableWriters
-from ocspark.tables.arrow import split_by_key, to_batch
+from ocspark.tables.arrow import split_by_key, stars_to_batch, to_batch
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH, cone_fields
 from ocspark.tables.source_columns import NOT_IN_EVERY_RELEASE
+from ocspark.tables.stars import RawStars
 
 #: Pieces that pass 1 leaves: listed members found, counts by cell.
 FOUND_PIECES, CELL_PIECES = "_pieces_search", "_pieces_cells"
@@ -34,22 +35,22 @@ class FindListed:
     ----------
     cuts, cover
         `Cones.cuts` and `Cones.cover` of the clusters.
-    listed : Listed
+    listed : MemberLookup
         Members of the list, by cluster and source.
     """
 
-    cuts: Cuts
+    cuts: ConeCuts
     cover: Cover
-    listed: Listed
+    listed: MemberLookup
     _cells: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
         """Write listed members and counts; return how many sources are in cones."""
         n_pairs = 0
-        for stretch in stretches:
-            if stretch.is_whole and len(stretch.healpix_29):
-                writers.add(CELL_PIECES, self._count_cells(stretch.healpix_29))
-            pairs = find_pairs(stretch, self.cuts, self.cover)
+        for part in parts:
+            if part.is_whole and len(part.healpix_29):
+                writers.add(CELL_PIECES, self._count_cells(part.healpix_29))
+            pairs = find_in_cones(part, self.cuts, self.cover)
             if pairs.lacking:
                 names = [f.name for f in LACKING]
                 rows = zip(*pairs.lacking, strict=True)
@@ -59,19 +60,18 @@ class FindListed:
                 continue
             n_pairs += len(pairs.rows)
             keys = pairs.sources["cluster_key"]
-            writers.add(COUNT_TABLE, _count_chunks(keys, stretch, pairs.rows))
-            fields = cone_fields(stretch.columns.names)
-            for key, stars in split_by_key(to_batch(pairs.sources, fields)):
+            writers.add(COUNT_TABLE, _count_chunks(keys, part, pairs.rows))
+            fields = cone_fields(part.columns.names)
+            for key, stars in split_by_key(stars_to_batch(pairs.sources, fields), RawStars):
                 probability = self.listed.probability(key, stars["source_id"])
                 named = ~np.isnan(probability)
                 if named.any():
-                    found = {name: column[named] for name, column in stars.items()}
-                    found["list_probability"] = probability[named]
-                    writers.add(FOUND_PIECES, to_batch(found, SEARCH, NOT_IN_EVERY_RELEASE))
+                    stars = stars.with_columns({"list_probability": probability}).take(named)
+                    writers.add(FOUND_PIECES, stars_to_batch(stars, SEARCH, NOT_IN_EVERY_RELEASE))
         return {"pairs": n_pairs}
 
     def _count_cells(self, healpix_29: NDArray[np.int64]) -> pa.RecordBatch:
-        """Count all sources in the small cells of each cone that the stretch overlaps: `CELLS`."""
+        """Count all sources in the small cells of each cone that the part overlaps: `CELLS`."""
         cover = self.cover
         overlaps = (cover.start <= healpix_29[-1]) & (cover.end > healpix_29[0])
         parts: list[tuple[NDArray[np.int64], ...]] = []
@@ -98,14 +98,14 @@ class FindListed:
 
 
 def _count_chunks(
-    cluster_key: NDArray[np.int64], stretch: Stretch, rows: NDArray[np.int64]
+    cluster_key: NDArray[np.int64], part: SortedSources, rows: NDArray[np.int64]
 ) -> pa.RecordBatch:
     """Count the pairs of each cluster by chunk of the file: `COUNTS`."""
-    group, chunk = stretch.chunks(rows)
+    group, chunk = part.chunks(rows)
     place, n = np.unique(np.stack((cluster_key, group, chunk)), axis=1, return_counts=True)
     columns = {
         "cluster_key": place[0],
-        "file": np.full(len(n), stretch.name, dtype=object),
+        "file": np.full(len(n), part.name, dtype=object),
         "row_group": place[1],
         "chunk": place[2],
         "n_cone": n,

@@ -104,7 +104,7 @@ def member_warnings(counts: Mapping[str, int], n_listed: int) -> list[str]:
     return warnings
 
 
-def cluster_rows(
+def summarise_clusters(
     inputs: RunInputs,
     n_cone: Mapping[int, int],
     lacking: Mapping[int, Mapping[str, int]],
@@ -214,7 +214,7 @@ def _why_empty(
     )
 
 
-def table_of(rows: pd.DataFrame, fields: list[Field]) -> pa.Table:
+def typed_table(rows: pd.DataFrame, fields: list[Field]) -> pa.Table:
     """Return a small table with the columns and types of `fields`."""
     schema = to_arrow_schema(struct(fields))
     columns = [

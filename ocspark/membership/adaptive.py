@@ -23,14 +23,14 @@ LAST = 8
 #: star whose others are all alike.
 LEAST_SPREAD = 2.0
 #: Samples judged at the end where votes may differ before the first decision.
-FIRST_LOOK = 4
+FIRST_CHECK = 4
 #: Largest share of the samples that is judged without judging all.
 MOST = 0.4
 #: Content of the interval of the probability.
 INTERVAL = 0.95
 
 
-def sequences(n_samples: int) -> NDArray[np.int64]:
+def judging_orders(n_samples: int) -> NDArray[np.int64]:
     """Return the ranks of three samples or more in order of judging them, shape (2, n_samples).
 
     Rank 0 is the sample nearest to the cluster. The middle one comes first: if it is no member,
@@ -43,16 +43,16 @@ def sequences(n_samples: int) -> NDArray[np.int64]:
     return np.stack((np.append([middle, n_samples - 1], near), np.append([middle, 0], far[::-1])))
 
 
-def looks(n_samples: int) -> list[int]:
+def checkpoints(n_samples: int) -> list[int]:
     """Return after how many judged samples to decide; `n_samples`, which needs none, is last."""
-    at, judged = [], FIRST_LOOK
+    at, judged = [], FIRST_CHECK
     while judged <= MOST * n_samples:
         at.append(judged + 2)  # the middle one and the one at the other end
         judged += max(2, judged // 2)
     return [*at, n_samples]
 
 
-def decide(
+def find_certain(
     margins: NDArray[np.float32], n_samples: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which stars' votes are sure, and which have too many in the minority to become so.
@@ -65,7 +65,7 @@ def decide(
     Parameters
     ----------
     margins : array, shape (n, judged)
-        In the order of `sequences`; their sign turned where the middle sample is a member.
+        In the order of `judging_orders`; their sign turned where the middle sample is a member.
     n_samples : int
         All samples of a star.
     """
@@ -91,7 +91,7 @@ def sum_of_others(margins: NDArray[np.float32], n_samples: int) -> NDArray[np.fl
     return (between * (last + middle) + beyond * (middle + end)) / 2.0
 
 
-def interval(
+def jeffreys_interval(
     votes: NDArray[np.int64], n_samples: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the central Jeffreys interval of content `INTERVAL`, arrays of shape (n,).

@@ -17,16 +17,22 @@ from numpy.typing import NDArray
 
 from ocspark.deepsets.model import TrainedModel
 from ocspark.keyed import normals, star_keys, subsets
-from ocspark.membership.adaptive import decide, interval, looks, sequences, sum_of_others
+from ocspark.membership.adaptive import (
+    checkpoints,
+    find_certain,
+    jeffreys_interval,
+    judging_orders,
+    sum_of_others,
+)
 from ocspark.membership.sampling import (
     distance_in_astrometry,
-    draw,
-    draw_astrometry,
-    mend,
+    replace_unusable_errors,
+    sample_astrometry,
+    sample_measurements,
     sampled_features,
 )
-from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
+from ocspark.tables.stars import CalibratedStars
 
 if TYPE_CHECKING:
     from ocspark.deepsets.device import DeviceNetwork
@@ -66,7 +72,7 @@ class Membership:
     probability : float64
         Fraction of all samples called member, sure ones included.
     p_low, p_high : float64
-        Interval of the probability, see `ocspark.membership.adaptive.interval`.
+        Interval of the probability, see `ocspark.membership.adaptive.jeffreys_interval`.
     mean_logit : float64
         Mean over the samples of (member logit − non-member logit), interpolated where the network
         judged only some; NaN without samples.
@@ -121,17 +127,17 @@ class Engine:
 
         return DeviceNetwork(self._model.state, self._device)
 
-    def membership(self, stars: Stars, cluster: ClusterModel) -> Membership:
+    def membership(self, stars: CalibratedStars, cluster: ClusterModel) -> Membership:
         """Return the membership of calibrated candidates of one cluster.
 
         Parameters
         ----------
-        stars : mapping of arrays, shape (n,)
-            Calibrated candidates with errors and the three astrometric correlations.
+        stars : CalibratedStars
+            Candidates with errors and the three astrometric correlations.
         cluster : ClusterModel
             With at least two support members.
         """
-        good, mended, usable = mend(stars)
+        good, mended, usable = replace_unusable_errors(stars)
         n, n_samples = len(mended), self._sampling.n_samples
         votes, judged = np.zeros((2, n), np.int64)
         total = np.zeros(n)
@@ -146,7 +152,7 @@ class Engine:
                 for begin in range(0, n_samples, _SAMPLES_AT_ONCE):
                     samples = np.arange(begin, min(begin + _SAMPLES_AT_ONCE, n_samples))
                     parts = self._parts(rows, len(samples))
-                    some = [_take(good, part) for part in parts]
+                    some = [good.take(part) for part in parts]
                     counts = pool.map(
                         partial(count, samples=samples), some, [place[part] for part in parts]
                     )
@@ -154,7 +160,7 @@ class Engine:
                         votes[part] += members
                         total[part] += margins
                         judged[part] += seen
-        low, high = interval(votes, np.where(usable, n_samples, 0))
+        low, high = jeffreys_interval(votes, np.where(usable, n_samples, 0))
         probability = votes / n_samples
         mean = np.where(usable, total / n_samples, np.nan)
         return Membership(probability, low, high, mean, judged.astype(np.int32), mended)
@@ -166,7 +172,7 @@ class Engine:
         turns = -(-len(rows) // (max(1, most // n_samples) * self._threads))
         return np.array_split(rows, min(turns * self._threads, len(rows)))
 
-    def _own_place(self, stars: Stars, cluster: ClusterModel) -> NDArray[np.int64]:
+    def _own_place(self, stars: CalibratedStars, cluster: ClusterModel) -> NDArray[np.int64]:
         """Return each star's index among the support members it must leave out, or −1."""
         place = np.searchsorted(cluster.support_id, stars["source_id"])
         place = np.minimum(place, len(cluster.support_id) - 1)
@@ -196,13 +202,13 @@ class _Judge:
         )
 
     def count(
-        self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
+        self, stars: CalibratedStars, place: NDArray[np.int64], samples: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
         """Judge all samples of some stars.
 
         Parameters
         ----------
-        stars : mapping of arrays, shape (n,)
+        stars : CalibratedStars
         place : array, shape (n,)
             Index among the support members, −1 for none.
         samples : array, shape (s,)
@@ -218,7 +224,7 @@ class _Judge:
         return votes, total, np.full(len(votes), len(samples))
 
     def count_until_sure(
-        self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
+        self, stars: CalibratedStars, place: NDArray[np.int64], samples: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
         """Judge some stars' samples until all votes are sure; arguments and result as `count`'s.
 
@@ -226,18 +232,18 @@ class _Judge:
         `count`, whatever stars it comes with.
         """
         n, s = len(place), len(samples)
-        ends = looks(s)
+        ends = checkpoints(s)
         if len(ends) == 1:
             return self.count(stars, place, samples)
-        drawn = draw_astrometry(stars, normals(self._keys(stars), samples, 3))
+        drawn = sample_astrometry(stars, normals(self._keys(stars), samples, 3))
         distance = distance_in_astrometry(drawn, self._cluster, self._model.source_std)
         ranked = np.argsort(distance, axis=1, kind="stable")
-        from_far, from_near = (ranked[:, ranks] for ranks in sequences(s))
+        from_far, from_near = (ranked[:, ranks] for ranks in judging_orders(s))
         margins = np.zeros((n, s), np.float32)  # in the order of judging
 
         def judge(rows: NDArray[np.int64], begin: int, end: int) -> None:
             own = samples[order[rows, begin:end]]
-            margins[rows, begin:end] = self._margins(_take(stars, rows), place[rows], own)
+            margins[rows, begin:end] = self._margins(stars.take(rows), place[rows], own)
 
         live, order = np.arange(n), from_far
         judge(live, 0, 1)
@@ -249,7 +255,7 @@ class _Judge:
             judge(live, begin, end)
             if end == s:
                 break
-            sure, never = decide(margins[live, :end] * sign[live], s)
+            sure, never = find_certain(margins[live, :end] * sign[live], s)
             done = live[sure]
             judged[done], others[done] = end, sum_of_others(margins[done, :end], s)
             judge(live[never], end, s)
@@ -259,11 +265,11 @@ class _Judge:
         np.put_along_axis(by_sample, order, margins, axis=1)
         return votes, by_sample.astype(np.float64).sum(axis=1) + others, judged
 
-    def _keys(self, stars: Stars) -> NDArray[np.uint64]:
+    def _keys(self, stars: CalibratedStars) -> NDArray[np.uint64]:
         return star_keys(self._sampling.seed, self._cluster.cluster_key, stars["source_id"])
 
     def _margins(
-        self, stars: Stars, place: NDArray[np.int64], samples: NDArray[np.int64]
+        self, stars: CalibratedStars, place: NDArray[np.int64], samples: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return member minus non-member logits of samples, shape (n, s).
 
@@ -272,7 +278,9 @@ class _Judge:
         keys, shape = self._keys(stars), (len(place), samples.shape[-1])
         if not all(shape):
             return np.empty(shape, np.float32)
-        drawn = draw(stars, normals(keys, samples, 5), self._sampling.colour_covariance)
+        drawn = sample_measurements(
+            stars, normals(keys, samples, 5), self._sampling.colour_covariance
+        )
         features = sampled_features(stars, drawn, self._cluster)
         star = self._model.standardise(features, self._cluster.distance)
         chosen = subsets(keys, samples, self._available, self._size)
@@ -282,7 +290,3 @@ class _Judge:
             star.reshape(-1, 5), chosen.reshape(-1, self._size), self._prepared
         )
         return np.asarray((logits[:, 1] - logits[:, 0]).reshape(shape))
-
-
-def _take(stars: Stars, rows: NDArray[np.int64]) -> dict[str, NDArray]:
-    return {name: values[rows] for name, values in stars.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,10 @@ from ocspark.mirror.columns import carried_name
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars, passes_all, passes_proper_motion
 from ocspark.selection.model import ClusterModel
-from ocspark.tables.arrow import pick, split_by_cluster, to_batch
-from ocspark.tables.candidates import EVALUATED
+from ocspark.tables.arrow import split_by_cluster, stars_to_batch
+from ocspark.tables.candidates import EVALUATED, NON_MEMBERS
 from ocspark.tables.fields import Field
+from ocspark.tables.stars import CalibratedStars, RawStars
 
 #: Place of a star in its record batch.
 _ROW = "row"
@@ -122,54 +124,66 @@ def expected_device(wanted: str, spark: SparkSession) -> str:
     return "gpu" if float(given or 0) > 0 else "cpu"
 
 
+class Evaluated(NamedTuple):
+    """Sources of one cone, divided.
+
+    Attributes
+    ----------
+    candidates : RecordBatch
+        `evaluated_fields`, with ``device`` in the schema's metadata.
+    non_members : RecordBatch or None
+        `NON_MEMBERS`: the other sources; None where they are not wanted.
+    """
+
+    candidates: pa.RecordBatch
+    non_members: pa.RecordBatch | None
+
+
 def evaluate_candidates(
     batch: pa.RecordBatch, context: Evaluation, non_members: bool
-) -> Iterator[pa.RecordBatch]:
-    """Select the candidates among sources in cones and evaluate each.
+) -> Iterator[Evaluated]:
+    """Select the candidates among sources in cones, cluster by cluster, and evaluate each.
 
     Parameters
     ----------
     batch : RecordBatch
-        The columns of `CONE`.
+        Sources from `ocspark.selection.cone_search.batches_in_cones`.
     context : Evaluation
+        Clusters of other keys are left out.
     non_members : bool
-        Also give the other sources, with null probability.
-
-    Yields
-    ------
-    RecordBatch
-        `evaluated_fields` of one cluster, with ``device`` in the schema's metadata.
+        Whether the other sources are wanted too.
     """
     device = {"device": context.device_name()}
     carried = batch.select([carried_name(f.name) for f in context.carried])
     own = batch.select([n for n in batch.schema.names if n not in carried.schema.names])
     own = own.append_column(_ROW, pa.array(np.arange(batch.num_rows)))
-    for model, stars in split_by_cluster(own, context.models):
-        columns = _evaluate_stars(stars, model, context, non_members)
-        result = to_batch(pick(columns, EVALUATED), EVALUATED)
-        rows = carried.take(pa.array(columns[_ROW]))
+    for model, stars in split_by_cluster(own, context.models, RawStars):
+        calibrated, candidate = _select(stars, model, context.calibration, non_members)
+        candidates = calibrated.take(candidate)
+        judged = vars(context.engine().membership(candidates, model))
+        described = describe_stars(candidates, model).with_columns(judged)
+        result = stars_to_batch(described, EVALUATED)
+        rows = carried.take(pa.array(candidates[_ROW]))
         for field, values in zip(context.carried, rows.columns, strict=True):
             result = result.append_column(field.name, values)
-        if result.num_rows:
-            yield result.replace_schema_metadata(device)
+        others = None
+        if non_members:
+            others = stars_to_batch(describe_stars(calibrated.take(~candidate), model), NON_MEMBERS)
+        if result.num_rows or others is not None:
+            yield Evaluated(result.replace_schema_metadata(device), others)
 
 
-def _evaluate_stars(
-    stars: Mapping[str, NDArray], model: ClusterModel, context: Evaluation, non_members: bool
-) -> dict[str, NDArray]:
+def _select(
+    stars: RawStars, model: ClusterModel, calibration: Calibration, non_members: bool
+) -> tuple[CalibratedStars, NDArray[np.bool_]]:
+    """Return calibrated stars, with is_training_member, and which of them are candidates.
+
+    Without `non_members` most of the others are missing.
+    """
     member = np.isin(stars["source_id"], model.training_id)
+    stars = stars.with_columns({"is_training_member": member})
     if not non_members:  # most stars fail here, at little cost
         near = member | passes_proper_motion(stars, model.pmra, model.pmdec, model.delta_pm)
-        stars, member = {name: column[near] for name, column in stars.items()}, member[near]
-    calibrated = calibrate(stars, context.calibration)
-    calibrated["is_training_member"] = member
-    candidate = passes_all(calibrated, model) | member
-    some = {name: column[candidate] for name, column in calibrated.items()}
-    judged = vars(context.engine().membership(some, model))
-    if not non_members:
-        return {**describe_stars(some, model), **judged}
-    columns = describe_stars(calibrated, model)
-    for name, given in judged.items():
-        columns[name] = np.ma.masked_all(len(candidate), dtype=given.dtype)
-        columns[name][candidate] = given
-    return columns
+        stars = stars.take(near)
+    calibrated = calibrate(stars, calibration)
+    return calibrated, passes_all(calibrated, model) | calibrated["is_training_member"]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocspark.membership.nearest import nearest_points
-from ocspark.selection.calibrate import Stars
 from ocspark.selection.candidates import radius_pc
 from ocspark.selection.model import ClusterModel
+from ocspark.tables.stars import CalibratedStars
 
 SAMPLED = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
 #: Up to so many samples of a star a search tree finds their isochrone points faster.
@@ -17,28 +17,30 @@ _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
 _ERRORS = tuple(f"{name}_error" for name in SAMPLED)
 
 
-def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[np.bool_]]:
+def replace_unusable_errors(
+    stars: CalibratedStars,
+) -> tuple[CalibratedStars, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return what sampling needs of stars, with errors and correlations that can be drawn from.
 
     An error that is missing or not positive becomes 0, so that the star is drawn as measured; a
-    missing correlation becomes 0. Correlations that no covariance has are left to `draw`, which
-    cuts them.
+    missing correlation becomes 0. Correlations that no covariance has are left to
+    `sample_measurements`, which cuts them.
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
+    stars : CalibratedStars
 
     Returns
     -------
-    stars : dict of arrays, shape (n,)
+    stars : CalibratedStars
     mended : array of bool, shape (n,)
         Whether errors or correlations could not be used as they are.
     usable : array of bool, shape (n,)
         Whether place, parallax, motion and photometry are numbers.
     """
     needed = ("source_id", "ra", "dec", *SAMPLED, *_ERRORS, *_CORRELATIONS)
-    good = {name: stars[name] for name in needed}
-    mended = np.zeros(len(stars["source_id"]), dtype=bool)
+    good = dict(stars.select(needed).columns)
+    mended = np.zeros(len(stars), dtype=bool)
     for name in SAMPLED:
         error = stars[f"{name}_error"]
         bad = ~((error > 0) & np.isfinite(error))
@@ -52,11 +54,11 @@ def mend(stars: Stars) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray[n
     mended |= np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(c)) >= 1.0
     mended |= 1.0 - a**2 - b**2 - c**2 + 2.0 * a * b * c <= 0.0  # the determinant
     usable = np.all([np.isfinite(stars[name]) for name in ("ra", "dec", *SAMPLED)], axis=0)
-    return good, mended, usable
+    return CalibratedStars(good), mended, usable
 
 
-def draw(
-    stars: Stars, normal: NDArray[np.float64], colour_covariance: bool = False
+def sample_measurements(
+    stars: CalibratedStars, normal: NDArray[np.float64], colour_covariance: bool = False
 ) -> dict[str, NDArray[np.float64]]:
     """Return sampled ϖ, pmra, pmdec, G and C of each star from its covariance.
 
@@ -66,7 +68,7 @@ def draw(
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
+    stars : CalibratedStars
     normal : array, shape (n, s, 5)
         Standard normal deviates.
     colour_covariance : bool
@@ -86,17 +88,19 @@ def draw(
         shared = np.minimum(shared, 1.0)[:, None]
         colour = shared * z[3] + np.sqrt(1.0 - shared**2) * colour
     photometry = _scattered(stars, {"phot_g_mean_mag": z[3], "g_rp": colour})
-    return draw_astrometry(stars, normal[..., :3]) | photometry
+    return sample_astrometry(stars, normal[..., :3]) | photometry
 
 
-def draw_astrometry(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return sampled ϖ, pmra and pmdec alone, as `draw` does.
+def sample_astrometry(
+    stars: CalibratedStars, normal: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return sampled ϖ, pmra and pmdec alone, as `sample_measurements` does.
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
+    stars : CalibratedStars
     normal : array, shape (n, s, 3)
-        The first three of the deviates that `draw` takes.
+        The first three of the deviates that `sample_measurements` takes.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def draw_astrometry(stars: Stars, normal: NDArray[np.float64]) -> dict[str, NDAr
 
 
 def _scattered(
-    stars: Stars, scatter: dict[str, NDArray[np.float64]]
+    stars: CalibratedStars, scatter: dict[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
     return {
         name: stars[name][:, None] + stars[f"{name}_error"][:, None] * deviate
@@ -139,7 +143,7 @@ def distance_in_astrometry(
     Parameters
     ----------
     drawn : dict of arrays, shape (n, s)
-        From `draw_astrometry`.
+        From `sample_astrometry`.
     cluster : ClusterModel
     scale : array, shape (5,)
         Of the features f_R, f_μ, f_ϖ, f_C, f_G as the network sees them.
@@ -150,7 +154,7 @@ def distance_in_astrometry(
 
 
 def sampled_features(
-    stars: Stars, drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel
+    stars: CalibratedStars, drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel
 ) -> NDArray[np.float64]:
     """Return the five features of every sample, shape (n, s, 5); f_R stays the star's own."""
     out = np.empty((5, *drawn["parallax"].shape))

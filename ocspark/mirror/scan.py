@@ -22,6 +22,7 @@ from ocspark.mirror.portions import CHUNK_ROWS, Piece, Portion
 from ocspark.mirror.sources import canonical_sources
 from ocspark.sky.healpix import index_or_zero
 from ocspark.store.files import TableWriters
+from ocspark.tables.stars import RawStars
 
 #: Columns that the first step reads of all rows; the index is computed where there is none.
 _FIRST = ("parallax", "pmra", "pmdec")
@@ -82,7 +83,7 @@ class Scan:
         self.healpix_29 = index
         self.parallax, self.pmra, self.pmdec = (values[n] for n in _FIRST)
 
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+    def sources(self, rows: NDArray[np.int64]) -> tuple[RawStars, NDArray[np.int64]]:
         """Return canonical columns of some rows, and what each lacks (`canonical_sources`).
 
         Parameters
@@ -92,7 +93,8 @@ class Scan:
 
         Returns
         -------
-        columns : dict of arrays, shape (m,)
+        stars : RawStars
+            As many as `rows`.
         lost : array of int64, shape (m,)
         """
         wanted, inverse = self._places(rows)
@@ -100,8 +102,8 @@ class Scan:
         table = self._take([c for n, c in names.items() if n not in _FIRST], wanted)
         for name in _FIRST:
             table = table.append_column(names[name], pa.array(self._values[name][wanted]))
-        columns, lost = canonical_sources(table, self.columns)
-        return {name: column[inverse] for name, column in columns.items()}, lost[inverse]
+        stars, lost = canonical_sources(table, self.columns)
+        return stars.take(inverse), lost[inverse]
 
     def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
         """Return the carried columns of some rows, unchanged."""

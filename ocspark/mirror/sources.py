@@ -13,13 +13,14 @@ from ocspark.mirror.columns import MirrorColumns
 from ocspark.tables.fields import struct
 from ocspark.tables.run import CONE_COLUMNS
 from ocspark.tables.source_columns import BY_NAME, COLOURS
+from ocspark.tables.stars import RawStars
 
 _TYPES = to_arrow_schema(struct(CONE_COLUMNS))
 
 
 def canonical_sources(
     table: pa.Table, columns: MirrorColumns
-) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+) -> tuple[RawStars, NDArray[np.int64]]:
     """Return rows of a mirror in canonical columns, and what each lacks.
 
     Parameters
@@ -30,7 +31,7 @@ def canonical_sources(
 
     Returns
     -------
-    values : dict of arrays, shape (n,)
+    stars : RawStars
         By canonical name, in the types of `CONE_COLUMNS`; missing values are NaN, of whole
         numbers 0.
     lost : array of int64, shape (n,)
@@ -53,7 +54,7 @@ def canonical_sources(
     if set(COLOURS) <= columns.names.keys():
         missing = np.isnan(values[COLOURS[0]]) & np.isnan(values[COLOURS[1]])
         lost[missing] |= bits[f"{' and '.join(COLOURS)} are missing"]
-    return values, lost
+    return RawStars(values), lost
 
 
 def _canonical(name: str, column: pa.ChunkedArray) -> tuple[NDArray, NDArray[np.bool_] | None]:
@@ -80,7 +81,7 @@ def kept_sources(
     batch: pa.RecordBatch, columns: MirrorColumns, also: Sequence[str] = ()
 ) -> pa.RecordBatch:
     """Return the kept sources of rows from `read_rows`, and some of the other columns with them."""
-    values, lost = canonical_sources(pa.Table.from_batches([batch]), columns.canonical())
-    arrays = {name: pa.array(column) for name, column in values.items()}
+    stars, lost = canonical_sources(pa.Table.from_batches([batch]), columns.canonical())
+    arrays = {name: pa.array(column) for name, column in stars.columns.items()}
     arrays |= {name: batch.column(name) for name in also}
     return pa.RecordBatch.from_pydict(arrays).filter(pa.array(lost == 0))

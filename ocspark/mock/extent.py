@@ -13,7 +13,7 @@ from ocspark.mock.parameters import MockParameters
 from ocspark.mock.plan import FilePlan
 from ocspark.mock.rng import keyed_generator
 from ocspark.names import cluster_key
-from ocspark.selection.cone import make_cones
+from ocspark.selection.cones import make_cones
 from ocspark.settings import SearchSettings
 
 #: Bytes of the mirror per expected source, measured at the density of DR3 (where a few per cent

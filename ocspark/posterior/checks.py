@@ -6,7 +6,7 @@ import numpy as np
 
 from ocspark.posterior.mixture import Mixture, Solution
 from ocspark.posterior.settings import PosteriorSettings
-from ocspark.posterior.stars import Cluster
+from ocspark.posterior.stars import ClusterToFit
 from ocspark.posterior.windows import mean_delta_parallax
 
 #: How far the members' model is moved, in Δμ and mean Δϖ, and in how many directions of motion.
@@ -17,7 +17,7 @@ MOVED_OFF = "moved-off"
 LEAST_SIGMAS = 2.0
 
 
-def moved_off_sum(mixture: Mixture, solution: Solution, cluster: Cluster) -> float:
+def moved_off_sum(mixture: Mixture, solution: Solution, cluster: ClusterToFit) -> float:
     """Return how many stars the mixture makes of pure field, which needs no truth.
 
     Σ (1 − q) q′ with the members' model moved by 3Δμ in eight directions of motion (their mean)

@@ -12,9 +12,9 @@ from ocspark.posterior.colours import MemberColours
 from ocspark.posterior.magnitudes import GRID, MagnitudeBins
 from ocspark.posterior.mixture import Mixture, Solution
 from ocspark.posterior.settings import PosteriorSettings
-from ocspark.posterior.stars import Candidates, Cluster, is_measured, relative_stars
+from ocspark.posterior.stars import Candidates, ClusterToFit, is_measured, relative_stars
 from ocspark.posterior.totals import LEVEL, Totals, sum_up
-from ocspark.posterior.uncertainty import interval
+from ocspark.posterior.uncertainty import bootstrap_interval
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ class PosteriorResult:
 
 
 def compute_posterior(
-    candidates: Candidates, cluster: Cluster, settings: PosteriorSettings | None = None
+    candidates: Candidates, cluster: ClusterToFit, settings: PosteriorSettings | None = None
 ) -> PosteriorResult:
     """Return the probability of each candidate to be a member of the cluster.
 
@@ -103,7 +103,7 @@ def compute_posterior(
     ----------
     candidates : Candidates
         All candidates of the cluster, training members included, sorted by source_id.
-    cluster : Cluster
+    cluster : ClusterToFit
     settings : PosteriorSettings, optional
     """
     settings = settings or PosteriorSettings()
@@ -122,7 +122,7 @@ def compute_posterior(
     reason = reason_after_fit(recovered, settings)
     if reason is not None:
         return _null(candidates, reason, fit, flags)
-    low, high = interval(
+    low, high = bootstrap_interval(
         mixture,
         solution,
         candidates.source_id[rows],
@@ -159,7 +159,7 @@ def _put(start: Floats, rows: NDArray[np.int64], values: Floats) -> Floats:
 
 
 def _describe(
-    solution: Solution, cluster: Cluster, g_mag: Floats, recovered: float, offset_sum: float
+    solution: Solution, cluster: ClusterToFit, g_mag: Floats, recovered: float, offset_sum: float
 ) -> ClusterFit:
     mean, variance = solution.motion.mean, solution.motion.variance
     first = np.floor(g_mag.min() / LUMINOSITY_STEP)

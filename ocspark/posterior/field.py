@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 from ocspark.posterior.magnitudes import MagnitudeBins
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 from ocspark.posterior.windows import member_share
 
 Floats = NDArray[np.float64]
@@ -190,13 +190,13 @@ class FieldModel:
     member_share: Floats
 
     def density(
-        self, stars: Stars, bins: MagnitudeBins, ridge: Floats, own_weight: Floats
+        self, stars: RelativeStars, bins: MagnitudeBins, ridge: Floats, own_weight: Floats
     ) -> tuple[Floats, Floats]:
         """Return F₀ = ν f / S̄ [1/(mag pc² (mas/yr)² mas mag)] and F₀/ν, without each star itself.
 
         Parameters
         ----------
-        stars : Stars
+        stars : RelativeStars
         bins : MagnitudeBins
             Of their G.
         ridge : array, shape (n,)
@@ -216,11 +216,11 @@ class FieldModel:
         return bins.read(self.surface_density) * shape, shape
 
 
-def _motion_features(stars: Stars) -> Floats:
+def _motion_features(stars: RelativeStars) -> Floats:
     return np.stack([stars.scaled[0], stars.scaled[1], stars.g_mag])
 
 
-def _colour_features(stars: Stars, ridge: Floats) -> Floats:
+def _colour_features(stars: RelativeStars, ridge: Floats) -> Floats:
     return np.stack([stars.scaled[2], stars.colour - ridge, stars.g_mag])
 
 
@@ -236,7 +236,7 @@ def _coverage_at(shape: GridShape, features: Floats) -> Floats:
 
 
 def fit_field(
-    stars: Stars,
+    stars: RelativeStars,
     bins: MagnitudeBins,
     ridge: Floats,
     weight: Floats,

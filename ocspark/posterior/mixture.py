@@ -22,7 +22,7 @@ from ocspark.posterior.profile import (
     update_weights,
 )
 from ocspark.posterior.sky_map import SkyMap, core_radius
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 
 Floats = NDArray[np.float64]
 
@@ -71,22 +71,22 @@ class Mixture:
 
     Parameters
     ----------
-    stars : Stars
+    stars : RelativeStars
         All candidates within R that have finite values, in order of source_id.
     colours : MemberColours
     covered_radius : float
         R [pc].
-    training : Stars, optional
+    training : RelativeStars, optional
         The training members, from which motions and the luminosity function start; by default
         those among the stars.
     """
 
     def __init__(
         self,
-        stars: Stars,
+        stars: RelativeStars,
         colours: MemberColours,
         covered_radius: float,
-        training: Stars | None = None,
+        training: RelativeStars | None = None,
     ) -> None:
         self.stars, self._colours, self._radius = stars, colours, covered_radius
         if training is None:
@@ -159,7 +159,7 @@ class Mixture:
         return float(((1.0 - solution.q[rows]) * moved_q).sum())
 
     def member_density(
-        self, stars: Stars, motion: Motion, colours: ridge.ColourFit
+        self, stars: RelativeStars, motion: Motion, colours: ridge.ColourFit
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Return ln N₃ of stars, χ², and P(C | G) of singles and binaries, shape (n,) each."""
         log_motion, chi2 = log_density(stars, motion)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class Motion:
     variance: tuple[float, float, float]
 
 
-def log_density(stars: Stars, motion: Motion) -> tuple[Floats, Floats]:
+def log_density(stars: RelativeStars, motion: Motion) -> tuple[Floats, Floats]:
     """Return ln N₃(offset; m, Σ_star + diag(s², s², s_ϖ²)) and χ², shape (n,) each.
 
     Σ_star holds a star's errors and Gaia's three correlations.
@@ -53,7 +53,7 @@ def log_density(stars: Stars, motion: Motion) -> tuple[Floats, Floats]:
     return -0.5 * (chi2 + np.log(determinant)) - 1.5 * np.log(2.0 * np.pi), chi2
 
 
-def fit_training_members(stars: Stars) -> Motion:
+def fit_training_members(stars: RelativeStars) -> Motion:
     """Return the motion of the training members, each axis by itself, errors taken out.
 
     The likeliest Gaussian seen through each star's own error, over the stars within 4 sigma.
@@ -103,7 +103,7 @@ def _own_variance(deviation: Floats, total: Floats, variance: float) -> Floats:
     return (gain * deviation) ** 2 + variance * (1.0 - gain)
 
 
-def update_motion(stars: Stars, weight: Floats, motion: Motion, first: Motion) -> Motion:
+def update_motion(stars: RelativeStars, weight: Floats, motion: Motion, first: Motion) -> Motion:
     """Return the motion after one step of expectation–maximisation, each axis by itself.
 
     For a Gaussian seen through each star's own error (Bovy, Hogg & Roweis 2011,
@@ -111,7 +111,7 @@ def update_motion(stars: Stars, weight: Floats, motion: Motion, first: Motion) -
 
     Parameters
     ----------
-    stars : Stars
+    stars : RelativeStars
     weight : array, shape (n,)
         q of each star; those fainter than `MAX_G` have no say.
     motion : Motion

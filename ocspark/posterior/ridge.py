@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocspark.posterior.colours import C_BINS, C_STEP, MemberColours
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,9 @@ class ColourFit:
         return [name for name, at_limit in reached.items() if at_limit]
 
 
-def densities(colours: MemberColours, stars: Stars, fit: ColourFit) -> tuple[Floats, Floats]:
+def densities(
+    colours: MemberColours, stars: RelativeStars, fit: ColourFit
+) -> tuple[Floats, Floats]:
     """Return P(C − dC(G) | G, √(σ_C² + w_C²)) of singles and of binaries [1/mag], shape (n,)."""
     shift = np.interp(stars.g_mag, KNOTS, fit.shift)
     width = np.hypot(stars.colour_error, fit.width)
@@ -89,7 +91,9 @@ def update_binary_share(fit: ColourFit, q: Floats, single: Floats, binary: Float
     return replace(fit, binary_share=float(np.clip(share, *BINARY_LIMITS)))
 
 
-def update_ridge(colours: MemberColours, stars: Stars, q: Floats, fit: ColourFit) -> ColourFit:
+def update_ridge(
+    colours: MemberColours, stars: RelativeStars, q: Floats, fit: ColourFit
+) -> ColourFit:
     """Return the fit with the likeliest shift at each knot, then the likeliest width.
 
     Each maximises Σ q ln d plus the logarithm of its prior over the values that are tried.
@@ -118,6 +122,8 @@ def update_ridge(colours: MemberColours, stars: Stars, q: Floats, fit: ColourFit
     return replace(fit, width=float(COLOUR_WIDTHS[int(np.argmax(gains))]))
 
 
-def _log_likelihood(colours: MemberColours, stars: Stars, weight: Floats, fit: ColourFit) -> float:
+def _log_likelihood(
+    colours: MemberColours, stars: RelativeStars, weight: Floats, fit: ColourFit
+) -> float:
     density = mixed(*densities(colours, stars, fit), fit.binary_share)
     return float((weight * np.log(density)).sum())

@@ -75,7 +75,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterToFit:
     """One cluster as its training members and the cluster table describe it.
 
     Attributes
@@ -140,7 +140,7 @@ def candidates_of(
 
 
 @dataclass(frozen=True)
-class Stars:
+class RelativeStars:
     """Candidates relative to their cluster; arrays have the stars on their last axis.
 
     Attributes
@@ -173,9 +173,9 @@ class Stars:
     def __len__(self) -> int:
         return len(self.g_mag)
 
-    def take(self, rows: NDArray[np.int64]) -> Stars:
+    def take(self, rows: NDArray[np.int64]) -> RelativeStars:
         """Return the stars of some rows."""
-        return Stars(*(np.take(getattr(self, f.name), rows, axis=-1) for f in fields(self)))
+        return RelativeStars(*(np.take(getattr(self, f.name), rows, axis=-1) for f in fields(self)))
 
     @cached_property
     def radius(self) -> Floats:
@@ -195,7 +195,9 @@ class Stars:
         return np.prod(self.half_width, axis=0)
 
 
-def relative_stars(candidates: Candidates, cluster: Cluster) -> tuple[Stars, NDArray[np.int64]]:
+def relative_stars(
+    candidates: Candidates, cluster: ClusterToFit
+) -> tuple[RelativeStars, NDArray[np.int64]]:
     """Return the stars that a mixture can be fitted to, and their rows among the candidates.
 
     They have finite values and lie within R.
@@ -217,7 +219,7 @@ def relative_stars(candidates: Candidates, cluster: Cluster) -> tuple[Stars, NDA
             ]
         )
     )
-    stars = Stars(
+    stars = RelativeStars(
         offset=measured,
         error=error,
         correlation=correlation,

@@ -32,7 +32,7 @@ def bootstrap_weights(
     return -np.log(draws[:, 0, 0])
 
 
-def interval(
+def bootstrap_interval(
     mixture: Mixture,
     solution: Solution,
     source_id: NDArray[np.int64],

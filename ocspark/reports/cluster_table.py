@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from ocspark.analysis.landed import records
+from ocspark.analysis.saved import records
 from ocspark.figures import PROBABILITY_MAP
 from ocspark.reports.facts import centre
 from ocspark.reports.names import natural_order

@@ -7,7 +7,7 @@ from typing import Any
 
 from ocspark import storage
 from ocspark.analysis.differences import Differences
-from ocspark.analysis.landed import records
+from ocspark.analysis.saved import records
 from ocspark.reports import words
 from ocspark.reports.differences_figure import figures, label
 from ocspark.reports.page import environment

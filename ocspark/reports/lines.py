@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ocspark.analysis.differences import Differences
-from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
+from ocspark.analysis.saved import records
 from ocspark.tables.differences import CHANGE_REASONS
 
 _MOST_CLUSTERS = 60

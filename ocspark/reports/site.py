@@ -26,8 +26,8 @@ from ocspark.analysis.distributed import (
     measure_clusters,
     shared_stars,
 )
-from ocspark.analysis.landed import records
 from ocspark.analysis.literature import Comparison
+from ocspark.analysis.saved import records
 from ocspark.errors import InputError
 from ocspark.exports.source import run_facts
 from ocspark.reports.assets import own_texts, write_assets

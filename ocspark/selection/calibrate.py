@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from ocspark.physics.photometry import MagnitudeErrorModel, flux_error_in_mag
 from ocspark.physics.zeropoint import parallax_zero_point
 from ocspark.tables.source_columns import CORRELATIONS
+from ocspark.tables.stars import CalibratedStars, RawStars
 
 if TYPE_CHECKING:
     from ocspark.release import Release
-
-#: A set of stars: equally long columns by canonical name.
-Stars = Mapping[str, NDArray]
 
 
 @dataclass(frozen=True)
@@ -56,23 +54,24 @@ def release_calibration(release: Release) -> Calibration:
     )
 
 
-def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
+def calibrate(stars: RawStars, calibration: Calibration) -> CalibratedStars:
     """Subtract the parallax zero point and add colours and magnitude errors.
 
     Parameters
     ----------
-    stars : mapping of arrays, each shape (n,)
-        Columns of the mirror, parallax raw [mas].
+    stars : RawStars
+        Sources with the columns of the release.
     calibration : Calibration
+        The release's, from `release_calibration`.
 
     Returns
     -------
-    dict of arrays
+    CalibratedStars
         All columns of `stars`, with ``parallax`` corrected [mas]; correlations of 0 where there
         are none; g_rp = G − G_RP, bp_rp = G_BP − G_RP, phot_g_mean_mag_error, g_rp_error [mag]
         (σ_C² = σ_G² + σ_RP²).
     """
-    out = dict(stars)
+    out = dict(stars.columns)
     if calibration.zero_point == "lindegren2021":
         zero_point = parallax_zero_point(
             stars["phot_g_mean_mag"],
@@ -87,7 +86,7 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
     if calibration.correlations != "columns":
         for name in CORRELATIONS:
             if calibration.correlations == "zero":
-                out[name] = np.zeros(len(stars["parallax"]))
+                out[name] = np.zeros(len(stars))
             else:
                 out[name] = np.nan_to_num(stars[name], nan=0.0)
     sigma_g, sigma_rp = (_magnitude_error(stars, band, calibration) for band in ("G", "RP"))
@@ -95,10 +94,10 @@ def calibrate(stars: Stars, calibration: Calibration) -> dict[str, NDArray]:
     out["bp_rp"] = stars["phot_bp_mean_mag"] - stars["phot_rp_mean_mag"]
     out["phot_g_mean_mag_error"] = sigma_g
     out["g_rp_error"] = np.sqrt(sigma_g**2 + sigma_rp**2)
-    return out
+    return CalibratedStars(out)
 
 
-def _magnitude_error(stars: Stars, band: str, calibration: Calibration) -> NDArray[np.float64]:
+def _magnitude_error(stars: RawStars, band: str, calibration: Calibration) -> NDArray[np.float64]:
     name = f"phot_{band.lower()}"
     if calibration.from_fluxes:
         return flux_error_in_mag(stars[f"{name}_mean_flux"], stars[f"{name}_mean_flux_error"])

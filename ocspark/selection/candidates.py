@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.selection.calibrate import Stars
 from ocspark.selection.model import ClusterModel
 from ocspark.sky.sphere import separation_rad
+from ocspark.tables.stars import CalibratedStars, Stars
 
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 #: Errors of the source added to each Δ (the 3 of Eqs. 1–3).
@@ -26,7 +24,9 @@ def passes_proper_motion(
     return np.asarray(np.sqrt(x * x + y * y) < 1.0)
 
 
-def passes_parallax(stars: Stars, parallax: float, plus: float, minus: float) -> NDArray[np.bool_]:
+def passes_parallax(
+    stars: CalibratedStars, parallax: float, plus: float, minus: float
+) -> NDArray[np.bool_]:
     """Eq. 2 with Δ+ for stars farther than the cluster (ϖ < ϖ_c) and Δ− for the others [mas]."""
     difference = stars["parallax"] - parallax
     delta = np.where(difference < 0.0, plus, minus)
@@ -34,20 +34,20 @@ def passes_parallax(stars: Stars, parallax: float, plus: float, minus: float) ->
 
 
 def passes_isochrone(
-    stars: Stars, curve: NDArray[np.float64], delta_c: float, delta_g: float
+    stars: CalibratedStars, curve: NDArray[np.float64], delta_c: float, delta_g: float
 ) -> NDArray[np.bool_]:
     """Eq. 3, at the isochrone point nearest in the star's own scaled distance.
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
-        Calibrated: g_rp, phot_g_mean_mag and their errors [mag].
+    stars : CalibratedStars
+        With g_rp, phot_g_mean_mag and their errors [mag].
     curve : array, shape (p, 2)
         Apparent isochrone (C, G) [mag].
     delta_c, delta_g : float
         Δ_C, Δ_G [mag].
     """
-    n = len(stars["g_rp"])
+    n = len(stars)
     passed = np.zeros(n, dtype=bool)
     step = max(1, _CHUNK // len(curve))
     for i in range(0, n, step):
@@ -63,12 +63,12 @@ def passes_isochrone(
 _PLANE = ("g_rp", "g_rp_error", "phot_g_mean_mag", "phot_g_mean_mag_error")
 
 
-def passes_all(stars: Stars, model: ClusterModel) -> NDArray[np.bool_]:
+def passes_all(stars: CalibratedStars, model: ClusterModel) -> NDArray[np.bool_]:
     """Return which calibrated stars satisfy Eqs. 1, 2 and 3 of a cluster."""
     passed = passes_proper_motion(stars, model.pmra, model.pmdec, model.delta_pm)
     passed &= passes_parallax(stars, model.parallax, model.delta_plx_plus, model.delta_plx_minus)
     left = np.flatnonzero(passed)
-    some = {name: stars[name][left] for name in _PLANE}
+    some = stars.select(_PLANE).take(left)
     passed[left] = passes_isochrone(some, model.curve, model.delta_c, model.delta_g)
     return passed
 
@@ -80,7 +80,7 @@ def radius_pc(stars: Stars, model: ClusterModel) -> NDArray[np.float64]:
 
 
 def features(
-    stars: Stars, model: ClusterModel, radius: NDArray[np.float64] | None = None
+    stars: CalibratedStars, model: ClusterModel, radius: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """Return f_R [pc], f_μ [mas/yr], f_ϖ [mas], f_C, f_G [mag], shape (n, 5) (Eqs. 11, 13–15).
 
@@ -93,9 +93,9 @@ def features(
     return np.column_stack((f_r, f_pm, f_plx, f_c, f_g))
 
 
-def describe_stars(stars: Mapping[str, NDArray], model: ClusterModel) -> dict[str, NDArray]:
-    """Add the cluster's name and the five features to calibrated stars."""
-    columns = dict(stars)
-    columns["cluster"] = np.full(len(stars["source_id"]), model.cluster, dtype=object)
-    columns.update(zip(FEATURES, features(stars, model).T, strict=True))
-    return columns
+def describe_stars(stars: CalibratedStars, model: ClusterModel) -> CalibratedStars:
+    """Add the cluster's name and the five features to stars."""
+    named = {"cluster": np.full(len(stars), model.cluster, dtype=object)}
+    return stars.with_columns(
+        {**named, **dict(zip(FEATURES, features(stars, model).T, strict=True))}
+    )

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ocspark.selection.calibrate import Stars
 from ocspark.selection.candidates import ERROR_WEIGHT, features, passes_all
 from ocspark.selection.model import ClusterModel
 from ocspark.sky.sphere import mean_direction, separation_rad
+from ocspark.tables.stars import CalibratedStars
 
 #: σ of the parallax zero point (Lindegren et al. 2021) [mas].
 ZERO_POINT_SIGMA = 0.015
@@ -59,7 +59,7 @@ def parallax_deltas(
     return plus, minus
 
 
-def isochrone_scale_90(stars: Stars, curve: NDArray[np.float64]) -> float:
+def isochrone_scale_90(stars: CalibratedStars, curve: NDArray[np.float64]) -> float:
     """Return Δ_C,90 [mag]: the smallest scale at which 90 % of the stars pass Eq. 3 (Δ_G = 8 Δ_C).
 
     Passing is monotonic in the scale, so it is the 90 % quantile of each star's own threshold.
@@ -67,7 +67,7 @@ def isochrone_scale_90(stars: Stars, curve: NDArray[np.float64]) -> float:
     return quantile_90(isochrone_thresholds(stars, curve))
 
 
-def isochrone_thresholds(stars: Stars, curve: NDArray[np.float64]) -> NDArray[np.float64]:
+def isochrone_thresholds(stars: CalibratedStars, curve: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return for each star the scale Δ_C >= 0 from which on it passes Eq. 3 with Δ_G = 8 Δ_C.
 
     For one isochrone point it is the root s of (a/(α+s))² + (b/(β+8s))² = 1; the star's is the
@@ -76,8 +76,8 @@ def isochrone_thresholds(stars: Stars, curve: NDArray[np.float64]) -> NDArray[np
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
-        Calibrated: g_rp, phot_g_mean_mag and their errors [mag].
+    stars : CalibratedStars
+        With g_rp, phot_g_mean_mag and their errors [mag].
     curve : array, shape (p, 2)
         Apparent isochrone (C, G) [mag].
 
@@ -103,7 +103,7 @@ def isochrone_thresholds(stars: Stars, curve: NDArray[np.float64]) -> NDArray[np
         passes = _scaled(a, alpha + middle) ** 2 + _scaled(b, beta + k * middle) ** 2 < 1.0
         high = np.where(passes, middle, high)
         low = np.where(passes, low, middle)
-    thresholds = np.full(len(stars["g_rp"]), np.inf)
+    thresholds = np.full(len(stars), np.inf)
     np.minimum.at(thresholds, star, high)
     return thresholds
 
@@ -114,7 +114,7 @@ def _scaled(distance: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArra
 
 
 def characterise(
-    stars: Stars,
+    stars: CalibratedStars,
     curve: NDArray[np.float64],
     *,
     cluster_key: int,
@@ -130,8 +130,8 @@ def characterise(
 
     Parameters
     ----------
-    stars : mapping of arrays, shape (n,)
-        Calibrated training members sorted by source_id, so that sums do not depend on how they
+    stars : CalibratedStars
+        Training members sorted by source_id, so that sums do not depend on how they
         were found.
     curve : array, shape (p, 2)
         Apparent isochrone (C, G) [mag].

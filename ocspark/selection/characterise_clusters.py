@@ -18,8 +18,9 @@ from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
 from ocspark.selection.listed_levels import TOLERANCE
 from ocspark.selection.model import ClusterModel
-from ocspark.tables.arrow import pick, to_batch
+from ocspark.tables.arrow import stars_to_batch
 from ocspark.tables.characterised import TRAINING_MEMBERS
+from ocspark.tables.stars import RawStars
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str,
         rules.extinction.law,
         rules.extinction.passbands,
     )
-    stars = calibrate({str(c): members[c].to_numpy() for c in members}, rules.calibration)
+    stars = calibrate(RawStars.from_frame(members), rules.calibration)
     model = characterise(
         stars,
         curve,
@@ -164,5 +165,5 @@ def describe_training_members(
     calibration : Calibration
     """
     kept = found[np.isin(found["source_id"], model.support_id)].sort_values("source_id")
-    stars = calibrate({str(c): kept[c].to_numpy() for c in kept}, calibration)
-    return to_batch(pick(describe_stars(stars, model), TRAINING_MEMBERS), TRAINING_MEMBERS)
+    stars = calibrate(RawStars.from_frame(kept), calibration)
+    return stars_to_batch(describe_stars(stars, model), TRAINING_MEMBERS)

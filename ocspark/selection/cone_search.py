@@ -12,8 +12,9 @@ from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
-from ocspark.selection.cone import Cones, find
-from ocspark.selection.table_rows import gather_stretches, rows_near
+from ocspark.selection.cones import Cones
+from ocspark.selection.sources_in_cones import batches_in_cones
+from ocspark.selection.table_rows import rows_near, sort_batches
 from ocspark.session import ship
 from ocspark.tables.fields import Field, struct
 
@@ -64,7 +65,7 @@ class ConeSearch:
         def search(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             mine = [n for batch in numbers for n in batch.column(0).to_pylist()]
             scans = (Scan(piece, columns) for n in mine for piece in tasks[n].pieces)
-            yield from process(find(scans, *shipped()))
+            yield from process(batches_in_cones(scans, *shipped()))
 
         numbers = self._spark.range(0, len(tasks), 1, max(len(tasks), 1))
         return numbers.mapInArrow(search, struct(fields))
@@ -75,6 +76,6 @@ class ConeSearch:
         near = rows_near(self._spark, rows, self._cones.cuts, self._cones.cover)
 
         def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from process(find(gather_stretches(batches, columns), *shipped()))
+            yield from process(batches_in_cones(sort_batches(batches, columns), *shipped()))
 
         return near.mapInArrow(search, struct(fields))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Listed:
-    """Listed members, looked up by cluster and source.
+class MemberLookup:
+    """Looks up the list's probabilities by cluster and source.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _PAIRS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Cuts:
+class ConeCuts:
     """Centres and cuts of cones, arrays of shape (n,).
 
     Attributes
@@ -64,7 +64,7 @@ def match(
     parallax: NDArray[np.float64],
     pmra: NDArray[np.float64],
     pmdec: NDArray[np.float64],
-    cuts: Cuts,
+    cuts: ConeCuts,
     cover: Cover,
     in_parallax: NDArray[np.int64] | None = None,
 ) -> Pairs:
@@ -74,7 +74,7 @@ def match(
     ----------
     healpix_29, parallax, pmra, pmdec : arrays, shape (n,)
         Of sources, sorted by the index; a missing value is NaN and passes nothing.
-    cuts : Cuts
+    cuts : ConeCuts
     cover : Cover
         Of the same cones.
     in_parallax : array of int64, shape (number of cones,), optional
@@ -99,7 +99,7 @@ def match(
 
 
 def within_cone(
-    pairs: Pairs, ra: NDArray[np.float64], dec: NDArray[np.float64], cuts: Cuts
+    pairs: Pairs, ra: NDArray[np.float64], dec: NDArray[np.float64], cuts: ConeCuts
 ) -> NDArray[np.bool_]:
     """Say which pairs are inside the cone, its rim included.
 
@@ -108,7 +108,7 @@ def within_cone(
     pairs : Pairs
     ra, dec : arrays, shape (m,)
         Of the source of each pair [deg].
-    cuts : Cuts
+    cuts : ConeCuts
     """
     inside = pairs.inner.copy()
     rim = np.flatnonzero(~inside)

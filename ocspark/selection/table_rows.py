@@ -2,8 +2,7 @@
 
 Rows and cones are joined on HEALPix cells. Each range of a cone's cover brings the cone's cuts into
 its cells, and a row is kept if it lies in a range and passes the cuts that came with it. Only these
-rows reach Python, where `ocspark.selection.cone.find_pairs` pairs them with cones as it does with
-the rows of files.
+rows reach Python, where `find_in_cones` matches them with cones as it does with the rows of files.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from pyspark.sql import functions as F
 
 from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name
 from ocspark.mirror.sources import canonical_sources
-from ocspark.selection.match import Cuts
+from ocspark.selection.match import ConeCuts
 from ocspark.sky.cover import Cover
 from ocspark.sky.healpix import HEALPIX_ORDER
+from ocspark.tables.stars import RawStars
 
 #: HEALPix orders of the cells that rows and cones are joined on, the finest first: in a coarser
 #: cell a row is compared with more cones.
@@ -32,7 +32,7 @@ _MANY_CELLS = 200_000
 _GATHERED_ROWS = 250_000
 
 
-def rows_near(spark: SparkSession, rows: DataFrame, cuts: Cuts, cover: Cover) -> DataFrame:
+def rows_near(spark: SparkSession, rows: DataFrame, cuts: ConeCuts, cover: Cover) -> DataFrame:
     """Return the rows on a cone's cover that pass its cuts in parallax and proper motion.
 
     Parameters
@@ -40,7 +40,7 @@ def rows_near(spark: SparkSession, rows: DataFrame, cuts: Cuts, cover: Cover) ->
     spark : SparkSession
     rows : DataFrame
         Of `ocspark.mirror.read.read_rows`.
-    cuts : Cuts
+    cuts : ConeCuts
     cover : Cover
         Of the same cones, or the part of it that lies where the rows do.
     """
@@ -78,7 +78,7 @@ def _cell_order(cover: Cover) -> int:
 
 
 class TableRows:
-    """Rows of a table as a stretch of sources, sorted by the index; see `Stretch`.
+    """Rows of a table as a part of sources, sorted by the index; see `SortedSources`.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class TableRows:
         else:
             self.pmra, self.pmdec = self._floats("pmra"), self._floats("pmdec")
 
-    def sources(self, rows: NDArray[np.int64]) -> tuple[dict[str, NDArray], NDArray[np.int64]]:
+    def sources(self, rows: NDArray[np.int64]) -> tuple[RawStars, NDArray[np.int64]]:
         """Return canonical columns of some rows, and what each lacks (0: it is kept)."""
         return canonical_sources(self._table.take(pa.array(rows)), self.columns.canonical())
 
@@ -121,10 +121,10 @@ class TableRows:
         return self._table.column(name).to_numpy().astype(np.float64, copy=False)
 
 
-def gather_stretches(
+def sort_batches(
     batches: Iterator[pa.RecordBatch], columns: MirrorColumns, name: str = ""
 ) -> Iterator[TableRows]:
-    """Put Spark's small batches together into stretches; see `TableRows`."""
+    """Put Spark's small batches together into parts; see `TableRows`."""
     some: list[pa.RecordBatch] = []
     for batch in batches:
         some.append(batch)

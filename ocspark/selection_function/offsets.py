@@ -21,9 +21,10 @@ from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.membership.engine import Sampling
 from ocspark.membership.evaluate import Evaluation, evaluate_candidates, expected_device
 from ocspark.names import cluster_key
-from ocspark.selection.cone import Cones, Stretch, find, make_cones
+from ocspark.selection.cones import Cones, make_cones
 from ocspark.selection.model import ClusterModel
 from ocspark.selection.run_models import read_models
+from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones
 from ocspark.selection_function.twins import Twin
 from ocspark.settings import SearchSettings
 from ocspark.store.files import TableWriters
@@ -54,16 +55,17 @@ class EvaluateOffsets:
     cones: Cones
     evaluation: Evaluation
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
         """Write the candidates with votes of 0.1 or more, and count the sources in each cone."""
         counts: dict[int, int] = {}
-        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+        for batch in batches_in_cones(parts, self.cones.cuts, self.cones.cover):
             keys = batch.column("cluster_key").to_numpy()
             for key, n in zip(*np.unique(keys, return_counts=True), strict=True):
                 counts[int(key)] = counts.get(int(key), 0) + int(n)
             for rows in evaluate_candidates(batch, self.evaluation, non_members=False):
-                probable = pc.greater_equal(rows["probability"], LEAST_PROBABILITY)
-                writers.add(OFFSETS, rows.filter(probable))
+                candidates = rows.candidates
+                probable = pc.greater_equal(candidates["probability"], LEAST_PROBABILITY)
+                writers.add(OFFSETS, candidates.filter(probable))
         tally = {"cluster_key": list(counts), "n_cone": list(counts.values())}
         columns = {name: np.array(values, dtype=np.int64) for name, values in tally.items()}
         writers.add(OFFSET_CONES, to_batch(columns, CONE_COUNTS))

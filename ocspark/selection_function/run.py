@@ -16,7 +16,7 @@ from ocspark import storage
 from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.summary import table_of
+from ocspark.catalogue.summary import typed_table
 from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.mock.clusters import LIST_LIMIT
@@ -275,7 +275,7 @@ class _Measurement:
 
     def _write(self, table: str, rows: pd.DataFrame, fields: list[Field]) -> None:
         """Write a small table, replacing what an earlier attempt wrote."""
-        file = self._folder.write_table(table, table_of(rows, fields))
+        file = self._folder.write_table(table, typed_table(rows, fields))
         self._folder.delete_unlisted_files([file], [table])
 
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from pyspark.sql.pandas.types import to_arrow_type
 
 from ocspark.tables.fields import Field
+from ocspark.tables.stars import Stars
 
 _Known = TypeVar("_Known")
+_Stars = TypeVar("_Stars", bound=Stars)
 
 
 def columns_of(batch: pa.RecordBatch, names: Iterable[str]) -> dict[str, NDArray]:
@@ -52,11 +54,6 @@ def to_batch(
     return pa.RecordBatch.from_arrays(arrays, names)
 
 
-def pick(columns: Mapping[str, NDArray], fields: Iterable[Field]) -> dict[str, NDArray]:
-    """Return those of the columns that a table has; all of them must be there."""
-    return {field.name: columns[field.name] for field in fields}
-
-
 def apply_masks(table: pa.Table) -> pa.Table:
     """Return a table with nulls where a column ``NAME.mask`` is true, which astropy writes."""
     for mask in table.column_names:
@@ -69,21 +66,66 @@ def apply_masks(table: pa.Table) -> pa.Table:
     return table
 
 
-def split_by_key(batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, NDArray]]]:
-    """Yield the rows of each cluster_key of a batch, as columns."""
-    columns = columns_of(batch, batch.schema.names)
-    keys = columns["cluster_key"]
+def stars_of_batch(batch: pa.RecordBatch, kind: type[_Stars]) -> _Stars:
+    """Return the rows of a record batch as stars of a kind."""
+    return kind(columns_of(batch, batch.schema.names))
+
+
+def stars_to_batch(
+    stars: Stars, fields: Sequence[Field], absent: Collection[str] = ()
+) -> pa.RecordBatch:
+    """Return stars as a record batch of the table `fields`, which need not have all columns.
+
+    Parameters
+    ----------
+    stars : Stars
+        Any kind.
+    fields : sequence of Field
+        Columns of the table.
+    absent : collection of str
+        Those of them that the stars may lack; they are null.
+
+    Raises
+    ------
+    ValueError
+        If the stars lack another column of the table.
+    """
+    names = {field.name for field in fields}
+    some = {name: column for name, column in stars.columns.items() if name in names}
+    return to_batch(some, fields, absent)
+
+
+def split_by_key(batch: pa.RecordBatch, kind: type[_Stars]) -> Iterator[tuple[int, _Stars]]:
+    """Yield each cluster_key of a batch with its rows, in the order of the keys.
+
+    Parameters
+    ----------
+    batch : RecordBatch
+        Rows of stars, with a column cluster_key.
+    kind : type
+        `RawStars` or `CalibratedStars`, as the rows are, or `Stars` where it does not matter.
+    """
+    stars = stars_of_batch(batch, kind)
+    keys = stars["cluster_key"]
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     for rows in np.split(order, edges):
         if len(rows):
-            yield int(keys[rows[0]]), {name: column[rows] for name, column in columns.items()}
+            yield int(keys[rows[0]]), stars.take(rows)
 
 
 def split_by_cluster(
-    batch: pa.RecordBatch, known: Mapping[int, _Known]
-) -> Iterator[tuple[_Known, dict[str, NDArray]]]:
-    """Yield what is known of a cluster_key with its rows in a batch, as columns; skip others."""
-    for key, part in split_by_key(batch):
+    batch: pa.RecordBatch, known: Mapping[int, _Known], kind: type[_Stars]
+) -> Iterator[tuple[_Known, _Stars]]:
+    """Yield for each cluster_key of a batch what is known of it, with its rows.
+
+    Parameters
+    ----------
+    batch, kind
+        As `split_by_key` takes them.
+    known : mapping
+        By cluster_key; rows of other keys are left out.
+    """
+    for key, stars in split_by_key(batch, kind):
         if key in known:
-            yield known[key], part
+            yield known[key], stars

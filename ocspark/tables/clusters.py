@@ -47,7 +47,7 @@ CLUSTERS = [
     Field("model_saw_cluster", BOOL, "", "Whether the network was trained or validated on it"),
 ]
 
-#: The cones that were searched, and the cuts (internal): see `ocspark.selection.cone.make_cones`.
+#: The cones that were searched, and the cuts (internal): see `ocspark.selection.cones.make_cones`.
 CONES = [
     CLUSTER_KEY,
     Field("ra", DOUBLE, "deg", "Centre, from the cluster table"),

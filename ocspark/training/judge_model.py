@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ocspark.session import ship
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.arrow import split_by_cluster
+from ocspark.tables.stars import CalibratedStars
 from ocspark.training.judge import (
     Counts,
     apply_isotonic,
@@ -205,7 +206,7 @@ def _stability(spark: SparkSession, stars: DataFrame, run: FinishedRun) -> dict[
         known, network, how = shipped()
         engine = Engine(network, how)
         for batch in batches:
-            for model, part in split_by_cluster(batch, known):
+            for model, part in split_by_cluster(batch, known, CalibratedStars):
                 yield pa.RecordBatch.from_pydict({"share": _votes(engine, model, part)})
 
     shares = (
@@ -226,8 +227,7 @@ def _stability(spark: SparkSession, stars: DataFrame, run: FinishedRun) -> dict[
     }
 
 
-def _votes(engine: Engine, model: ClusterModel, stars: Mapping[str, np.ndarray]) -> np.ndarray:
+def _votes(engine: Engine, model: ClusterModel, stars: CalibratedStars) -> np.ndarray:
     """Return the votes of stars whose errors are taken as zero."""
-    exact = dict(stars)
-    exact.update({name: np.zeros(len(stars["source_id"])) for name in _ERRORS})
+    exact = stars.with_columns({name: np.zeros(len(stars)) for name in _ERRORS})
     return engine.membership(exact, model).probability

@@ -17,11 +17,11 @@ from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.catalogue.passes import MirrorPass, Process
 from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
-from ocspark.catalogue.summary import table_of
+from ocspark.catalogue.summary import typed_table
 from ocspark.catalogue.works import characterise_works
 from ocspark.errors import InputError
-from ocspark.selection.cone import Cones
-from ocspark.selection.listed_members import Listed
+from ocspark.selection.cones import Cones
+from ocspark.selection.listed_members import MemberLookup
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.session import get_session
 from ocspark.store.claim import Claim
@@ -133,7 +133,7 @@ class _Maker:
         clusters, sums = self._outcome(reasons, models)
         chosen = clusters[clusters["split"] != ""]
         self._draw([int(key) for key in chosen["cluster_key"]], selected)
-        table = self._run.write_table(CLUSTERS, table_of(clusters, TRAINING_CLUSTERS))
+        table = self._run.write_table(CLUSTERS, typed_table(clusters, TRAINING_CLUSTERS))
         self._run.delete_unlisted_files([table], [CLUSTERS])
         means, variances = moments(
             chosen["n_cone"].to_numpy(dtype=np.int64),
@@ -157,7 +157,7 @@ class _Maker:
     def _search(self) -> list[TableFile]:
         """Find the listed members in the cones, and count sources; return the files."""
         cones = self._inputs.cones
-        process = FindListed(cones.cuts, cones.cover, Listed(self._inputs.listed()))
+        process = FindListed(cones.cuts, cones.cover, MemberLookup(self._inputs.possible_members()))
         found = self._pass("search", "training set 1 (search)", cones, process)
         self._run.finish_tables(found, {COUNT_TABLE: COUNTS})
         return found

@@ -10,7 +10,7 @@ from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.catalogue.fingerprint import environment
+from ocspark.catalogue.fingerprint import software_environment
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.session import get_session, is_connect
@@ -100,7 +100,7 @@ def _train_model(
             "epochs": len(progress.history),
             "best_epoch": progress.best_epoch,
             "metrics": {part: best[part] for part in ("train", "validation")},
-            "environment": environment(),
+            "environment": software_environment(),
         },
     )
 

@@ -18,6 +18,7 @@ from ocspark.selection.candidates import FEATURES, features, passes_all
 from ocspark.selection.model import ClusterModel
 from ocspark.store.files import TableWriters
 from ocspark.tables.arrow import split_by_cluster, to_batch
+from ocspark.tables.stars import RawStars
 from ocspark.tables.training import TRAINING_SELECTED, TRAINING_SUMS
 from ocspark.training.instances import random_order
 
@@ -80,7 +81,7 @@ def select_stars(
     """
     clusters: dict[int, _Cluster] = {}
     for batch in batches:
-        for model, stars in split_by_cluster(batch, chosen.models):
+        for model, stars in split_by_cluster(batch, chosen.models, RawStars):
             state = clusters.setdefault(model.cluster_key, _Cluster(model))
             writers.add(SELECTED_TABLE, _add(state, stars, chosen))
     for state in clusters.values():
@@ -88,7 +89,7 @@ def select_stars(
         writers.add(SUMS_TABLE, _tally(state))
 
 
-def _add(state: _Cluster, stars: Mapping[str, NDArray], chosen: Selection) -> pa.RecordBatch:
+def _add(state: _Cluster, stars: RawStars, chosen: Selection) -> pa.RecordBatch:
     """Add stars to the counts, sums and non-members of a cluster; return its members among them."""
     model = state.model
     calibrated = calibrate(stars, chosen.calibration)

@@ -10,11 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from ocspark.deepsets.weights import SOURCE_FEATURES
-from ocspark.selection.cone import Cones, Stretch, find
+from ocspark.selection.cones import Cones
+from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones
 from ocspark.store.files import TableFile, TableWriters
 from ocspark.store.folder import Work, digest
 from ocspark.store.pieces import read_clusters
 from ocspark.tables.arrow import split_by_key, to_batch
+from ocspark.tables.stars import Stars
 from ocspark.tables.training import TRAINING_INSTANCES, TRAINING_SELECTED
 from ocspark.training.instances import draw_instances
 from ocspark.training.training_set import INSTANCES
@@ -40,9 +42,9 @@ class SelectStars:
     cones: Cones
     selection: Selection
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
         """Write the selected stars and the sums of the sources that a task reads."""
-        found = find(stretches, self.cones.cuts, self.cones.cover)
+        found = batches_in_cones(parts, self.cones.cuts, self.cones.cover)
         select_stars(found, self.selection, writers)
         return {}
 
@@ -94,8 +96,8 @@ class DrawInstances:
             self.root, clusters.files, clusters.keys, TRAINING_SELECTED, ["source_id"]
         )
         for batch in stars.to_batches():  # a single batch: the table is one chunk
-            for key, columns in split_by_key(batch):
-                writers.add(INSTANCES, _draw(key, self.names[key], columns, self.rules))
+            for key, rows in split_by_key(batch, Stars):
+                writers.add(INSTANCES, _draw(key, self.names[key], rows, self.rules))
         return {}
 
 
@@ -120,9 +122,7 @@ def draw_works(keys: Sequence[int], files: Mapping[int, list[TableFile]]) -> lis
     return works
 
 
-def _draw(
-    key: int, cluster: str, stars: Mapping[str, np.ndarray], rules: InstanceSettings
-) -> pa.RecordBatch:
+def _draw(key: int, cluster: str, stars: Stars, rules: InstanceSettings) -> pa.RecordBatch:
     """Return the instances of one cluster from all its selected stars, sorted by source_id."""
     member, source_id = stars["is_member"], stars["source_id"]
     rows = (np.flatnonzero(member), np.flatnonzero(~member))

@@ -30,11 +30,19 @@ from ocspark.mock.planted import MAX_CLUSTERS, plant
 from ocspark.names import cluster_key
 from ocspark.posterior.colours import MemberColours
 from ocspark.posterior.mixture import Mixture
-from ocspark.posterior.stars import Candidates, Cluster, Stars, candidates_of, relative_stars
-from ocspark.selection.cone import find, make_cones
+from ocspark.posterior.stars import (
+    Candidates,
+    ClusterToFit,
+    RelativeStars,
+    candidates_of,
+    relative_stars,
+)
+from ocspark.selection.cones import make_cones
 from ocspark.selection.model import ClusterModel
-from ocspark.tables.arrow import pick, to_batch
+from ocspark.selection.sources_in_cones import batches_in_cones
+from ocspark.tables.arrow import stars_to_batch
 from ocspark.tables.run import cone_fields
+from ocspark.tables.stars import RawStars
 
 #: Number of displaced windows of a cluster, and their distance in half-widths of the cluster's own
 #: window (the 99th percentile over its candidates), so that they do not overlap it.
@@ -51,14 +59,14 @@ class Window:
     ----------
     model : ClusterModel
         The cluster as the run characterised it, or the same at the displaced motion.
-    cluster : Cluster
+    cluster : ClusterToFit
         The cluster as the mixture takes it.
     row : mapping
         Its row of the cluster table, in canonical columns.
     """
 
     model: ClusterModel
-    cluster: Cluster
+    cluster: ClusterToFit
     row: Mapping[str, Any]
 
     def candidates(self, table: pa.Table) -> Candidates:
@@ -66,7 +74,7 @@ class Window:
         columns = {name: table[name].to_numpy() for name in table.column_names}
         return candidates_of(columns, self.model.ra, self.model.dec, self.model.distance)
 
-    def stars(self, table: pa.Table) -> Stars:
+    def stars(self, table: pa.Table) -> RelativeStars:
         """Return the candidates within R, to which the mixture is fitted, about the cluster."""
         return relative_stars(self.candidates(table), self.cluster)[0]
 
@@ -136,8 +144,8 @@ class WindowSearch:
         found: dict[str, list[pa.RecordBatch]] = {}
         for portion in cut_by_rows(self.inputs.files, self.inputs.file_names, cones.cover):
             scans = (Scan(piece, self.inputs.columns) for piece in portion.pieces)
-            for batch in find(scans, cones.cuts, cones.cover):
-                for part in evaluate_candidates(batch, evaluation, non_members=False):
+            for batch in batches_in_cones(scans, cones.cuts, cones.cover):
+                for part, _ in evaluate_candidates(batch, evaluation, non_members=False):
                     found.setdefault(part["cluster"][0].as_py(), []).append(part)
         return {name: _sorted(parts) for name, parts in found.items()}
 
@@ -192,8 +200,9 @@ class WindowSearch:
         columns = {name: values[kept] for name, values in sources.items()}
         columns["cluster_key"] = np.full(int(kept.sum()), model.cluster_key)
         fields = cone_fields(self.inputs.columns.names)
-        batch = to_batch(pick(columns, fields), fields)
-        parts = list(evaluate_candidates(batch, self._evaluation([model]), non_members=False))
+        batch = stars_to_batch(RawStars(columns), fields)
+        evaluated = evaluate_candidates(batch, self._evaluation([model]), non_members=False)
+        parts = [part.candidates for part in evaluated]
         stars = _sorted([*candidates.to_batches(), *parts])
         true = np.isin(stars["source_id"].to_numpy(), sources["source_id"][kept])
         return replace(window, model=model), stars.append_column("is_true", pa.array(true))
@@ -220,8 +229,8 @@ def _sorted(parts: Sequence[pa.RecordBatch]) -> pa.Table:
 
 
 def refit_without_members(
-    window: Window, candidates: pa.Table, training: Stars
-) -> tuple[Stars, NDArray[np.float64]]:
+    window: Window, candidates: pa.Table, training: RelativeStars
+) -> tuple[RelativeStars, NDArray[np.float64]]:
     """Fit the mixture to a displaced window as if it contained the cluster's training members.
 
     Parameters
@@ -230,12 +239,12 @@ def refit_without_members(
         The displaced window.
     candidates : Table
         Candidates of that window.
-    training : Stars
+    training : RelativeStars
         The cluster's training members, relative to the cluster.
 
     Returns
     -------
-    Stars
+    RelativeStars
         The candidates within R.
     array, shape (n,)
         Their probabilities of membership, though none is a member.

@@ -23,7 +23,7 @@ from ocspark.catalogue.inputs import RunInputs, read_inputs
 from ocspark.names import normalise_name
 from ocspark.physics.isochrone import apparent_points
 from ocspark.posterior.compute import compute_posterior
-from ocspark.posterior.stars import Cluster
+from ocspark.posterior.stars import ClusterToFit
 from ocspark.selection.run_models import read_models
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun, open_run
@@ -151,7 +151,7 @@ def _windows(run: FinishedRun, inputs: RunInputs) -> dict[int, Window]:
     for key, model in sorted(read_models(run).items(), key=lambda item: item[1].cluster):
         row = table[key]
         isochrone = inputs.isochrones.at(model.log_age, row["metallicity"])
-        cluster = Cluster(
+        cluster = ClusterToFit(
             key=key,
             **{
                 name: getattr(model, name)

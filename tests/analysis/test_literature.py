@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS, Cut, parse_cut
-from ocspark.analysis.literature import Comparison, compare
+from ocspark.analysis.literature import Comparison, compare_with_list
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.selection.run_models import read_models
@@ -81,7 +81,7 @@ def comparison(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Comparison:
     output = tmp_path_factory.mktemp("compared") / "toy"
-    return compare(
+    return compare_with_list(
         spark,
         open_run(finished.path),
         str(listed),
@@ -305,7 +305,9 @@ def test_stars_are_looked_up_in_a_table_as_in_files(
     tmp_path: Path,
 ) -> None:
     run = open_run(finished.path)
-    again = compare(spark, run, str(listed), str(tmp_path / "o"), name="toy", mirror=table)
+    again = compare_with_list(
+        spark, run, str(listed), str(tmp_path / "o"), name="toy", mirror=table
+    )
     pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
 
 
@@ -320,7 +322,9 @@ def test_stars_are_looked_up_in_the_overlay_too(
     run = open_run(finished.path)
     mirror, overlay = in_two
     laid_over = FinishedRun(run.path, {**run.record, "overlay": overlay})
-    again = compare(spark, laid_over, str(listed), str(tmp_path / "o"), name="toy", mirror=mirror)
+    again = compare_with_list(
+        spark, laid_over, str(listed), str(tmp_path / "o"), name="toy", mirror=mirror
+    )
     pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
 
 
@@ -335,7 +339,9 @@ def test_the_clusters_are_those_of_the_run_whatever_became_of_their_table(
     run = open_run(finished.path)
     settings = {**run.record["settings"], "clusters": {"path": "gone.csv"}}
     later = FinishedRun(run.path, {**run.record, "settings": settings})
-    again = compare(spark, later, str(listed), str(tmp_path / "o"), name="toy", mirror=str(spoiled))
+    again = compare_with_list(
+        spark, later, str(listed), str(tmp_path / "o"), name="toy", mirror=str(spoiled)
+    )
     pd.testing.assert_frame_equal(looked_up(again), looked_up(comparison), check_exact=True)
 
 
@@ -346,8 +352,8 @@ def test_bad_input_is_one_clear_line(
     strange = tmp_path / "strange.csv"
     strange.write_text("cluster,source_id,probability\nM_999,1,0.5\n")
     with pytest.raises(InputError, match=r"--members: .*none of its 1 clusters is among those"):
-        compare(spark, run, str(strange), str(tmp_path / "o"), name="x")
+        compare_with_list(spark, run, str(strange), str(tmp_path / "o"), name="x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not empty"):
-        compare(spark, run, str(listed), str(tmp_path / "full"), name="x")
+        compare_with_list(spark, run, str(listed), str(tmp_path / "full"), name="x")

@@ -12,7 +12,7 @@ from astropy.coordinates import angular_separation
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.cuts import PAPER_CUTS
-from ocspark.analysis.literature import compare
+from ocspark.analysis.literature import compare_with_list
 from ocspark.catalogue.full_catalogue import run_full_catalogue
 from ocspark.store.finished_run import open_run
 from ocspark.validation.validate import validation_settings
@@ -32,7 +32,9 @@ def test_nearly_all_probable_members_of_tarricq_are_recovered(
     shutil.copy(SHARED / "gaia/edr3_cones.parquet", tmp_path / "mirror")
     settings = validation_settings(SHARED, str(tmp_path / "mirror"), str(tmp_path), CLUSTERS)
     run = run_full_catalogue(settings, spark)
-    comparison = compare(spark, open_run(run.path), str(T22), str(tmp_path / "t22"), name="T22")
+    comparison = compare_with_list(
+        spark, open_run(run.path), str(T22), str(tmp_path / "t22"), name="T22"
+    )
     rows = pd.read_parquet(f"{comparison.path}/clusters")
     rows = rows[rows["cut"] == PROBABLE.name].set_index("cluster")
     assert sorted(rows.index) == CLUSTERS

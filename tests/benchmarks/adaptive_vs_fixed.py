@@ -16,7 +16,6 @@ from ocspark.deepsets.weights import load_model
 from ocspark.membership.engine import Engine, Membership, Sampling
 from tests.benchmarks.dense import SEED, candidates_of, make_slice
 from tests.benchmarks.measure import Comparison, compare, spark_session
-from tests.helpers.kernels import take
 
 _FIXED = Sampling(n_samples=100, support_size=10, seed=42, leave_one_out=True, adaptive=False)
 #: Stars that are judged, evenly from all candidates.
@@ -31,16 +30,16 @@ def run() -> Comparison:
     with spark_session() as spark:
         make_slice(spark, folder, n_clusters)
         cases = candidates_of(spark, folder, folder / "characterised")
-    n_candidates = sum(len(stars["source_id"]) for _, stars in cases)
+    n_candidates = sum(len(stars) for _, stars in cases)
     step = max(1, n_candidates // _STARS)
-    cases = [(cluster, take(stars, slice(None, None, step))) for cluster, stars in cases]
+    cases = [(cluster, stars.take(slice(None, None, step))) for cluster, stars in cases]
     model = load_model("DS10_v02")
     judged: dict[str, list[Membership]] = {}
 
     def judge(name: str, sampling: Sampling) -> float:
         engine = Engine(model, sampling)
         judged[name] = [engine.membership(stars, cluster) for cluster, stars in cases]
-        return sum(len(stars["source_id"]) for _, stars in cases)
+        return sum(len(stars) for _, stars in cases)
 
     compared = compare(
         lambda: judge("adaptive", replace(_FIXED, adaptive=True)),

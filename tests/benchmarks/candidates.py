@@ -12,7 +12,8 @@ from ocspark.inputs.isochrones import default_isochrones, read_isochrones
 from ocspark.physics.isochrone import apparent_isochrone, nearest_age
 from ocspark.selection.candidates import features
 from ocspark.selection.model import ClusterModel
-from tests.helpers.kernels import make_cluster, random_stars, take
+from ocspark.tables.stars import CalibratedStars
+from tests.helpers.kernels import make_cluster, random_stars
 
 _DATA = Path(__file__).parents[2] / "../shared/data"
 _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
@@ -20,10 +21,10 @@ _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
 
 @dataclass(frozen=True)
 class Case:
-    """A cluster, its candidates (calibrated), and its support members among them."""
+    """A cluster, its candidates, and its support members among them."""
 
     cluster: ClusterModel
-    stars: dict[str, np.ndarray]
+    stars: CalibratedStars
     support: np.ndarray
 
 
@@ -45,7 +46,7 @@ def _real() -> list[Case]:
     result = []
     for _, p in parameters.iterrows():
         own = rows[rows["cluster"] == p["name"]]
-        stars = {c: own[c].to_numpy() for c in own.columns if c not in ("cluster", "PMemb")}
+        stars = CalibratedStars.from_frame(own.drop(columns=["cluster", "PMemb"]))
         same_age = isochrones["log_age"] == nearest_age(ages, p["age"])
         given = {n: float(p[n]) for n in "ra dec pmra pmdec parallax a0 delta_pm".split()}
         given |= {n: float(p[n]) for n in ("delta_plx_plus", "delta_c", "delta_g")}
@@ -64,15 +65,15 @@ def _real() -> list[Case]:
 
 def _toy() -> Case:
     stars = random_stars(1000, 90)
-    for name in _CORRELATIONS:
-        stars[name] *= 0.5  # positive definite, without which the published loop stops
+    # positive definite, without which the published loop stops
+    stars = stars.with_columns({name: 0.5 * stars[name] for name in _CORRELATIONS})
     ages = default_isochrones()
     curve = apparent_isochrone(ages[ages["log_age"] == nearest_age(ages["log_age"], 8.6)], 300, 0.2)
     return _case(make_cluster(curve=curve), stars, np.arange(1000) < 60)
 
 
-def _case(bare: ClusterModel, stars: dict[str, np.ndarray], support: np.ndarray) -> Case:
-    members = take(stars, np.flatnonzero(support))
+def _case(bare: ClusterModel, stars: CalibratedStars, support: np.ndarray) -> Case:
+    members = stars.take(np.flatnonzero(support))
     cluster = replace(
         bare, support_id=members["source_id"], support_features=features(members, bare)
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from ocspark.catalogue.full_catalogue import run_full_catalogue
@@ -18,10 +17,11 @@ from ocspark.mirror.portions import cut_by_rows
 from ocspark.mirror.scan import Scan
 from ocspark.mock.generate import finished_mock, write_mock
 from ocspark.mock.parameters import MockParameters
-from ocspark.selection.cone import find
 from ocspark.selection.model import ClusterModel, model_from_row
+from ocspark.selection.sources_in_cones import batches_in_cones
 from ocspark.settings import Settings, make_settings
 from ocspark.store.folder import RunFolder
+from ocspark.tables.stars import CalibratedStars
 
 #: Sources of DR3, clusters in the whole mock, and how far those of a slice are at least [pc].
 DR3_SOURCES, N_CLUSTERS, MIN_DISTANCE_PC = 1_811_709_771, 2500, 700.0
@@ -58,7 +58,7 @@ def settings_of(folder: Path, output: Path, **membership: Any) -> Settings:
 
 def candidates_of(
     spark: SparkSession, folder: Path, output: Path
-) -> list[tuple[ClusterModel, dict[str, NDArray]]]:
+) -> list[tuple[ClusterModel, CalibratedStars]]:
     """Return a slice's clusters, as a run characterises them, each with its calibrated candidates.
 
     Parameters
@@ -81,25 +81,27 @@ def candidates_of(
     collector = _Collector(models, inputs.network, sampling, inputs.calibration)
     for portion in cut_by_rows(inputs.files, inputs.file_names, cones.cover):
         scans = (Scan(piece, inputs.release.columns) for piece in portion.pieces)
-        for batch in find(scans, cones.cuts, cones.cover):
+        for batch in batches_in_cones(scans, cones.cuts, cones.cover):
             list(evaluate_candidates(batch, collector, non_members=False))
-    return [
-        (models[key], {name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
-        for key, parts in collector.found.items()
-    ]
+    return [(models[key], _together(parts)) for key, parts in collector.found.items()]
+
+
+def _together(parts: list[CalibratedStars]) -> CalibratedStars:
+    names = parts[0].columns
+    return CalibratedStars({name: np.concatenate([part[name] for part in parts]) for name in names})
 
 
 @dataclass(frozen=True)
 class _Collector(Evaluation):
     """Keeps the candidates that it is to judge, by cluster."""
 
-    found: dict[int, list[dict[str, NDArray]]] = field(default_factory=dict)
+    found: dict[int, list[CalibratedStars]] = field(default_factory=dict)
 
     def engine(self) -> Any:
         return self
 
-    def membership(self, stars: dict[str, NDArray], cluster: ClusterModel) -> Membership:
+    def membership(self, stars: CalibratedStars, cluster: ClusterModel) -> Membership:
         self.found.setdefault(cluster.cluster_key, []).append(stars)
-        nothing = np.zeros(len(stars["source_id"]))
+        nothing = np.zeros(len(stars))
         whole, no = nothing.astype(np.int32), nothing.astype(bool)
         return Membership(nothing, nothing, nothing, nothing, whole, no)

@@ -25,7 +25,7 @@ from ocspark.deepsets.kernel import Kernel
 from ocspark.deepsets.weights import load_model
 from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.engine import Engine, Sampling
-from ocspark.membership.sampling import draw, sampled_features
+from ocspark.membership.sampling import sample_measurements, sampled_features
 from ocspark.release import package_file
 from ocspark.selection.model import ClusterModel
 from tests.benchmarks.candidates import Case, cases
@@ -94,10 +94,10 @@ def _parts(case: Case, threads: int) -> dict[str, object]:
     """Return phases on one thread, the share of the peak, and a plain torch forward pass."""
     model, cluster = load_model("DS10_v02"), case.cluster
     rows = slice(0, 80)
-    stars, samples = {k: v[rows] for k, v in case.stars.items()}, np.arange(40)
+    stars, samples = case.stars.take(rows), np.arange(40)
     keys = star_keys(42, cluster.cluster_key, stars["source_id"])
     n, n_support = len(keys) * len(samples), len(cluster.support_id)
-    drawn = draw(stars, normals(keys, samples, 5))
+    drawn = sample_measurements(stars, normals(keys, samples, 5))
     star = model.standardise(sampled_features(stars, drawn, cluster), cluster.distance)
     star = np.ascontiguousarray(star.reshape(-1, 5))
     chosen = np.ascontiguousarray(subsets(keys, samples, n_support, 10).reshape(-1, 10))
@@ -108,7 +108,7 @@ def _parts(case: Case, threads: int) -> dict[str, object]:
         10,
     )
     phases = {
-        "draws": _median(lambda: draw(stars, normals(keys, samples, 5))),
+        "draws": _median(lambda: sample_measurements(stars, normals(keys, samples, 5))),
         "features": _median(lambda: sampled_features(stars, drawn, cluster)),
         "supports": _median(lambda: subsets(keys, samples, n_support, 10)),
         "network": _median(lambda: kernel.logits(star, chosen, prepared)),
@@ -155,7 +155,7 @@ def _published_module() -> ModuleType:
 def _given(module: ModuleType, case: Case) -> Callable[[], None]:
     """Return the published loop with this cluster in place of its files."""
     parameters = _parameters(case.cluster)
-    table = pd.DataFrame(case.stars)
+    table = pd.DataFrame(dict(case.stars.columns))
     module.add_features(table, module.Cluster(parameters))
     module.candidates = _Candidates(table)
     sets = (table[case.support], module.candidates, None, None)

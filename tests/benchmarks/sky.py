@@ -25,8 +25,9 @@ from ocspark.mirror.columns import MirrorColumns
 from ocspark.mirror.footers import CheckedFile
 from ocspark.mock.generate import finished_mock, write_mock
 from ocspark.mock.parameters import MockParameters
-from ocspark.selection.cone import Cones, Stretch, find
 from ocspark.selection.cone_search import ConeSearch, Process
+from ocspark.selection.cones import Cones
+from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones
 from ocspark.settings import make_settings
 from ocspark.store.files import TableWriters
 from ocspark.store.folder import RunFolder
@@ -85,10 +86,10 @@ class WritePairs:
 
     cones: Cones
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
         """Write the pairs; return how many there are."""
         pairs = 0
-        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+        for batch in batches_in_cones(parts, self.cones.cuts, self.cones.cover):
             pairs += batch.num_rows
             writers.add("pairs", batch)
         return {"pairs": pairs}

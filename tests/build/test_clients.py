@@ -24,8 +24,8 @@ from ocspark.mirror.layout import list_pieces
 from ocspark.mock.generate import write_mock
 from ocspark.mock.parameters import MockParameters
 from ocspark.release import load_release
-from ocspark.selection.cone import make_cones
 from ocspark.selection.cone_search import ConeSearch
+from ocspark.selection.cones import make_cones
 from ocspark.settings import SearchSettings
 from ocspark.tables.run import cone_fields
 from tests.helpers.hats import write_hats

@@ -27,9 +27,9 @@ def search(given: dict[str, Any], folder: Path) -> None:
     from ocspark.mirror.footers import check_files
     from ocspark.mirror.layout import list_pieces
     from ocspark.release import Release
-    from ocspark.selection.cone import make_cones
+    from ocspark.selection.cones import make_cones
     from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
-    from ocspark.selection.listed_members import Listed
+    from ocspark.selection.listed_members import MemberLookup
     from ocspark.settings import SearchSettings
     from ocspark.store.files import TableWriters
 
@@ -42,7 +42,7 @@ def search(given: dict[str, Any], folder: Path) -> None:
         mirror.files, Release.model_validate(given["release"]), mirror.healpix_column
     )
     levels = probability_levels(1.0, False)
-    listed = Listed(possible_members(members.table, levels[-1], table["cluster_key"]))
+    listed = MemberLookup(possible_members(members.table, levels[-1], table["cluster_key"]))
     writers = TableWriters(str(folder), "pass-1")
     FindListed(cones.cuts, cones.cover, listed)(_scans(files, cones), writers)
     written = {file.table: file for file in writers.close()}
@@ -142,7 +142,7 @@ def posterior(given: dict[str, Any], folder: Path) -> None:
 def summary(given: dict[str, Any], folder: Path) -> None:
     from ocspark.catalogue.inputs import read_inputs
     from ocspark.catalogue.sharing import TOTAL_PIECES, Claimant, ShareStars, neighbours
-    from ocspark.catalogue.summary import cluster_rows
+    from ocspark.catalogue.summary import summarise_clusters
     from ocspark.posterior.settings import PosteriorSettings
     from ocspark.settings import make_settings
     from ocspark.store.files import TableWriters
@@ -163,7 +163,7 @@ def summary(given: dict[str, Any], folder: Path) -> None:
 
     inputs = read_inputs(make_settings(given["settings"]))
     models = _kept(folder, "models")
-    table = cluster_rows(inputs, {}, {}, _kept(folder, "rows"), models, {}, by_key)
+    table = summarise_clusters(inputs, {}, {}, _kept(folder, "rows"), models, {}, by_key)
     assert (table["status"] == "done").sum() == table["n_members"].notna().sum() == 3
 
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from pyspark.sql import SparkSession
 
 from ocspark.analysis.differences import find_differences
-from ocspark.analysis.literature import compare
+from ocspark.analysis.literature import compare_with_list
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.exports.export import Options, export
 from ocspark.release import load_release
@@ -55,7 +55,7 @@ def test_exports_have_its_name_and_epoch(own: FinishedRun, tmp_path: Path) -> No
 def test_it_is_compared_and_reported(
     own: FinishedRun, finished: RunResult, toy: Toy, spark: SparkSession, tmp_path: Path
 ) -> None:
-    found = compare(
+    found = compare_with_list(
         spark, own, str(toy.folder / "members.csv"), str(tmp_path / "list"), name="list"
     )
     stars = pd.read_parquet(f"{found.path}/stars")

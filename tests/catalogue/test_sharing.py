@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ocspark.catalogue.sharing import TOTAL_PIECES, Claimant, ShareStars, neighbours
 from ocspark.names import cluster_key
 from ocspark.posterior.settings import PosteriorSettings
-from ocspark.selection.cone import make_cones
+from ocspark.selection.cones import make_cones
 from ocspark.settings import SearchSettings
 from ocspark.store.files import TableFile, TableWriters
 from ocspark.tables.candidates import CANDIDATES

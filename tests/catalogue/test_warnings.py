@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ocspark.catalogue.input_report import input_warnings
 from ocspark.catalogue.inputs import read_inputs
 from ocspark.errors import InputError
 from ocspark.settings import conf_path, make_settings
@@ -21,7 +22,7 @@ def test_choices_for_what_a_release_lacks_are_warnings(toy: Toy, tmp_path: Path)
     (tmp_path / "bare.yaml").write_text(yaml.safe_dump(tree))
     settings = toy.settings(release=str(tmp_path / "bare.yaml"))
     inputs = read_inputs(make_settings(settings))
-    first = [warning.split(":")[0] for warning in inputs.warnings()]
+    first = [warning.split(":")[0] for warning in input_warnings(inputs)]
     assert first == [
         "release dr3 has no correlations",
         "release dr3 has no numbers of observations",
@@ -29,7 +30,7 @@ def test_choices_for_what_a_release_lacks_are_warnings(toy: Toy, tmp_path: Path)
         "the isochrones are in passbands of Gaia (E)DR3, those of dr3 are DR4's",
     ]
     assert not {"pmra_pmdec_corr", "phot_g_n_obs", "solution"} & set(inputs.columns.names)
-    assert read_inputs(make_settings(toy.settings())).warnings() == []
+    assert input_warnings(read_inputs(make_settings(toy.settings()))) == []
 
 
 def test_isochrones_of_a_later_release_are_refused(toy: Toy, tmp_path: Path) -> None:

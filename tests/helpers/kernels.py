@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ocspark.deepsets.model import TrainedModel
 from ocspark.selection.model import ClusterModel
+from ocspark.tables.stars import CalibratedStars
 
 STAR_ERRORS = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
 
@@ -23,8 +24,8 @@ def isochrone_curve(n: int = 60) -> NDArray[np.float64]:
     return np.concatenate((main_sequence, giants))
 
 
-def random_stars(n: int, seed: int, ra: float = 133.0, dec: float = 12.0) -> dict[str, NDArray]:
-    """Calibrated stars about a cluster at parallax 3.3 mas, proper motion (−8, −4) mas/yr."""
+def random_stars(n: int, seed: int, ra: float = 133.0, dec: float = 12.0) -> CalibratedStars:
+    """Stars about a cluster at parallax 3.3 mas, proper motion (−8, −4) mas/yr."""
     rng = np.random.default_rng(seed)
     curve = isochrone_curve()
     place = curve[rng.integers(0, len(curve), n)]
@@ -46,15 +47,10 @@ def random_stars(n: int, seed: int, ra: float = 133.0, dec: float = 12.0) -> dic
         "parallax_pmdec_corr": rng.uniform(-0.6, 0.6, n),
         "pmra_pmdec_corr": rng.uniform(-0.6, 0.6, n),
     }
-    return stars
+    return CalibratedStars(stars)
 
 
-def take(stars: dict[str, NDArray], rows: NDArray | slice | list[int]) -> dict[str, NDArray]:
-    """Return some rows of a set of stars."""
-    return {name: values[rows] for name, values in stars.items()}
-
-
-def make_cluster(support: dict[str, NDArray] | None = None, **changes: object) -> ClusterModel:
+def make_cluster(support: CalibratedStars | None = None, **changes: object) -> ClusterModel:
     """Return a cluster at 300 pc whose support features come from `support` by plain formulas."""
     cluster = ClusterModel(
         cluster_key=-123456789012345,
@@ -85,7 +81,7 @@ def make_cluster(support: dict[str, NDArray] | None = None, **changes: object) -
             plain_features(
                 cluster, *(float(support[name][i]) for name in ("ra", "dec", *STAR_ERRORS))
             )
-            for i in range(len(support["source_id"]))
+            for i in range(len(support))
         ]
         cluster = replace(
             cluster,

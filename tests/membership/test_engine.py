@@ -12,14 +12,14 @@ from ocspark.deepsets.network import build
 from ocspark.deepsets.weights import load_model
 from ocspark.keyed import normals, star_keys, subsets
 from ocspark.membership.engine import Engine, Membership, Sampling
-from ocspark.membership.sampling import draw, sampled_features
+from ocspark.membership.sampling import sample_measurements, sampled_features
+from ocspark.tables.stars import CalibratedStars
 from tests.helpers.kernels import (
     STAR_ERRORS,
     forward_float64,
     make_cluster,
     plain_features,
     random_stars,
-    take,
     to_tensor_state,
 )
 
@@ -45,7 +45,7 @@ def stars():
 
 @pytest.fixture(scope="module")
 def cluster(stars):
-    return make_cluster(take(stars, slice(0, 90, 3)))
+    return make_cluster(stars.take(slice(0, 90, 3)))
 
 
 def same_bits(a: Membership, b: Membership, rows: np.ndarray | slice = slice(None)) -> None:
@@ -56,14 +56,12 @@ def same_bits(a: Membership, b: Membership, rows: np.ndarray | slice = slice(Non
 # --- draws -----------------------------------------------------------------------------------
 
 
-def one_star(**changes: float) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([changes.get(name, float(values[0]))])
-        for name, values in random_stars(3, 75).items()
-    }
+def one_star(**changes: float) -> CalibratedStars:
+    star = random_stars(3, 75).take([0])
+    return star.with_columns({name: np.array([float(value)]) for name, value in changes.items()})
 
 
-def covariance(star: dict[str, np.ndarray], i: int = 0) -> np.ndarray:
+def covariance(star: CalibratedStars, i: int = 0) -> np.ndarray:
     """The 5×5 covariance of (ϖ, pmra, pmdec, G, C)."""
     sigma = np.array([star[f"{name}_error"][i] for name in STAR_ERRORS])
     matrix = np.eye(5)
@@ -74,7 +72,7 @@ def covariance(star: dict[str, np.ndarray], i: int = 0) -> np.ndarray:
 
 def drawn_matrix(star: dict[str, np.ndarray], n: int, seed: int) -> np.ndarray:
     z = np.random.default_rng(seed).standard_normal((1, n, 5))
-    drawn = draw(star, z)
+    drawn = sample_measurements(star, z)
     return np.array([drawn[name][0] for name in STAR_ERRORS])
 
 
@@ -96,7 +94,7 @@ def test_draws_have_the_stars_mean_and_covariance(correlations):
 def test_colour_shares_the_noise_of_g_where_asked():
     star = one_star(phot_g_mean_mag_error=0.01, g_rp_error=np.hypot(0.01, 0.02))
     n = 200_000
-    drawn = draw(star, np.random.default_rng(83).standard_normal((1, n, 5)), True)
+    drawn = sample_measurements(star, np.random.default_rng(83).standard_normal((1, n, 5)), True)
     # G_RP = G − C has its own noise only
     g, c = drawn["phot_g_mean_mag"][0], drawn["g_rp"][0]
     assert abs((g - c).std() / 0.02 - 1) < 5 / np.sqrt(2 * n)
@@ -107,7 +105,7 @@ def test_colour_shares_the_noise_of_g_where_asked():
 def test_draws_are_the_cholesky_factor_times_the_deviates():
     stars = random_stars(20, 77)
     z = np.random.default_rng(78).standard_normal((20, 4, 5))
-    drawn = draw(stars, z)
+    drawn = sample_measurements(stars, z)
     for i in range(20):
         factor = np.linalg.cholesky(covariance(stars, i))
         mean = np.array([stars[name][i] for name in STAR_ERRORS])
@@ -151,7 +149,7 @@ BAD = {
 
 @pytest.mark.parametrize("change", [*BAD["errors"], *BAD["correlations"]], ids=str)
 def test_bad_errors_and_correlations_are_mended_and_counted(published, stars, cluster, change):
-    few = {name: values.copy() for name, values in take(stars, slice(0, 5)).items()}
+    few = stars.take(np.arange(5))
     for name, value in change.items():
         few[name][1] = value
     result = Engine(published, SAMPLING).membership(few, cluster)
@@ -161,15 +159,15 @@ def test_bad_errors_and_correlations_are_mended_and_counted(published, stars, cl
     np.testing.assert_array_equal(result.n_samples, SAMPLING.n_samples)
     others = [0, 2, 3, 4]
     same_bits(
-        Engine(published, SAMPLING).membership(take(stars, others), cluster),
+        Engine(published, SAMPLING).membership(stars.take(others), cluster),
         Membership(**{name: values[others] for name, values in vars(result).items()}),
     )
 
 
 def test_a_missing_correlation_is_none_and_a_missing_error_zero(published, stars, cluster):
-    engine, star = Engine(published, SAMPLING), take(stars, [1])
+    engine, star = Engine(published, SAMPLING), stars.take([1])
     for name, value in [("pmra_pmdec_corr", 0.0), ("parallax_error", 0.0)]:
-        missing, plain = (star | {name: np.array([v])} for v in (np.nan, value))
+        missing, plain = (star.with_columns({name: np.array([v])}) for v in (np.nan, value))
         assert (
             engine.membership(missing, cluster).mean_logit
             == engine.membership(plain, cluster).mean_logit
@@ -178,7 +176,7 @@ def test_a_missing_correlation_is_none_and_a_missing_error_zero(published, stars
 
 @pytest.mark.parametrize("name", ["ra", "dec", *STAR_ERRORS])
 def test_a_star_without_a_measurement_is_no_member(published, stars, cluster, name):
-    few = {n: values.copy() for n, values in take(stars, slice(0, 3)).items()}
+    few = stars.take(np.arange(3))
     few[name][2] = np.nan
     result = Engine(published, SAMPLING).membership(few, cluster)
     assert (result.probability[2], result.n_samples[2]) == (0.0, 0)
@@ -207,8 +205,8 @@ def test_a_star_without_errors_is_drawn_as_itself():
 
 
 def test_sampled_features_are_those_of_the_drawn_values_and_the_radius_stays(stars, cluster):
-    few = take(stars, slice(0, 12))
-    drawn = draw(few, np.random.default_rng(82).standard_normal((12, 6, 5)))
+    few = stars.take(slice(0, 12))
+    drawn = sample_measurements(few, np.random.default_rng(82).standard_normal((12, 6, 5)))
     got = sampled_features(few, drawn, cluster)
     assert got.shape == (12, 6, 5)
     for i in range(12):
@@ -236,7 +234,7 @@ def direct_margins(stars, cluster, model, sampling):
 
     values = np.array([cluster.a0, cluster.log_age, cluster.parallax])
     own_cluster = (values - model.cluster_mean) / model.cluster_std
-    n = len(stars["source_id"])
+    n = len(stars)
     margins = np.empty((n, sampling.n_samples))
     for i in range(n):
         source_id = stars["source_id"][i]
@@ -269,7 +267,7 @@ def test_membership_equals_a_direct_loop(published, stars, cluster, conventions,
     else:  # the paper's own signs and angle
         model = replace(published, isochrone_sign=1, radius="angle")
     sampling = Sampling(n_samples=20, support_size=10, seed=3, leave_one_out=leave_one_out)
-    few = take(stars, slice(0, 40))
+    few = stars.take(slice(0, 40))
     margins = direct_margins(few, cluster, model, sampling)
     result = Engine(model, sampling).membership(few, cluster)
     votes = (margins > 0).sum(axis=1)
@@ -296,7 +294,7 @@ def test_leaving_out_concerns_support_members_only(published, stars, cluster):
 def test_a_support_members_own_features_do_not_matter_when_it_is_left_out(
     published, stars, cluster, place
 ):
-    star = take(stars, np.flatnonzero(stars["source_id"] == cluster.support_id[place]))
+    star = stars.take(np.flatnonzero(stars["source_id"] == cluster.support_id[place]))
     spoilt = cluster.support_features.copy()
     spoilt[place] = 1e3
     engine = Engine(published, replace(SAMPLING, n_samples=100))
@@ -304,7 +302,7 @@ def test_a_support_members_own_features_do_not_matter_when_it_is_left_out(
         engine.membership(star, cluster),
         engine.membership(star, replace(cluster, support_features=spoilt)),
     )
-    other = take(stars, [1])  # to a star that is no support member they do matter
+    other = stars.take([1])  # to a star that is no support member they do matter
     assert (
         engine.membership(other, cluster).mean_logit
         != engine.membership(other, replace(cluster, support_features=spoilt)).mean_logit
@@ -313,14 +311,14 @@ def test_a_support_members_own_features_do_not_matter_when_it_is_left_out(
 
 def exact(stars):
     """The same stars without errors: every sample of a star is alike but for its support."""
-    return stars | {f"{name}_error": np.zeros(len(stars["ra"])) for name in STAR_ERRORS}
+    return stars.with_columns({f"{name}_error": np.zeros(len(stars)) for name in STAR_ERRORS})
 
 
 @pytest.mark.parametrize("n_support", [2, 4, 9, 10])
 def test_a_support_no_larger_than_asked_for_is_used_whole(published, stars, n_support):
     certain = exact(stars)
-    cluster = make_cluster(take(certain, slice(0, n_support)))
-    others = take(certain, slice(n_support, 30))
+    cluster = make_cluster(certain.take(slice(0, n_support)))
+    others = certain.take(slice(n_support, 30))
     result = Engine(published, SAMPLING).membership(others, cluster)
     own = published.standardise(
         np.array(
@@ -344,12 +342,12 @@ def test_a_support_no_larger_than_asked_for_is_used_whole(published, stars, n_su
 
 def test_a_member_of_a_support_of_two_is_judged_by_the_other(published, stars):
     certain = exact(stars)
-    cluster = make_cluster(take(certain, slice(0, 2)))
+    cluster = make_cluster(certain.take(slice(0, 2)))
     alone = replace(
         cluster, support_id=cluster.support_id[1:], support_features=cluster.support_features[1:]
     )
     engine = Engine(published, replace(SAMPLING, n_samples=8))
-    star = take(certain, [0])
+    star = certain.take([0])
     same_bits(engine.membership(star, cluster), engine.membership(star, alone))
 
 
@@ -365,7 +363,7 @@ def test_order_of_the_stars_does_not_matter(published, stars, cluster, whole):
     engine = Engine(published, SAMPLING)
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(90)
-        same_bits(whole, engine.membership(take(stars, order), cluster), order)
+        same_bits(whole, engine.membership(stars.take(order), cluster), order)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 65])
@@ -373,7 +371,7 @@ def test_batches_do_not_matter(published, stars, cluster, whole, size):
     engine = Engine(published, SAMPLING)
     for first in range(0, 90, size):
         rows = slice(first, first + size)
-        same_bits(whole, engine.membership(take(stars, rows), cluster), rows)
+        same_bits(whole, engine.membership(stars.take(rows), cluster), rows)
 
 
 def test_number_of_threads_does_not_matter(published, stars, cluster, whole):
@@ -387,7 +385,7 @@ def test_number_of_threads_does_not_matter(published, stars, cluster, whole):
 
 
 def test_other_clusters_seeds_and_ids_give_other_draws(published, stars, cluster, whole):
-    renumbered = stars | {"source_id": stars["source_id"] + 1}
+    renumbered = stars.with_columns({"source_id": stars["source_id"] + 1})
     others = [
         Engine(published, replace(SAMPLING, seed=43)).membership(stars, cluster),
         Engine(published, SAMPLING).membership(stars, replace(cluster, cluster_key=1)),
@@ -398,13 +396,13 @@ def test_other_clusters_seeds_and_ids_give_other_draws(published, stars, cluster
 
 
 def test_more_samples_begin_with_the_same_ones(published, stars, cluster):
-    few = take(stars, slice(0, 20))
+    few = stars.take(slice(0, 20))
     engine_of = {n: Engine(published, replace(SAMPLING, n_samples=n)) for n in (10, 20)}
     votes = {n: e.membership(few, cluster).probability * n for n, e in engine_of.items()}
     assert ((votes[20] - votes[10] >= -1e-9) & (votes[20] - votes[10] <= 10 + 1e-9)).all()
 
 
 def test_no_stars_give_no_results(published, stars, cluster):
-    result = Engine(published, SAMPLING).membership(take(stars, slice(0, 0)), cluster)
+    result = Engine(published, SAMPLING).membership(stars.take(slice(0, 0)), cluster)
     assert result.probability.shape == result.mean_logit.shape == result.n_samples.shape == (0,)
     assert result.probability.dtype == np.float64

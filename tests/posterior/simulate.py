@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ocspark.physics.isochrone import ApparentPoints
-from ocspark.posterior.stars import Candidates, Cluster
+from ocspark.posterior.stars import Candidates, ClusterToFit
 
 
 def straight_isochrone(n: int = 60) -> ApparentPoints:
@@ -17,8 +17,8 @@ def straight_isochrone(n: int = 60) -> ApparentPoints:
     return ApparentPoints(0.2 + 0.1 * (g - 10.0), g, mass, np.ones(n, dtype=np.int64))
 
 
-def a_cluster(covered_radius_pc: float = 30.0, key: int = 7) -> Cluster:
-    return Cluster(
+def a_cluster(covered_radius_pc: float = 30.0, key: int = 7) -> ClusterToFit:
+    return ClusterToFit(
         key=key,
         pmra=-1.0,
         pmdec=2.0,
@@ -50,7 +50,7 @@ def simulate(
     n_members: int,
     n_field: int,
     seed: int,
-    cluster: Cluster,
+    cluster: ClusterToFit,
     scale_pc: float = 2.0,
     centre_pc: tuple[float, float] = (0.0, 0.0),
     field_slope: float = 0.0,

@@ -16,7 +16,7 @@ from ocspark.posterior.field import (
     without_own,
 )
 from ocspark.posterior.magnitudes import GRID, MagnitudeBins
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 
 
 def even_disc(n: int, seed: int) -> np.ndarray:
@@ -80,13 +80,13 @@ def test_leaving_a_star_out_by_formula_is_leaving_it_out(place):
     assert left[0] == pytest.approx(others[0], rel=0.1)
 
 
-def field_stars(n: int, seed: int, half_width: np.ndarray) -> Stars:
+def field_stars(n: int, seed: int, half_width: np.ndarray) -> RelativeStars:
     """Stars that fill their windows evenly, G even in 14–18, c even in ±0.4."""
     rng = np.random.default_rng(seed)
     disc = even_disc(n, seed)
     scaled = np.stack([disc[0], disc[1], rng.uniform(-1, 1, n)])
     zero = np.zeros(n)
-    return Stars(
+    return RelativeStars(
         offset=scaled * half_width,
         error=np.full((3, n), 0.05),
         correlation=np.zeros((3, n)),

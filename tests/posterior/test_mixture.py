@@ -7,18 +7,18 @@ import pytest
 
 from ocspark.posterior.colours import MemberColours
 from ocspark.posterior.mixture import Mixture
-from ocspark.posterior.stars import Stars, relative_stars
+from ocspark.posterior.stars import RelativeStars, relative_stars
 from tests.posterior.simulate import a_cluster, simulate
 
 CLUSTER = a_cluster()
 
 
 @pytest.fixture(scope="module")
-def stars() -> Stars:
+def stars() -> RelativeStars:
     return relative_stars(simulate(250, 60_000, 5, CLUSTER).candidates, CLUSTER)[0]
 
 
-def fit(stars: Stars, training: Stars | None = None) -> np.ndarray:
+def fit(stars: RelativeStars, training: RelativeStars | None = None) -> np.ndarray:
     colours = MemberColours(CLUSTER.isochrone)
     return Mixture(stars, colours, CLUSTER.covered_radius_pc, training).fit().q
 

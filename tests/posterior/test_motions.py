@@ -13,13 +13,15 @@ from ocspark.posterior.motions import (
     log_density,
     update_motion,
 )
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 
 
-def stars(offset: np.ndarray, error: np.ndarray, correlation: np.ndarray | None = None) -> Stars:
+def stars(
+    offset: np.ndarray, error: np.ndarray, correlation: np.ndarray | None = None
+) -> RelativeStars:
     n = offset.shape[1]
     zero = np.zeros(n)
-    return Stars(
+    return RelativeStars(
         offset=offset,
         error=error,
         correlation=np.zeros((3, n)) if correlation is None else correlation,
@@ -50,7 +52,7 @@ def test_the_density_is_a_gaussian_of_errors_correlations_and_intrinsic_widths()
 
 
 @pytest.fixture(scope="module")
-def simulated() -> Stars:
+def simulated() -> RelativeStars:
     rng = np.random.default_rng(4)
     n = 20_000
     error = rng.uniform(0.02, 0.3, (3, n))

@@ -16,14 +16,14 @@ from ocspark.posterior.ridge import (
     update_binary_share,
     update_ridge,
 )
-from ocspark.posterior.stars import Stars
+from ocspark.posterior.stars import RelativeStars
 from tests.posterior.simulate import straight_isochrone
 
 
-def stars_of(g: np.ndarray, colour: np.ndarray, colour_error: float) -> Stars:
+def stars_of(g: np.ndarray, colour: np.ndarray, colour_error: float) -> RelativeStars:
     n = len(g)
     none = np.zeros((3, n))
-    return Stars(
+    return RelativeStars(
         offset=none,
         error=none + 0.1,
         correlation=none,

@@ -15,7 +15,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
 
-from ocspark.analysis.literature import compare
+from ocspark.analysis.literature import compare_with_list
 from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.errors import InputError
 from ocspark.reports.assets import classic_script
@@ -38,7 +38,7 @@ def site(
 ) -> Path:
     folder = tmp_path_factory.mktemp("report")
     run = open_run(finished.path)
-    compared = compare(
+    compared = compare_with_list(
         spark,
         run,
         str(toy.folder / "members.csv"),
@@ -337,10 +337,10 @@ def test_the_same_comparison_and_the_same_report_are_left_alone(
     monkeypatch.setattr("ocspark.reports.site._write_site", fail)
     run, members = open_run(finished.path), str(toy.folder / "members.csv")
     folder = str(site.parent / "compared")
-    compared = compare(spark, run, members, folder, name="Toy <list>")
+    compared = compare_with_list(spark, run, members, folder, name="Toy <list>")
     assert make_report(spark, run, str(site), [compared]) == str(site / "index.html")
     with pytest.raises(AssertionError, match="made again"):
-        compare(spark, run, members, folder, name="another name")
+        compare_with_list(spark, run, members, folder, name="another name")
     with pytest.raises(AssertionError, match="made again"):
         make_report(spark, run, str(site))
 

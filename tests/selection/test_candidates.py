@@ -18,19 +18,19 @@ from ocspark.selection.candidates import (
     passes_proper_motion,
     radius_pc,
 )
+from ocspark.tables.stars import CalibratedStars
 from tests.helpers.kernels import (
     STAR_ERRORS,
     isochrone_curve,
     make_cluster,
     plain_features,
     random_stars,
-    take,
 )
 
 
 def motions(rows):
     names = ("pmra", "pmdec", "pmra_error", "pmdec_error")
-    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
+    return CalibratedStars(dict(zip(names, np.array(rows, dtype=float).T, strict=True)))
 
 
 def test_proper_motion_condition_is_strict_and_counts_three_errors_per_axis():
@@ -58,19 +58,23 @@ def test_proper_motion_condition_is_about_the_cluster():
 
 def test_parallax_condition_uses_plus_for_farther_and_minus_for_nearer_stars():
     # about ϖ = 2 with Δ+ = 0.25 (farther, smaller ϖ) and Δ− = 0.5 (nearer), σ = 0 then 0.125
-    stars = {
-        "parallax": np.array([1.75, 1.76, 2.5, 2.49, 2.0, 1.375, 1.376, 2.875, 2.874]),
-        "parallax_error": np.array([0, 0, 0, 0, 0, 0.125, 0.125, 0.125, 0.125]),
-    }
+    stars = CalibratedStars(
+        {
+            "parallax": np.array([1.75, 1.76, 2.5, 2.49, 2.0, 1.375, 1.376, 2.875, 2.874]),
+            "parallax_error": np.array([0, 0, 0, 0, 0, 0.125, 0.125, 0.125, 0.125]),
+        }
+    )
     expected = [False, True, False, True, True, False, True, False, True]
     assert passes_parallax(stars, 2.0, 0.25, 0.5).tolist() == expected
 
 
 def test_an_infinite_delta_minus_lets_every_nearer_star_pass():
-    stars = {
-        "parallax": np.array([20.0, 100.0, 1e4, 19.0, -3.0]),
-        "parallax_error": np.full(5, 0.1),
-    }
+    stars = CalibratedStars(
+        {
+            "parallax": np.array([20.0, 100.0, 1e4, 19.0, -3.0]),
+            "parallax_error": np.full(5, 0.1),
+        }
+    )
     passed = passes_parallax(stars, 20.0, 2.0, math.inf)
     assert passed.tolist() == [True, True, True, True, False]
 
@@ -92,11 +96,14 @@ def brute_force_isochrone(stars, curve, delta_c, delta_g):
 def scattered(n, seed):
     stars = random_stars(n, seed)
     rng = np.random.default_rng(seed)
-    stars["g_rp"] += rng.normal(0, 0.15, n)
-    stars["phot_g_mean_mag"] += rng.normal(0, 1.0, n)
-    stars["g_rp_error"] = rng.uniform(0, 0.05, n)
-    stars["phot_g_mean_mag_error"] = rng.uniform(0, 0.3, n)
-    return stars
+    return stars.with_columns(
+        {
+            "g_rp": stars["g_rp"] + rng.normal(0, 0.15, n),
+            "phot_g_mean_mag": stars["phot_g_mean_mag"] + rng.normal(0, 1.0, n),
+            "g_rp_error": rng.uniform(0, 0.05, n),
+            "phot_g_mean_mag_error": rng.uniform(0, 0.3, n),
+        }
+    )
 
 
 @pytest.mark.parametrize(("delta_c", "delta_g"), [(0.1, 0.8), (0.02, 0.16), (0.3, 0.1)])
@@ -117,23 +124,27 @@ def test_isochrone_condition_does_not_depend_on_how_stars_are_chunked(monkeypatc
 
 def test_isochrone_point_is_the_nearest_in_the_stars_own_scale():
     # errors make colour cheap for this star: the far point in colour is the one it reaches
-    stars = {
-        "g_rp": np.array([1.0, 1.0]),
-        "phot_g_mean_mag": np.array([15.0, 15.0]),
-        "g_rp_error": np.array([0.3, 0.0]),
-        "phot_g_mean_mag_error": np.array([0.0, 0.0]),
-    }
+    stars = CalibratedStars(
+        {
+            "g_rp": np.array([1.0, 1.0]),
+            "phot_g_mean_mag": np.array([15.0, 15.0]),
+            "g_rp_error": np.array([0.3, 0.0]),
+            "phot_g_mean_mag_error": np.array([0.0, 0.0]),
+        }
+    )
     curve = np.array([[1.0, 16.0], [1.9, 15.0]])
     assert passes_isochrone(stars, curve, 0.1, 0.8).tolist() == [True, False]
 
 
 def test_isochrone_condition_is_strict():
-    stars = {
-        "g_rp": np.array([1.125, 1.1249]),
-        "phot_g_mean_mag": np.array([15.0, 15.0]),
-        "g_rp_error": np.zeros(2),
-        "phot_g_mean_mag_error": np.zeros(2),
-    }
+    stars = CalibratedStars(
+        {
+            "g_rp": np.array([1.125, 1.1249]),
+            "phot_g_mean_mag": np.array([15.0, 15.0]),
+            "g_rp_error": np.zeros(2),
+            "phot_g_mean_mag_error": np.zeros(2),
+        }
+    )
     assert passes_isochrone(stars, np.array([[1.0, 15.0]]), 0.125, 1.0).tolist() == [False, True]
 
 
@@ -155,7 +166,7 @@ def test_candidates_satisfy_all_three_conditions():
 
 
 def test_no_star_gives_no_candidate():
-    assert passes_all(take(random_stars(5, 33), slice(0, 0)), make_cluster()).shape == (0,)
+    assert passes_all(random_stars(5, 33).take(slice(0, 0)), make_cluster()).shape == (0,)
 
 
 def test_radius_is_distance_times_astropys_separation():
@@ -179,15 +190,17 @@ def test_features_equal_plain_formulas_in_the_papers_order():
 
 def test_signs_are_star_minus_cluster_and_star_minus_isochrone():
     # nearer than the cluster, redder and fainter than the only isochrone point
-    star = {
-        "ra": np.array([133.0]),
-        "dec": np.array([13.0]),
-        "parallax": np.array([3.5]),
-        "pmra": np.array([-5.0]),
-        "pmdec": np.array([-8.0]),
-        "g_rp": np.array([0.75]),
-        "phot_g_mean_mag": np.array([15.5]),
-    }
+    star = CalibratedStars(
+        {
+            "ra": np.array([133.0]),
+            "dec": np.array([13.0]),
+            "parallax": np.array([3.5]),
+            "pmra": np.array([-5.0]),
+            "pmdec": np.array([-8.0]),
+            "g_rp": np.array([0.75]),
+            "phot_g_mean_mag": np.array([15.5]),
+        }
+    )
     cluster = make_cluster(curve=np.array([[0.5, 15.0]]))
     expected = [300 * math.radians(1), 5.0, 0.2, 0.25, 0.5]
     np.testing.assert_allclose(features(star, cluster)[0], expected, rtol=1e-10)
@@ -208,7 +221,8 @@ def test_features_take_the_point_nearest_in_units_of_the_deltas():
 
 def test_source_errors_do_not_choose_the_features_isochrone_point():
     stars, cluster = scattered(50, 36), make_cluster()
-    larger = stars | {"g_rp_error": np.full(50, 2.0), "phot_g_mean_mag_error": np.full(50, 1e-6)}
+    errors = {"g_rp_error": np.full(50, 2.0), "phot_g_mean_mag_error": np.full(50, 1e-6)}
+    larger = stars.with_columns(errors)
     np.testing.assert_array_equal(features(stars, cluster), features(larger, cluster))
 
 

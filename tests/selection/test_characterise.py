@@ -19,7 +19,8 @@ from ocspark.selection.characterise import (
     quantile_90,
     weighted_mean,
 )
-from tests.helpers.kernels import STAR_ERRORS, isochrone_curve, plain_features, random_stars, take
+from ocspark.tables.stars import CalibratedStars
+from tests.helpers.kernels import STAR_ERRORS, isochrone_curve, plain_features, random_stars
 
 
 def test_weighted_mean_by_hand():
@@ -92,18 +93,20 @@ def test_delta_minus_exceeds_delta_plus(parallax, error, r90):
     assert 3 * error + 0.045 < plus < minus
 
 
-def plane(n: int, seed: int, spread: float = 1.0) -> dict[str, np.ndarray]:
+def plane(n: int, seed: int, spread: float = 1.0) -> CalibratedStars:
     """Random members in the colour–magnitude plane only, some far off, some with large errors."""
     rng = np.random.default_rng(seed)
     curve = isochrone_curve()
     place = curve[rng.integers(0, len(curve), n)]
     far = np.where(rng.random(n) < 0.15, 5.0, 1.0) * spread
-    return {
-        "g_rp": place[:, 0] + far * rng.normal(0, 0.05, n),
-        "phot_g_mean_mag": place[:, 1] + far * rng.normal(0, 0.4, n),
-        "g_rp_error": rng.uniform(0, 0.02, n),
-        "phot_g_mean_mag_error": rng.uniform(0, 0.05, n),
-    }
+    return CalibratedStars(
+        {
+            "g_rp": place[:, 0] + far * rng.normal(0, 0.05, n),
+            "phot_g_mean_mag": place[:, 1] + far * rng.normal(0, 0.4, n),
+            "g_rp_error": rng.uniform(0, 0.02, n),
+            "phot_g_mean_mag_error": rng.uniform(0, 0.05, n),
+        }
+    )
 
 
 def n_passing(stars, curve, scale):
@@ -137,7 +140,7 @@ def test_each_threshold_is_where_that_star_begins_to_pass():
     assert (thresholds == 0).any()
     assert (thresholds > 0).sum() > 50
     for i, threshold in enumerate(thresholds):
-        star = take(stars, [i])
+        star = stars.take([i])
         assert n_passing(star, curve, threshold + 1e-9) == 1
         if threshold > 1e-9:
             assert n_passing(star, curve, threshold - 1e-9) == 0
@@ -146,12 +149,14 @@ def test_each_threshold_is_where_that_star_begins_to_pass():
 def test_threshold_by_hand():
     # one isochrone point at (1, 15); errors 0: colour off by 0.3 → s = 0.3; G off by 1.6 → s = 0.2;
     # both off → s = hypot(0.3, 1.6 / 8); errors 0.05 and 0 take 0.15 off a pure colour offset
-    stars = {
-        "g_rp": np.array([1.3, 1.0, 1.3, 0.7, 1.0]),
-        "phot_g_mean_mag": np.array([15.0, 16.6, 16.6, 15.0, 15.0]),
-        "g_rp_error": np.array([0.0, 0.0, 0.0, 0.05, 0.0]),
-        "phot_g_mean_mag_error": np.zeros(5),
-    }
+    stars = CalibratedStars(
+        {
+            "g_rp": np.array([1.3, 1.0, 1.3, 0.7, 1.0]),
+            "phot_g_mean_mag": np.array([15.0, 16.6, 16.6, 15.0, 15.0]),
+            "g_rp_error": np.array([0.0, 0.0, 0.0, 0.05, 0.0]),
+            "phot_g_mean_mag_error": np.zeros(5),
+        }
+    )
     expected = [0.3, 0.2, math.hypot(0.3, 0.2), 0.15, 0.0]
     got = isochrone_thresholds(stars, np.array([[1.0, 15.0]]))
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
@@ -159,7 +164,8 @@ def test_threshold_by_hand():
 
 def test_scale_90_is_zero_where_errors_alone_reach_the_isochrone():
     stars, curve = plane(50, 23), isochrone_curve()
-    stars |= {"g_rp_error": np.full(50, 1.0), "phot_g_mean_mag_error": np.full(50, 10.0)}
+    errors = {"g_rp_error": np.full(50, 1.0), "phot_g_mean_mag_error": np.full(50, 10.0)}
+    stars = stars.with_columns(errors)
     assert isochrone_scale_90(stars, curve) == 0.0
 
 
@@ -167,9 +173,13 @@ def test_scale_90_is_zero_where_errors_alone_reach_the_isochrone():
 def members():
     """40 members, the last three outliers: in proper motion, parallax and colour."""
     stars = random_stars(40, 24, ra=359.8, dec=60.0)
-    stars["pmra"] = -8 + 0.2 * (stars["pmra"] + 8)
-    stars["parallax"] = 3.3 + 0.1 * (stars["parallax"] - 3.3)
-    stars["pmra_error"] = np.full(40, 0.05)
+    stars = stars.with_columns(
+        {
+            "pmra": -8 + 0.2 * (stars["pmra"] + 8),
+            "parallax": 3.3 + 0.1 * (stars["parallax"] - 3.3),
+            "pmra_error": np.full(40, 0.05),
+        }
+    )
     stars["pmra"][-1] += 4.0
     stars["parallax"][-2] -= 2.0
     stars["g_rp"][-3] += 2.5

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocspark.selection import match as module
-from ocspark.selection.match import Cuts, match, within_cone
+from ocspark.selection.match import ConeCuts, match, within_cone
 from ocspark.sky.cover import cover_cones
 from tests.helpers.positions import CORNERS, POLES
 
 
-def random_cones(rng: np.random.Generator, n: int) -> Cuts:
+def random_cones(rng: np.random.Generator, n: int) -> ConeCuts:
     """Cones of 0.2° to 30°, some on poles and corners of base pixels, some on top of others."""
     special = np.array(CORNERS + POLES)
     ra, dec = special[rng.integers(len(special), size=n)].T
     free = rng.random(n) < 0.5
     ra = np.where(free, rng.uniform(0, 360, n), ra)
     dec = np.where(free, np.degrees(np.arcsin(rng.uniform(-1, 1, n))), dec)
-    return Cuts(
+    return ConeCuts(
         cluster_key=rng.integers(-(2**62), 2**62, n),
         ra=ra,
         dec=dec,
@@ -36,7 +36,7 @@ def random_cones(rng: np.random.Generator, n: int) -> Cuts:
     )
 
 
-def random_sources(rng: np.random.Generator, cones: Cuts, n: int) -> dict[str, np.ndarray]:
+def random_sources(rng: np.random.Generator, cones: ConeCuts, n: int) -> dict[str, np.ndarray]:
     """Sources in and around the cones, some missing a value."""
     cone = rng.integers(len(cones.ra), size=n)
     centre = SkyCoord(cones.ra[cone], cones.dec[cone], unit="deg")
@@ -57,7 +57,7 @@ def random_sources(rng: np.random.Generator, cones: Cuts, n: int) -> dict[str, n
     return {"healpix_29": index[order], **{name: v[order] for name, v in columns.items()}}
 
 
-def found_pairs(sources: dict[str, np.ndarray], cones: Cuts) -> set[tuple[int, int]]:
+def found_pairs(sources: dict[str, np.ndarray], cones: ConeCuts) -> set[tuple[int, int]]:
     names = ("healpix_29", "parallax", "pmra", "pmdec")
     cover = cover_cones(cones.ra, cones.dec, np.degrees(cones.radius_rad))
     pairs = match(*(sources[name] for name in names), cones, cover)
@@ -67,7 +67,7 @@ def found_pairs(sources: dict[str, np.ndarray], cones: Cuts) -> set[tuple[int, i
     return set(found)
 
 
-def brute_force(sources: dict[str, np.ndarray], cones: Cuts) -> set[tuple[int, int]]:
+def brute_force(sources: dict[str, np.ndarray], cones: ConeCuts) -> set[tuple[int, int]]:
     sky = SkyCoord(sources["ra"], sources["dec"], unit="deg")
     pairs = set()
     for cone in range(len(cones.ra)):
@@ -107,7 +107,7 @@ def test_nothing_depends_on_how_the_work_is_cut_up(
 
 def test_bounds_are_inclusive() -> None:
     one = np.ones(1)
-    cones = Cuts(
+    cones = ConeCuts(
         cluster_key=np.array([1]), ra=one, dec=one, radius_rad=one * 0.1, parallax=one,
         parallax_limit=one * 0.5, pmra=one * 0, pmdec=one * 0, pm_limit=one * 5.0,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_no_sources_and_no_cones_give_no_pairs() -> None:
     cones = random_cones(rng, 3)
     nothing = {name: v[:0] for name, v in random_sources(rng, cones, 10).items()}
     assert found_pairs(nothing, cones) == set()
-    none = Cuts(**{name: v[:0] for name, v in vars(cones).items()})
+    none = ConeCuts(**{name: v[:0] for name, v in vars(cones).items()})
     assert found_pairs(random_sources(rng, cones, 10), none) == set()
 
 

@@ -15,9 +15,9 @@ from ocspark.names import cluster_key
 from ocspark.selection_function.offsets import offset_cones, offset_models
 from ocspark.selection_function.twins import Twin, plan_twins
 from ocspark.settings import SearchSettings
-from tests.helpers.kernels import make_cluster, random_stars, take
+from tests.helpers.kernels import make_cluster, random_stars
 
-REAL = make_cluster(take(random_stars(50, 3), slice(0, 20)))
+REAL = make_cluster(random_stars(50, 3).take(slice(0, 20)))
 ROW = {
     "cluster": REAL.cluster,
     **{name: getattr(REAL, name) for name in "ra dec pmra pmdec parallax log_age a0".split()},

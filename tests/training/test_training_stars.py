@@ -17,11 +17,11 @@ from ocspark.training.training_stars import (
     moments,
     select_stars,
 )
-from tests.helpers.kernels import STAR_ERRORS, make_cluster, plain_features, random_stars, take
+from tests.helpers.kernels import STAR_ERRORS, make_cluster, plain_features, random_stars
 
 N_STARS, N_MEMBERS, PER_MEMBER = 900, 12, 1
 STARS = random_stars(N_STARS, 5)
-CLUSTER = make_cluster(take(STARS, slice(0, N_MEMBERS)))
+CLUSTER = make_cluster(STARS.take(slice(0, N_MEMBERS)))
 
 
 class Rows:
@@ -43,8 +43,9 @@ def select(order: np.ndarray, n_batches: int, monkeypatch: pytest.MonkeyPatch) -
     selection = Selection({CLUSTER.cluster_key: CLUSTER}, None, 42, PER_MEMBER)  # type: ignore[arg-type]
     batches = []
     for rows in np.array_split(order, n_batches):
-        columns = {"cluster_key": np.full(len(rows), CLUSTER.cluster_key), **take(STARS, rows)}
-        batches.append(pa.RecordBatch.from_pydict(columns))
+        keys = np.full(len(rows), CLUSTER.cluster_key)
+        stars = STARS.take(rows).with_columns({"cluster_key": keys})
+        batches.append(pa.RecordBatch.from_pydict(dict(stars.columns)))
     written = Rows()
     select_stars(batches, selection, written)  # type: ignore[arg-type]
     return written

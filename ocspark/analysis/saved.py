@@ -12,7 +12,7 @@ from ocspark import storage
 
 
 @dataclass(frozen=True)
-class LandedTables:
+class SavedTables:
     """What a comparison wrote: its `path`, and its JSON file as `record`."""
 
     path: str

@@ -27,9 +27,10 @@ from ocspark.mirror.portions import cut_by_counts, cut_by_rows
 from ocspark.mirror.read import read_rows
 from ocspark.mirror.scan import Scan
 from ocspark.release import load_release
-from ocspark.selection.cone import Cones, Stretch, find, find_pairs
 from ocspark.selection.cone_search import ConeSearch
-from ocspark.selection.table_rows import gather_stretches
+from ocspark.selection.cones import Cones
+from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones, find_in_cones
+from ocspark.selection.table_rows import sort_batches
 from ocspark.settings import make_settings
 from ocspark.sky.cover import cover_cones
 from ocspark.sky.sphere import separation_rad
@@ -122,9 +123,9 @@ def scan_all(files: list[CheckedFile]) -> pd.DataFrame:
         for piece in portion.pieces:
             scan = Scan(piece, files[0].columns)
             rows = np.random.default_rng(3).permutation(len(scan.healpix_29))
-            columns, lost = scan.sources(rows)
+            stars, lost = scan.sources(rows)
             index = pd.Series(scan.healpix_29[rows])
-            parts.append(pd.DataFrame({**columns, "healpix_29": index})[lost == 0])
+            parts.append(pd.DataFrame({**stars.columns, "healpix_29": index})[lost == 0])
     return pd.concat(parts).sort_values("source_id").reset_index(drop=True)
 
 
@@ -153,8 +154,8 @@ class WriteAll:
 
     cones: Cones
 
-    def __call__(self, stretches: Iterator[Stretch], writers: TableWriters) -> dict[str, int]:
-        for batch in find(stretches, self.cones.cuts, self.cones.cover):
+    def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
+        for batch in batches_in_cones(parts, self.cones.cuts, self.cones.cover):
             writers.add("found", batch)
         return {}
 
@@ -208,7 +209,7 @@ def test_portions_cut_by_counts_have_every_pair_once(
     mean = np.mean([portion.cost for portion in cut])
     dearest = max(c["cost"].max() for c in counts) + 1
     assert max(portion.cost for portion in cut) <= max(2 * mean, dearest)
-    batches = find(
+    batches = batches_in_cones(
         (Scan(piece, files[0].columns) for portion in cut for piece in portion.pieces),
         cones.cuts,
         cones.cover,
@@ -308,11 +309,11 @@ def test_sources_that_lack_something_are_counted_by_what_they_lack(
         for portion in cut_by_rows(inputs.files, names_of(inputs.files), cover)
         for piece in portion.pieces
     ]
-    for stretches in (scans, gather_stretches(iter(rows), columns)):
+    for parts in (scans, sort_batches(iter(rows), columns)):
         counts: Counter[tuple[int, str]] = Counter()
         n_cone: Counter[int] = Counter()
-        for stretch in stretches:
-            found = find_pairs(stretch, cuts, cover)
+        for part in parts:
+            found = find_in_cones(part, cuts, cover)
             n_cone.update(found.sources["cluster_key"].tolist() if len(found.rows) else [])
             for key, reason, n in found.lacking:
                 if reason != IN_PARALLAX:
