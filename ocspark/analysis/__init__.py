@@ -1,1 +1,1 @@
-"""What a finished run says: comparison with literature, structure of clusters, a baseline."""
+"""Analyse finished runs: comparisons with lists and runs, structure, a baseline."""

@@ -1,4 +1,4 @@
-"""Classify changes between the candidates of two runs: noise or not, reasons, counts (Spark)."""
+"""Classify changes between the candidates of two runs: noise or not, and their reasons (Spark)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ from ocspark.tables.differences import (
 from ocspark.tables.fields import struct
 from ocspark.tables.member_rule import VOTES
 
-#: Means of a cluster whose change is told.
+#: Means of a cluster whose changes are reported.
 MEANS = ("parallax", "pmra", "pmdec")
 _BINS, _SIGMA_STEP = 50, 0.01
 
 
 def find_critical(joined: DataFrame, false_share: float) -> tuple[float | None, int]:
-    """Return from how many sigmas on a change is more than noise, and the stars compared."""
-    # low edges: the test then errs on the side of noise
+    """Return the least significance of a real change [sigma], and the number of stars compared.
+
+    Parameters
+    ----------
+    joined : DataFrame
+        Candidates of both runs, with ``sigmas``, null for a candidate of one run only.
+    false_share : float
+        Largest share of the changes called real that may be noise.
+    """
+    # with the low edges of bins, the test rather calls a real change noise than noise real
     step = F.floor(F.abs("sigmas") / _SIGMA_STEP).alias("step")
     table = joined.where("sigmas is not null").groupBy(step).agg(F.count("*").alias("n")).toArrow()
     steps, counts = (table[name].to_numpy().astype(np.int64) for name in ("step", "n"))
@@ -45,9 +53,10 @@ def judge_changes(joined: DataFrame, critical: float | None) -> DataFrame:
     Parameters
     ----------
     joined : DataFrame
-        Its columns but the last three, with ``done`` and ``is_member``, ``link`` of both sides.
+        The columns of that table but the last three, and ``done``, ``is_member``, ``link`` of both
+        runs.
     critical : float or None
-        From how many sigmas on a change of votes is more than noise.
+        Least significance of a real change of votes [sigma]; None if none is real.
     """
     beyond = F.lit(False)
     if critical is not None:
@@ -65,9 +74,9 @@ def judge_changes(joined: DataFrame, critical: float | None) -> DataFrame:
 
 
 def _reason(done: str, source_id: str, link_name: str) -> Column:
-    """Return why a star is no member on one side: `link_name` is of the side where it is."""
+    """Return why a star is no member in one run; `link_name` is its link in the other run."""
     candidate, by = F.col(source_id).isNotNull(), F.col("members_by")
-    # where one has none, the star is beyond the radius that has posteriors
+    # if an interval is null, the star is outside the radius that has posteriors
     overlap = (F.col("posterior_low") <= F.col("with_posterior_high")) & (
         F.col("with_posterior_low") <= F.col("posterior_high")
     )
@@ -101,7 +110,16 @@ def probability_pairs(stars: DataFrame) -> DataFrame:
 
 
 def count_changes(stars: DataFrame, clusters: pd.DataFrame) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the `DIFFERENCES` rows of all clusters, and the same counts over all."""
+    """Return the `DIFFERENCES` table, and the same counts over all clusters.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        `DIFFERENT_STARS`.
+    clusters : DataFrame
+        Clusters of both runs: name, status, members_by and means, those of the second run with
+        the suffix ``_with``.
+    """
     change, both = F.col("change"), F.col("sigmas").isNotNull()
     conditions = {
         "n_candidates": F.col("source_id").isNotNull(),
@@ -118,7 +136,7 @@ def count_changes(stars: DataFrame, clusters: pd.DataFrame) -> tuple[pa.Table, d
         },
     }
     counts = [F.count_if(what).cast("long").alias(name) for name, what in conditions.items()]
-    # where all votes of both agree there is no noise to compare with
+    # if all votes of both runs agree there is no noise to compare with
     undecided = both & ~(F.col("probability") + F.col("with_probability")).isin(0.0, 2.0)
     squares = F.when(undecided, F.col("sigmas") ** 2)
     apart = F.col("with_probability") - F.col("probability")

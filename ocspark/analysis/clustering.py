@@ -1,4 +1,4 @@
-"""A clustering baseline: HDBSCAN on parallax and proper motion, as Tarricq et al. (2022) ran it."""
+"""Find members by HDBSCAN on parallax and proper motion, as Tarricq et al. (2022) did."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ SPACE = ("parallax", "pmra", "pmdec")
 
 @dataclass(frozen=True)
 class Baseline:
-    """How the baseline is run.
+    """Settings of the baseline.
 
     Attributes
     ----------
     max_g : float
         Stars fainter than this are left out, as T22 does [mag].
     min_cluster_size : int
-        Smallest group; also the neighbours that define a density.
+        Least number of stars in a group, and the number of neighbours that defines a density.
     n_draws : int
-        Times the astrometry is drawn from its errors; a probability is the fraction of draws
-        in which a star is in the cluster's group.
+        Number of draws of the astrometry from its errors. A star's probability is the fraction of
+        draws in which it is in the cluster's group.
     max_stars : int
-        Most stars clustered at once. HDBSCAN's time grows with the square of their number, its
-        memory (on a tree, without a distance matrix) in proportion. A richer cone is cut to the
-        stars nearest to the cluster's mean in units of the sample's own spread.
+        Most stars clustered at once. HDBSCAN's time grows with the square of their number, and its
+        memory linearly. Of a cone with more stars, those nearest to the cluster's mean in units of
+        the sample's spread are taken.
     """
 
     max_g: float = 18.0
@@ -45,27 +45,29 @@ def cluster_members(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return source_id and probability of the members that HDBSCAN finds.
 
-    The three dimensions are scaled by their robust spread. Of the groups found, the cluster's
-    is the one whose median is nearest to its mean; the sky position plays no part (T22). A group
-    whose median is farther from the mean than twice its own spread is not the cluster; if none
-    is, half and a third of the smallest size are tried, and then nothing is a member in that draw.
+    The three dimensions are scaled by their robust spread. The cluster's group is the one whose
+    median is nearest to the cluster's mean, at most twice the group's own spread away; positions on
+    the sky are not used (T22). If there is no such group, half and a third of the smallest size are
+    tried; if that fails, too, the draw has no members.
 
     Parameters
     ----------
     stars : mapping of arrays, shape (n,)
-        All kept stars of the cone, sorted by source_id: `SPACE`, their errors, and
+        All kept stars of the cone, sorted by source_id, with `SPACE`, its errors and
         phot_g_mean_mag.
     mean : (float, float, float)
         The cluster's parallax [mas], pmra and pmdec [mas/yr].
     seed : int
-        Of the draws; the cluster's key.
+        Seed of the draws: the cluster's key.
     how : Baseline
+        Settings.
 
     Returns
     -------
     source_id : array of int64, shape (m,)
+        The members.
     probability : array, shape (m,)
-        Above 0.
+        Fraction of draws, above 0.
     """
     bright = np.flatnonzero(stars["phot_g_mean_mag"] < how.max_g)
     values = np.column_stack([stars[name][bright] for name in SPACE])
@@ -81,10 +83,10 @@ def cluster_members(
     rng = np.random.default_rng([seed % 2**64])
     votes = np.zeros(len(values))
     for draw in range(how.n_draws):
-        # the first draw is the measurement itself, so that one draw is plain HDBSCAN
+        # the first draw is the measurement, so that a single draw is plain HDBSCAN
         noise = rng.standard_normal(values.shape) * errors if draw else 0.0
         points = (values + noise - centre) / scale
-        # a sparse cluster may be no group of the size asked for, and be one of a smaller
+        # a sparse cluster may be a group only with a smaller least size
         for part in (1, 2, 3):
             group = _in_group(points, max(2, how.min_cluster_size // part))
             if group.any():
@@ -95,7 +97,7 @@ def cluster_members(
 
 
 def _in_group(points: NDArray[np.float64], min_cluster_size: int) -> NDArray[np.bool_]:
-    """Say which points are in the group around the origin (none if no group is there)."""
+    """Return which points are in the group around the origin; none if there is no such group."""
     found = HDBSCAN(
         min_cluster_size=min_cluster_size,
         cluster_selection_method="eom",

@@ -23,19 +23,20 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
     Parameters
     ----------
     spark : SparkSession
+        Session that reads the table.
     path : str
-        Parquet file or directory, or ``table:NAME``, of any size; or a small table of another
-        kind. Columns as ``gaiadr4.dr3_neighbourhood`` or ``gaiadr3.dr2_neighbourhood``.
+        Parquet file or directory or ``table:NAME``, of any size, or a small table in another
+        format, with the columns of ``gaiadr4.dr3_neighbourhood`` or ``gaiadr3.dr2_neighbourhood``.
 
     Raises
     ------
     InputError
-        If it is missing or has other columns.
+        If it is missing or lacks a column.
     """
     if is_table(path):
         try:
             table = spark.table(path.removeprefix(TABLE_PREFIX))
-            _ = table.columns  # Connect looks the name up only here
+            _ = table.columns  # Spark Connect resolves the name only here
         except AnalysisException as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{_KEY}: {path}: no table that can be read: {reason}") from None
@@ -56,22 +57,23 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
 def link(old: DataFrame, new: DataFrame, pairs: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Give stars of two releases a common identifier, that of the new release.
 
-    The rules are those for member lists (method §3): the nearest counterpart, then the smallest
-    difference in magnitude, then the smallest identifier; where several old stars have the same
-    counterpart, the nearest has it. A pair that is repeated changes nothing.
+    The rules are those for member lists (method §3): the counterpart is the nearest neighbour, then
+    the one with the smallest difference in magnitude, then the smallest identifier. If several old
+    stars have the same counterpart, the nearest of them gets it. Repeated pairs change nothing.
 
     Parameters
     ----------
     old, new : DataFrame
-        With a column source_id.
+        Stars, with a column source_id.
     pairs : DataFrame
-        From `read_neighbourhood`.
+        Pairs from `read_neighbourhood`.
 
     Returns
     -------
     tuple of DataFrame
-        Both with ``common``, null for an old star without a counterpart of its own, and ``link``:
-        own, merged (another old star has the counterpart) or none (the other release has none).
+        Both tables with two columns added: ``common``, the identifier, null for an old star
+        without a counterpart of its own; and ``link``: own, merged (another old star has the
+        counterpart) or none (the other release has no counterpart).
     """
     ids = old.select(F.col("source_id").alias("old")).distinct()
     chosen = pairs.join(ids, "old", "left_semi").groupBy("old").agg(_least("new").alias("best"))

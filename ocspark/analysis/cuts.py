@@ -1,4 +1,4 @@
-"""Count stars at a cut: both sides, their overlap, reasons, spreads, confusion (method §11)."""
+"""Count stars of a run and of a list at a cut: overlap, reasons, spreads (method §11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocspark.analysis.structure import FAINT_G, FAINT_LEVEL
 from ocspark.errors import InputError
 from ocspark.tables.analysis import CONFUSION
 
-#: Reasons why a listed star is missed; those of the selection are evaluated independently.
+#: Reasons why a listed star is missed; a star may fail several of the selection's conditions.
 REASONS = (
     "not_in_mirror",
     "not_in_cone",
@@ -30,9 +30,19 @@ _N_BINS = 10
 
 @dataclass(frozen=True)
 class Cut:
-    """The stars to compare: p at least `probability` on both sides, f_R and G below limits.
+    """Stars to compare: those with a least probability, in the run and in the list.
 
-    This run's p is what each cluster's members are told by: posterior or votes.
+    Attributes
+    ----------
+    name : str
+        Name of the cut.
+    probability : float
+        Least probability in the list, and least posterior or votes in the run: whichever each
+        cluster's members are chosen by.
+    max_radius_pc : float or None
+        Stars have a projected radius below this [pc].
+    max_g : float or None
+        Stars are brighter than this [mag].
     """
 
     name: str
@@ -50,7 +60,7 @@ class Cut:
         return ", ".join(words)
 
 
-#: The paper's two (its Fig. 3).
+#: The two cuts of the paper's Fig. 3.
 PAPER_CUTS = (Cut("all", 0.1), Cut("probable", 0.5, 20.0, 18.0))
 
 
@@ -60,7 +70,7 @@ def parse_cut(text: str) -> Cut:
     Raises
     ------
     InputError
-        For anything else.
+        If the text is of another form.
     """
     expected = f"--cut {text}: expected p=PROBABILITY[,radius_pc=PC][,g=MAG]"
     try:
@@ -79,8 +89,10 @@ def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
     Parameters
     ----------
     stars : DataFrame
-        Listed stars and candidates; ``p`` is their posterior or votes, whichever tells members.
+        Listed stars and candidates; ``p`` is their posterior or votes, whichever their cluster's
+        members are chosen by.
     cut : Cut
+        The cut.
     """
     fits = F.lit(True)
     if cut.max_radius_pc is not None:
@@ -140,7 +152,7 @@ def count_at(stars: DataFrame, cut: Cut) -> DataFrame:
 
 
 def _reason_columns(level: float) -> dict[str, Column]:
-    """Return the condition of each reason, for a missed star."""
+    """Return for each reason the condition that it holds for a missed star."""
     outside = F.col("probability").isNull()
     fails = {c: outside & F.coalesce(~F.col(f"passes_{c}"), F.lit(False)) for c in CONDITIONS}
     there = F.coalesce("in_mirror", F.lit(False))
@@ -149,7 +161,7 @@ def _reason_columns(level: float) -> dict[str, Column]:
     zero = F.col("p") == 0.0
     return {
         "not_in_mirror": outside & ~there,
-        # a star that is not kept has no place in a cone, but that is another reason
+        # a star that is not kept is in no cone either, but that is another reason
         "not_in_cone": outside & ~in_cone & (kept | ~there),
         "not_kept": outside & there & ~kept,
         **fails,
@@ -168,7 +180,7 @@ def confusion_table(stars: DataFrame) -> DataFrame:
     def in_bins(column: str) -> Column:
         # a decimal step such as 0.3 must not fall below its own edge
         tenth = F.floor(F.col(column) * _N_BINS + 1e-9).cast("int")
-        inside = F.least(tenth, F.lit(_N_BINS - 1))  # which would take a null for the limit
+        inside = F.least(tenth, F.lit(_N_BINS - 1))  # which would return the limit for null
         return F.when(F.col(column).isNull(), -1).otherwise(inside)
 
     bins = {"list_bin": in_bins("list_probability"), "our_bin": in_bins("p")}

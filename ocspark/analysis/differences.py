@@ -1,4 +1,4 @@
-"""A run against another run: members gained, lost and changed beyond Monte Carlo noise (Spark)."""
+"""Compare two runs: members gained, members lost, changes beyond Monte Carlo noise (Spark)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ocspark.analysis.changes import (
     probability_pairs,
 )
 from ocspark.analysis.counterparts import link, read_neighbourhood
-from ocspark.analysis.saved import SavedTables
+from ocspark.analysis.saved import SavedTables, read_saved, save_rows
 from ocspark.errors import InputError
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
@@ -30,10 +30,10 @@ from ocspark.tables.fields import struct
 from ocspark.tables.member_columns import is_member, members_by
 from ocspark.tables.member_rule import MemberRule, describe_rules
 
-#: Share of the changes called real that may be noise.
+#: Largest share of the changes called real that may be noise.
 FALSE_SHARE = 0.01
 MARKER = "differences.json"
-#: Folder of what is not finished. Spark would warn of a name that begins with an underscore.
+#: Folder of intermediate rows. (Spark warns of names that begin with an underscore.)
 JOINED = "joined.unfinished"
 _STAR = (
     "source_id probability n_samples posterior posterior_low posterior_high members_by is_member "
@@ -42,7 +42,7 @@ _STAR = (
 
 
 class Differences(SavedTables):
-    """Differences of two runs: differences.json, tables of clusters and probabilities."""
+    """Differences of two runs as `find_differences` wrote them."""
 
 
 def open_differences(path: str) -> Differences:
@@ -67,33 +67,34 @@ def find_differences(
     neighbourhood: str | None = None,
     same_ids: bool = False,
 ) -> Differences:
-    """Compare two runs star by star and write what came out.
+    """Compare two runs star by star and write the differences.
 
-    The votes of a star that is a candidate in both have noise: their change is held against
-    that of as many votes at the pooled share, and counts as more than noise from
-    `ocspark.analysis.noise.critical_sigmas` on. Runs with the same seed share draws, which makes
-    the noise smaller than that, never larger. Posteriors differ if their intervals do not overlap.
+    The change of a star's votes is divided by the binomial noise of as many votes with the pooled
+    share of both runs; it is real from `ocspark.analysis.noise.critical_sigmas` on. Runs with the
+    same seed share draws, so their noise is smaller than that, never larger. Posteriors differ if
+    their intervals do not overlap.
 
     Parameters
     ----------
     spark : SparkSession
+        Session that compares.
     run, other : FinishedRun
-        Before and after: gained is what only the second has.
+        The earlier and the later run: a member of the second alone is gained.
     output : str
         Directory for ``stars/``, ``clusters/``, ``probabilities/`` and, last,
         ``differences.json``.
     min_posterior, min_probability : float, optional
-        Which candidates are members; see `ocspark.tables.member_rule.member_rule`.
+        Level that members have; see `ocspark.tables.member_rule.member_rule`.
     neighbourhood : str, optional
         Table of old and new ids for runs of two releases; see `read_neighbourhood`.
     same_ids : bool
-        Say that two releases share their ids.
+        Whether two releases have the same ids.
 
     Raises
     ------
     InputError
-        For releases that need a neighbourhood table, no cluster in
-        common, or a directory `output` with something else in it.
+        If the releases need a neighbourhood table, no cluster is in both runs, or the directory
+        `output` has something else in it.
     """
     backwards = _check_releases(run, other, neighbourhood, same_ids)
     clusters = _clusters(run, other)
@@ -121,15 +122,15 @@ def _write_differences(
     output: str,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write the tables and the record; return it."""
+    """Write the tables and differences.json, and return the content of the latter."""
     run, other = runs
     storage.remove_file(storage.join(output, MARKER))
-    joined = _landed(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
+    joined = _written(spark, _join(spark, *sides, clusters), storage.join(output, JOINED))
     critical, n_compared = find_critical(joined, FALSE_SHARE)
-    stars = _land_stars(spark, judge_changes(joined, critical), output)
-    _write(probability_pairs(stars), storage.join(output, "probabilities"))
+    stars = _write_stars(spark, judge_changes(joined, critical), output)
+    save_rows(probability_pairs(stars), storage.join(output, "probabilities"))
     table, totals = count_changes(stars, clusters)
-    _write(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
+    save_rows(spark.createDataFrame(table, struct(DIFFERENCES)).coalesce(1), f"{output}/clusters")
     record = {
         "run": _identity(run),
         "with_run": _identity(other),
@@ -153,7 +154,7 @@ def _write_differences(
 def _check_releases(
     run: FinishedRun, other: FinishedRun, neighbourhood: str | None, same_ids: bool
 ) -> bool:
-    """Return whether the other run is the one of the older release."""
+    """Check the releases of two runs; return whether the second is of the older one."""
     names = run.release.name, other.release.name
     if names[0] == names[1]:
         if neighbourhood is not None:
@@ -188,14 +189,14 @@ def _stars(
     clusters: pd.DataFrame,
     rules: Mapping[str, MemberRule],
 ) -> DataFrame:
-    """Return a run's candidates, members marked, with the common name of their clusters."""
+    """Return a run's candidates, with is_member, under the name that both runs' clusters share."""
     own = run.clusters[["cluster", "cluster_key"]].merge(
         clusters[["cluster_key", "cluster"]].rename(columns={"cluster": "name"}), on="cluster_key"
     )
     names = spark.createDataFrame(pa.Table.from_pandas(own, preserve_index=False))
     marks = {"members_by": members_by(rules), "is_member": is_member(rules)}
     stars = run.read(spark, "candidates").withColumns(marks).join(F.broadcast(names), "cluster")
-    # votes are of all samples, also where the network had to judge only some
+    # votes are those of all samples, also if the network judged only some
     all_samples = F.lit(int(run.record["settings"]["membership"]["n_samples"]))
     drawn = F.when(F.col("n_samples") > 0, F.greatest("n_samples", all_samples)).otherwise(0)
     stars = stars.withColumn("n_samples", drawn)
@@ -205,7 +206,7 @@ def _stars(
 def _join(
     spark: SparkSession, run: DataFrame, other: DataFrame, clusters: pd.DataFrame
 ) -> DataFrame:
-    """Return every candidate of either run once, with both sides' columns and the sigmas."""
+    """Return every candidate of either run once, with the columns of both runs and ``sigmas``."""
     renamed = {name: f"with_{name}" for name in (*_STAR, "link")}
     both = run.join(other.withColumnsRenamed(renamed), ["cluster", "common"], "full_outer")
     flags = pa.Table.from_pandas(clusters[["cluster", "done", "with_done"]], preserve_index=False)
@@ -216,13 +217,13 @@ def _join(
     pooled = (p * n + with_p * with_n) / (n + with_n)
     noise = F.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / with_n))
     change = F.when(noise > 0.0, (with_p - p) / noise).otherwise(with_p - p)
-    return both.withColumn("sigmas", change)  # null where either is
+    return both.withColumn("sigmas", change)  # null if one of them is
 
 
-def _land_stars(spark: SparkSession, stars: DataFrame, output: str) -> DataFrame:
-    _write(stars, storage.join(output, "stars"))
-    path = storage.for_spark(storage.join(output, "stars"))
-    return spark.read.schema(struct(DIFFERENT_STARS)).parquet(path)
+def _write_stars(spark: SparkSession, stars: DataFrame, output: str) -> DataFrame:
+    path = storage.join(output, "stars")
+    save_rows(stars, path)
+    return read_saved(spark, path, DIFFERENT_STARS)
 
 
 def _identity(run: FinishedRun) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def _identity(run: FinishedRun) -> dict[str, Any]:
 
 
 def _unlike(one: Any, other: Any) -> dict[str, list[Any]]:
-    """Return the settings that differ, by dotted key: what they are in one and in the other."""
+    """Return the settings that differ, by dotted key: the values in both runs."""
     a, b = _flat(one), _flat(other)
     return {k: [a.get(k), b.get(k)] for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)}
 
@@ -247,10 +248,6 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     return reduce(lambda some, more: some | more, parts, {})
 
 
-def _landed(spark: SparkSession, frame: DataFrame, path: str) -> DataFrame:
-    _write(frame, path)
+def _written(spark: SparkSession, frame: DataFrame, path: str) -> DataFrame:
+    save_rows(frame, path)
     return spark.read.parquet(storage.for_spark(path))
-
-
-def _write(frame: DataFrame, path: str) -> None:
-    frame.write.mode("overwrite").parquet(storage.for_spark(path))

@@ -1,4 +1,4 @@
-"""Structure, shared stars and the clustering baseline of all clusters of a run (Spark)."""
+"""Measure structure, count shared stars and run the baseline for all clusters (Spark)."""
 
 from __future__ import annotations
 
@@ -31,18 +31,24 @@ _CLUSTERS_PER_TASK, _MAX_PARTITIONS = 8, 400
 
 
 def by_cluster(stars: DataFrame, n_clusters: int) -> DataFrame:
-    """Spread stars by cluster over enough partitions for work that weighs more than its rows.
+    """Partition stars by cluster, a few clusters to a task.
 
-    A partition number that is asked for is not coalesced by adaptive execution, which would see
-    few bytes and put hundreds of clusters on one core. Several clusters share a task, whose own
-    cost is that of many small ones.
+    The work on a cluster is large for its number of bytes. Adaptive execution would therefore join
+    hundreds of clusters in one task; it does not change a number of partitions that is given.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        Stars with a column cluster.
+    n_clusters : int
+        Number of clusters.
     """
     wanted = -(-n_clusters // _CLUSTERS_PER_TASK)
     return stars.repartition(max(4, min(wanted, _MAX_PARTITIONS)), "cluster")
 
 
 def measure_clusters(spark: SparkSession, run: FinishedRun) -> DataFrame:
-    """Return the `STRUCTURE` table: every cluster that is done and has candidates."""
+    """Return the `STRUCTURE` table of all evaluated clusters that have candidates."""
     done = records(run.clusters[run.clusters["status"] == "done"])
     facts = {
         row["cluster"]: (
@@ -67,7 +73,7 @@ def measure_clusters(spark: SparkSession, run: FinishedRun) -> DataFrame:
 
 
 def shared_stars(spark: SparkSession, run: FinishedRun) -> DataFrame:
-    """Return the `SHARED` table: pairs of clusters that claim the same stars, from both sides."""
+    """Return the `SHARED` table: pairs of clusters with common members, in both orders."""
     claims = run.read(spark, "candidates").where("probability >= 0.1")
     claim = F.struct("cluster", "probability")
     twice = claims.groupBy("source_id").agg(F.collect_list(claim).alias("claims"))
@@ -82,7 +88,7 @@ def shared_stars(spark: SparkSession, run: FinishedRun) -> DataFrame:
 
 
 def count_multiply_claimed(spark: SparkSession, run: FinishedRun) -> dict[str, int]:
-    """Return the stars with p >= 0.1, and with p >= 0.5, in more than one cluster."""
+    """Return the numbers of stars with votes >= 0.1, and >= 0.5, in more than one cluster."""
     claims = run.read(spark, "candidates").where("probability >= 0.1").groupBy("source_id")
     per_star = claims.agg(
         F.count("*").alias("n10"), F.count_if(F.col("probability") >= 0.5).alias("n50")
@@ -96,8 +102,17 @@ def count_multiply_claimed(spark: SparkSession, run: FinishedRun) -> dict[str, i
 def baseline_members(spark: SparkSession, run: FinishedRun, how: Baseline) -> DataFrame:
     """Return the members that HDBSCAN finds in every cone, as a member list.
 
-    Stars brighter than ``how.max_g`` are gathered by cluster, one group per task and at most
-    ``how.max_stars`` of each group in HDBSCAN, which bounds time and memory of a task.
+    Stars brighter than ``how.max_g`` are grouped by cluster. At most ``how.max_stars`` of a cluster
+    are clustered, which limits the time and memory of a task.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        Session that runs the baseline.
+    run : FinishedRun
+        Run with non-members.
+    how : Baseline
+        Settings of the baseline.
 
     Returns
     -------
@@ -107,7 +122,7 @@ def baseline_members(spark: SparkSession, run: FinishedRun, how: Baseline) -> Da
     Raises
     ------
     InputError
-        If the run has no non_members: the baseline needs the whole cone.
+        If the run has no non_members, since the baseline needs the whole cone.
     """
     if not run.has("non_members"):
         raise InputError(

@@ -1,4 +1,4 @@
-"""King (1962) profiles fitted to projected radii, with intervals that may be open."""
+"""Fit King (1962) profiles to projected radii, with intervals that may be open."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Stars a fit needs, and the gain in ln L over a flat density below which there is no cluster.
+#: Least number of stars for a fit, and least gain in ln L over a flat density.
 MIN_STARS, MIN_GAIN = 30, 5.0
-#: Where the likelihood is searched, in units of the fitted area's radius R.
+#: Ranges of core and tidal radius that are searched, in units of the fitted area's radius R.
 CORE_RANGE, TIDAL_RANGE = (1.0 / 400.0, 1.0), (1.0 / 40.0, 4.0)
-#: Core radius over tidal radius above which the profile's shape no longer tells the core.
+#: Ratio of core to tidal radius above which the profile's shape no longer constrains the core.
 MAX_CORE = 0.7
 _BINS, _GRID, _BACKGROUNDS = 48, 36, 17
-#: ln L below its maximum at the ends of a 68 % interval (one parameter, the others profiled).
+#: Decrease of ln L at the ends of a 68 % interval of one parameter.
 _ONE_SIGMA = 0.5
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 68 % interval; an end is NaN where the data do not give one."""
+    """A value with its 68 % interval; an end that the data do not constrain is NaN."""
 
     value: float
     lower: float
@@ -33,10 +33,17 @@ NOTHING = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class KingFit:
-    """Core and tidal radius [pc], fraction of the stars in a flat background, and a verdict.
+    """A fitted King profile.
 
-    `status` is "fitted", or says what is not constrained. A radius that is not constrained has
-    no value (NaN), but may have one end.
+    Attributes
+    ----------
+    core, tidal : Interval
+        Core and tidal radius [pc]. A radius that is not constrained has the value NaN, and may
+        still have one end of its interval.
+    background : float
+        Fraction of the stars in a flat background.
+    status : str
+        "fitted", or what is not constrained.
     """
 
     core: Interval
@@ -48,11 +55,15 @@ class KingFit:
 def king_number(
     radius: NDArray[np.float64], core: NDArray[np.float64], tidal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the number of stars within `radius` of a King profile, up to a factor.
+    """Return the number of stars within a radius of a King profile, up to a factor.
 
     King (1962, AJ 67, 471), Eq. 18 divided by π k r_c²: ln(1+x) − 4 (√(1+x) − 1)/√(1+x_t)
-    + x/(1+x_t), with x = (r/r_c)²; constant beyond the tidal radius. Arguments broadcast, in one
-    unit.
+    + x/(1+x_t), with x = (r/r_c)²; constant beyond the tidal radius.
+
+    Parameters
+    ----------
+    radius, core, tidal : arrays
+        Radius, core radius and tidal radius in the same unit; they are broadcast.
     """
     x_t = (tidal / core) ** 2
     x = np.minimum((radius / core) ** 2, x_t)
@@ -72,25 +83,21 @@ def fit_king(radius_pc: NDArray[np.float64], extent_pc: float) -> KingFit:
     """Fit a King profile on a flat background to projected radii, by maximum likelihood.
 
     The likelihood of narrow rings is evaluated on a grid of (log r_c, log r_t, background
-    fraction) that closes in on the maximum; intervals are profile likelihoods. So nothing is
-    assumed to be Gaussian, and an interval that runs into the end of the searched range
-    (`CORE_RANGE`, `TIDAL_RANGE`) is reported as open.
+    fraction), which is refined around the maximum. Intervals are those of profile likelihoods, so
+    that no Gaussian shape is assumed; one that reaches the end of the searched range (`CORE_RANGE`,
+    `TIDAL_RANGE`) is open.
 
     Parameters
     ----------
     radius_pc : array, shape (n,)
         Projected radii of the members [pc].
     extent_pc : float
-        Radius R of the area they were looked for in [pc].
-
-    Returns
-    -------
-    KingFit
+        Radius R of the area in which members were searched [pc].
     """
     radius = radius_pc[radius_pc <= extent_pc]
     if len(radius) < MIN_STARS:
         return KingFit(NOTHING, NOTHING, math.nan, f"not fitted: fewer than {MIN_STARS} members")
-    # rings of about equally many stars; a quantile edge may repeat where radii do
+    # rings with about equal numbers of stars; equal radii may give equal edges
     inner = np.quantile(radius, np.linspace(0.0, 1.0, _BINS + 1)[1:-1])
     edges = np.unique(np.concatenate(([0.0], inner, [extent_pc])))
     counts = np.histogram(radius, edges)[0].astype(float)
@@ -113,7 +120,9 @@ def fit_king(radius_pc: NDArray[np.float64], extent_pc: float) -> KingFit:
     best = np.unravel_index(int(np.argmax(log_l)), log_l.shape)
     core = _interval(axes[0], _profile(log_l, 0), limits[0])
     tidal = _interval(axes[1], _profile(log_l, 1), limits[1])
-    if core.value > MAX_CORE * tidal.value:  # a flat top cut at the tidal radius has no core
+    if (
+        core.value > MAX_CORE * tidal.value
+    ):  # a flat profile that ends at the tidal radius has no core
         core = Interval(math.nan, core.lower, math.nan)
     open_ends = [
         name
@@ -135,7 +144,7 @@ def _log_likelihood(
     """Return ln L on the grid, shape (core, tidal, background); −∞ where r_t ≤ r_c."""
     core, tidal = np.exp(log_core)[:, None, None], np.exp(log_tidal)[None, :, None]
     number = king_number(edges, core, np.maximum(tidal, 1.0001 * core))
-    # the profile is flat at its tidal radius, where rounding may make a ring's number negative
+    # near the tidal radius rounding may make a ring's number negative
     share = np.maximum(np.diff(number, axis=-1) / number[..., -1:], 0.0)
     out = np.empty((len(log_core), len(log_tidal), len(background)))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -154,7 +163,7 @@ def _profile(log_l: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 def _close_in(
     axis: NDArray[np.float64], profile: NDArray[np.float64], limits: tuple[float, ...]
 ) -> list[float]:
-    """Return the part of an axis that is within 4 of the maximum of ln L, a cell more each side."""
+    """Return the range of an axis with ln L within 4 of its maximum, a cell more on each side."""
     inside = np.flatnonzero(profile > profile.max() - 4.0)
     cell = axis[1] - axis[0]
     low, high = axis[inside[0]] - cell, axis[inside[-1]] + cell

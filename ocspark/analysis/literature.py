@@ -1,4 +1,4 @@
-"""A run against a member list: Venn counts, confusion, reasons, feature spreads (method §11)."""
+"""Compare a run with a member list: stars in common, reasons for missed ones (method §11)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ocspark import storage
 from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion_table, count_at
 from ocspark.analysis.missed import look_up
-from ocspark.analysis.saved import SavedTables
+from ocspark.analysis.saved import SavedTables, read_saved, save_rows
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import name_owners
 from ocspark.inputs.files import AnyTable, name_of
@@ -35,17 +35,16 @@ from ocspark.tables.member_columns import member_value
 from ocspark.tables.member_rule import member_rules
 
 log = logging.getLogger("ocspark")
-#: Written last, and the tables beside it.
+#: File that is written last, and the folders of the tables.
 _RECORD, _TABLES = "comparison.json", ("stars", "clusters", "confusion")
 
 
 class Comparison(SavedTables):
-    """A comparison with a list: comparison.json, tables of clusters and confusion, stars."""
+    """Comparison of a run with a list, as `compare_with_list` wrote it."""
 
     def stars(self, spark: SparkSession) -> DataFrame:
-        """Return its listed stars."""
-        path = storage.for_spark(storage.join(self.path, "stars"))
-        return spark.read.schema(struct(LISTED_STARS)).parquet(path)
+        """Return the listed stars, as `LISTED_STARS`."""
+        return read_saved(spark, storage.join(self.path, "stars"), LISTED_STARS)
 
 
 def open_comparison(path: str) -> Comparison:
@@ -69,12 +68,14 @@ def compare_with_list(
     mirror: str | None = None,
     table: str | int | None = None,
 ) -> Comparison:
-    """Compare a run with a member list and write what came out, unless that was done before.
+    """Compare a run with a member list and write the tables, unless that was done before.
 
     Parameters
     ----------
     spark : SparkSession
+        Session that compares.
     run : FinishedRun
+        The run.
     listed : path or table
         Member list of any format that the main job reads.
     output : str
@@ -84,16 +85,17 @@ def compare_with_list(
     columns : dict, optional
         Canonical name to the list's column.
     cuts : sequence of Cut
+        Cuts at which stars are counted.
     mirror : str, optional
-        Where the run's mirror lies now, if it has moved.
+        Path of the run's mirror, if it has moved.
     table : str or int, optional
-        Which table of a file with several: its name, or its number from 1.
+        Table of a file with several: its name, or its number from 1.
 
     Raises
     ------
     InputError
-        For a bad list, no cluster in common, or a directory
-        `output` with something else in it.
+        If the list is damaged, has no cluster in common with the run, or the directory `output`
+        has something else in it.
     """
     done = run.clusters[run.clusters["status"] == "done"]
     members = read_members(
@@ -128,7 +130,7 @@ def _write_comparison(
     cuts: Sequence[Cut],
     mirror: str | None,
 ) -> dict[str, Any]:
-    """Write the tables; return what comparison.json says of them."""
+    """Write the tables and return their summary for comparison.json."""
     storage.remove_file(storage.join(output, _RECORD))
     done = run.clusters[run.clusters["status"] == "done"]
     rows = members.table.merge(done[["cluster", "cluster_key"]], on="cluster_key")
@@ -141,10 +143,8 @@ def _write_comparison(
     candidates = run.read(spark, "candidates")
     compared = candidates.join(F.broadcast(listed.select("cluster").distinct()), "cluster")
     stars = _listed_stars(spark, run, compared, listed, rows, mirror)
-    _write(stars, storage.join(output, "stars"))
-    stars = spark.read.schema(struct(LISTED_STARS)).parquet(
-        storage.for_spark(storage.join(output, "stars"))
-    )
+    save_rows(stars, storage.join(output, "stars"))
+    stars = read_saved(spark, storage.join(output, "stars"), LISTED_STARS)
     key = ["cluster", "source_id"]
     both = stars.unionByName(
         compared.join(F.broadcast(listed.select(key)), key, "left_anti").select(
@@ -157,9 +157,9 @@ def _write_comparison(
     counted = _count(both, compared_clusters, cuts)
     clusters = counted.filter(pc.is_valid(counted["cluster"]))
     combined = counted.filter(pc.is_null(counted["cluster"])).to_pylist()
-    landed = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
-    _write(landed, storage.join(output, "clusters"))
-    _write(confusion_table(both), storage.join(output, "confusion"))
+    rows_of_clusters = spark.createDataFrame(clusters, struct(COMPARISON)).coalesce(1)
+    save_rows(rows_of_clusters, storage.join(output, "clusters"))
+    save_rows(confusion_table(both), storage.join(output, "confusion"))
     return {
         "clusters": int(rows["cluster"].nunique()),
         "members_by": compared_clusters["members_by"].value_counts().to_dict(),
@@ -178,7 +178,7 @@ def _digest(rows: pd.DataFrame) -> str:
 
 
 def _count(stars: DataFrame, done: pd.DataFrame, cuts: Sequence[Cut]) -> pa.Table:
-    """Return the `COMPARISON` rows of all cuts: clusters by name, then all (cluster null)."""
+    """Return `COMPARISON` rows for all cuts: each cluster, and all together (cluster null)."""
     counted = reduce(DataFrame.unionByName, [count_at(stars, cut) for cut in cuts])
     table = counted.toArrow()
     for column, kind in (("model_saw_cluster", pa.bool_()), ("members_by", pa.string())):
@@ -203,7 +203,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _over_clusters(clusters: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return what the paper quotes over clusters: median faint fraction, clusters all found."""
+    """Return by cut the median faint fraction of clusters, and the clusters recovered entirely."""
     found = {}
     for cut, rows in clusters.groupby("cut"):
         faint = rows["faint_fraction"].median()
@@ -213,10 +213,6 @@ def _over_clusters(clusters: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "clusters_with_listed_stars": int(rows["recovered"].notna().sum()),
         }
     return found
-
-
-def _write(frame: DataFrame, path: str) -> None:
-    frame.write.mode("overwrite").parquet(storage.for_spark(path))
 
 
 def _listed_stars(

@@ -1,4 +1,4 @@
-"""Find why listed stars are no candidates: look them up and apply the selection's conditions."""
+"""Find out why listed stars are no candidates: look them up in the mirror and test conditions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ocspark.tables.arrow import split_by_cluster, stars_to_batch
 from ocspark.tables.fields import struct
 from ocspark.tables.stars import CalibratedStars, RawStars
 
-#: What the mirror adds to a listed star: the columns after the list's own.
+#: Columns of a listed star that come from the mirror.
 _JUDGED = [LISTED_STARS[0], LISTED_STARS[1], *LISTED_STARS[3:]]
 #: Columns of candidates, which these stars are not.
 _OF_CANDIDATES = ("probability", "posterior", "is_training_member")
@@ -56,7 +56,7 @@ def judge(
     model : ClusterModel
         The cluster as its training members describe it.
     cone : mapping
-        A row of ``Cones.table``: the cone's centre and bounds (method §1).
+        Centre and cuts of the cone: a row of ``Cones.table`` (method §1).
 
     Returns
     -------
@@ -83,23 +83,24 @@ def judge(
 def look_up(
     spark: SparkSession, run: FinishedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
 ) -> DataFrame:
-    """Find listed stars that are no candidates in the mirror, and judge them.
+    """Look up listed stars that are no candidates in the mirror, and test them.
 
-    The cones are those that the run searched. One pass over the mirror's files (or the ranges of a
-    table, and an overlay of the run's) that a cone of these clusters touches or that a star's id
-    points to; the stars wanted are broadcast. A star outside all these files counts as not in
-    the mirror, and is in no cone.
+    Files of the mirror (or ranges of a table, and an overlay of the run) are read once if a cone of
+    these clusters touches them or the position encoded in a star's id lies in them. Cones are those
+    that the run searched. A star in none of these files counts as not in the mirror and in no cone.
 
     Parameters
     ----------
     spark : SparkSession
+        Session that reads the mirror.
     run : FinishedRun
+        The run.
     missing : DataFrame
-        cluster, source_id, list_probability.
+        Listed stars that are no candidates: cluster, source_id, list_probability.
     cells : DataFrame
-        cluster_key and source_id of the whole list (pandas), which says what files to read.
+        cluster_key and source_id of the whole list (pandas), by which files are chosen.
     mirror_path : str
-        The run's mirror, or where it lies now.
+        Path of the run's mirror.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Certain members of a cluster that has no list: two Gaussians in parallax and proper motion.
+"""Find members of a cluster without a list by two Gaussians in parallax and proper motion.
 
-Sanders (1971, A&A 14, 226) did so for proper motions.
+Sanders (1971, A&A 14, 226) introduced the method for proper motions.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
 SPACE = ("parallax", "pmra", "pmdec")
-#: Stars fainter than this [mag] are left out: their errors are as large as clusters are apart.
+#: Fainter stars are left out, since their errors are too large to separate clusters [mag].
 MAX_G = 17.0
-#: Fewest stars that a mixture is fitted to.
+#: Least number of stars for a fit.
 MIN_STARS = 30
-#: How far stars lie from the mean at most, in dispersions: as far as they are searched for.
+#: Largest distance of stars from the mean in dispersions, as the search cuts.
 _REACH = 10.0
-#: The cluster's Gaussian lies within this many dispersions of the values given, or is another's.
+#: Largest distance of the fitted cluster from the given mean, in dispersions.
 MAX_OFFSET = 3.0
 
 
@@ -32,15 +32,19 @@ def mixture_members(
     Parameters
     ----------
     stars : mapping of arrays, shape (n,)
-        Stars around the cluster, sorted by source_id: `SPACE` and phot_g_mean_mag.
+        Stars around the cluster, sorted by source_id, with `SPACE` and phot_g_mean_mag.
     mean, dispersion : sequence of 3 floats
-        The cluster's parallax [mas], pmra and pmdec [mas/yr], from which the fit starts.
+        Mean and dispersion of the cluster's parallax [mas], pmra and pmdec [mas/yr], from which
+        the fit starts.
 
     Returns
     -------
     source_id : array of int64, shape (m,)
+        The stars.
     probability : array, shape (m,)
-        Both empty if there are too few stars, or no group narrower than the field near the mean.
+        Probability of each of being a member.
+        Both are empty if there are too few stars, or if near the mean there is no group that is
+        narrower than the field.
     """
     bright = np.flatnonzero(stars["phot_g_mean_mag"] < MAX_G)
     nobody = np.empty(0, np.int64), np.empty(0)
@@ -48,7 +52,7 @@ def mixture_members(
         return nobody
     values = np.column_stack([stars[name][bright] for name in SPACE])
     points = (values - np.array(mean)) / np.array(dispersion)
-    # a sky with hardly any field would have the cluster split in two: some stars are spread evenly
+    # without enough field stars the fit would split the cluster, so some are added, evenly spread
     spread = np.random.default_rng(0).uniform(-_REACH, _REACH, (10 + len(points) // 20, 3))
     sample = np.concatenate([points, spread])
     field = np.cov(sample.T)

@@ -1,4 +1,4 @@
-"""Which changes of probability are more than Monte Carlo noise, among very many stars."""
+"""Find the changes of probability that exceed Monte Carlo noise, among very many stars."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from scipy.special import erfc
 def critical_sigmas(
     sigmas: NDArray[np.float64], counts: NDArray[np.int64], false_share: float
 ) -> float | None:
-    """Return from how many sigmas on a change is more than noise.
+    """Return the least significance of a real change [sigma].
 
-    Benjamini & Hochberg (1995, doi:10.1111/j.2517-6161.1995.tb02031.x): among the changes that
-    are called real, no more than `false_share` are noise on average. Stars come counted, so that
-    the test needs a histogram and not the stars.
+    By the test of Benjamini & Hochberg (1995, doi:10.1111/j.2517-6161.1995.tb02031.x): among the
+    changes called real, no more than `false_share` are noise on average. It takes a histogram of
+    significances instead of single stars.
 
     Parameters
     ----------
     sigmas : array, shape (b,)
-        Absolute change in units of its noise, or the low edge of a bin of it.
+        Absolute changes in units of their noise, or low edges of bins of them.
     counts : array, shape (b,)
-        Stars with that change.
+        Number of stars with each.
     false_share : float
         Between 0 and 1.
 
     Returns
     -------
     float or None
-        None where nothing is more than noise.
+        None if no change is real.
     """
     order = np.argsort(sigmas)[::-1]
     sigmas, counts = np.asarray(sigmas)[order], np.asarray(counts)[order]

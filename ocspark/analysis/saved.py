@@ -1,4 +1,4 @@
-"""Read back what a comparison wrote."""
+"""Read the tables that a comparison wrote."""
 
 from __future__ import annotations
 
@@ -7,21 +7,41 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
+from ocspark.tables.fields import Field, struct
 
 
 @dataclass(frozen=True)
 class SavedTables:
-    """What a comparison wrote: its `path`, and its JSON file as `record`."""
+    """Tables of a finished comparison.
+
+    Attributes
+    ----------
+    path : str
+        Directory.
+    record : dict
+        Content of its JSON file.
+    """
 
     path: str
     record: dict[str, Any]
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table (of clusters, cuts or counts, not of stars) as pandas."""
+        """Return a small table, of clusters, cuts or counts, as pandas."""
         filesystem, inner = storage.resolve(storage.join(self.path, name))
         return pq.read_table(inner, filesystem=filesystem).to_pandas()
+
+
+def save_rows(frame: DataFrame, path: str) -> None:
+    """Write a Spark table as Parquet files in a directory, in place of what is there."""
+    frame.write.mode("overwrite").parquet(storage.for_spark(path))
+
+
+def read_saved(spark: SparkSession, path: str, fields: list[Field]) -> DataFrame:
+    """Return rows that `save_rows` wrote, with the columns of a table."""
+    return spark.read.schema(struct(fields)).parquet(storage.for_spark(path))
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Mass segregation by minimum spanning trees (Allison et al. 2009, MNRAS 395, 1449)."""
+"""Measure mass segregation by minimum spanning trees (Allison et al. 2009, MNRAS 395, 1449)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Random sets each ratio is compared with.
+#: Number of random sets that the brightest stars are compared with.
 N_RANDOM = 200
-#: Sizes of the sets of brightest stars; the first is the one reported as *the* ratio.
+#: Sizes of the sets of brightest stars; the ratio of the first is the one that is reported.
 SET_SIZES = (10, 20, 40, 80)
 
 
@@ -29,10 +29,12 @@ def tree_lengths(points: NDArray[np.float64]) -> NDArray[np.float64]:
     Parameters
     ----------
     points : array, shape (sets, n, 2)
+        Points of each set.
 
     Returns
     -------
     array, shape (sets,)
+        Lengths in the unit of the points.
     """
     sets, n = points.shape[:2]
     rows = np.arange(sets)
@@ -52,19 +54,20 @@ def tree_lengths(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def segregation(
     positions: NDArray[np.float64], magnitude: NDArray[np.float64], rng: np.random.Generator
 ) -> list[Segregation]:
-    """Return Λ_MSR = ⟨l_random⟩ / l_brightest ± σ_random / l_brightest for some set sizes.
+    """Return Λ_MSR = ⟨l_random⟩ / l_brightest ± σ_random / l_brightest for several set sizes.
 
-    1 means no segregation, above 1 that the brightest stars (the most massive, on a main
-    sequence) lie closer together than random members. Sets of more than half of the stars are
-    left out: they are no longer different from the whole.
+    A ratio of 1 means no segregation; above 1 the brightest stars, which on a main sequence are the
+    most massive, lie closer together than random members. Sets with more than half of the stars are
+    left out, since they hardly differ from all.
 
     Parameters
     ----------
     positions : array, shape (n, 2)
-        In the tangent plane, any unit.
+        Positions in the tangent plane, in any unit.
     magnitude : array, shape (n,)
-        G [mag]; ties are broken by order.
+        G [mag]; of equally bright stars the first comes first.
     rng : Generator
+        Generator of the random sets.
     """
     order = np.argsort(magnitude, kind="stable")
     found = []
@@ -72,7 +75,7 @@ def segregation(
         if 2 * size > len(order):
             break
         brightest = float(tree_lengths(positions[None, order[:size]])[0])
-        # the smallest of n random keys: a random subset for each row, without replacement
+        # the stars with the smallest random keys are a random subset
         keys = rng.random((N_RANDOM, len(order)))
         picked = np.argpartition(keys, size - 1, axis=1)[:, :size]
         random = tree_lengths(positions[picked])

@@ -1,4 +1,4 @@
-"""Structure of a cluster from its members: radii, profile, segregation, faint end, means."""
+"""Measure the structure of a cluster from its members: radii, profile, mass segregation, means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ocspark.analysis.segregation import segregation
 from ocspark.sky.sphere import tangent_plane_rad
 from ocspark.tables.member_rule import MemberRule
 
-#: Least posterior or votes at the faint end, and the paper's faint limit [mag].
+#: Least posterior or votes of stars for the faint fraction, and the paper's faint limit [mag].
 FAINT_LEVEL, FAINT_G = 0.1, 18.0
 _PROFILE_RINGS = 12
 _MIN_R50 = 5
@@ -27,19 +27,20 @@ def measure_structure(
     seed: int,
     rule: MemberRule,
 ) -> dict[str, Any]:
-    """Measure a cluster; what its members do not constrain is NaN.
+    """Return the structure of a cluster; NaN for what its members do not constrain.
 
     Parameters
     ----------
     stars : mapping of arrays, shape (n,)
-        All its candidates, sorted by source_id (columns of the candidates table).
+        All its candidates, sorted by source_id, with the columns of the candidates table.
     centre : (float, float)
         ra, dec of the cluster [deg].
     distance_pc : float
+        Distance of the cluster [pc].
     seed : int
-        Of the random sets of the segregation ratio; the cluster's key.
+        Seed of the random sets for mass segregation: the cluster's key.
     rule : MemberRule
-        Which of the candidates are members.
+        Rule by which candidates are members.
 
     Returns
     -------
@@ -49,8 +50,8 @@ def measure_structure(
     value = np.asarray(stars[rule.column], dtype=float)
     member = rule.members(stars)
     own = {name: np.asarray(column)[member] for name, column in stars.items()}
-    # candidates fill the area that was searched, whatever part of the cone the mirror covers; those
-    # without a posterior lie beyond the radius that has members
+    # the farthest candidate shows how far the mirror was searched; candidates without a posterior
+    # lie outside the radius in which there are members
     radius = stars["f_r"][np.isfinite(value)]
     extent = float(radius.max()) if len(radius) else math.nan
     fit = fit_king(own["f_r"], extent)
@@ -90,10 +91,10 @@ def measure_structure(
 
 
 def median_interval(values: NDArray[np.float64]) -> Interval:
-    """Return the median and its 68 % interval by order statistics (binomial ranks).
+    """Return the median and its 68 % interval by order statistics.
 
     No distribution is assumed: the number of values below the true median is binomial with
-    probability 1/2, standard deviation √n/2. Fewer than 5 values give no interval.
+    probability 1/2 and standard deviation √n/2. Fewer than 5 values give no interval.
     """
     n = len(values)
     if n < _MIN_R50:
@@ -116,9 +117,9 @@ def share_interval(k: int, n: int) -> Interval:
 
 
 def scaled_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the weighted mean and its error, enlarged by √(χ²/(n−1)) where that exceeds 1.
+    """Return the weighted mean and its error, multiplied by √(χ²/(n−1)) if that exceeds 1.
 
-    The formal error alone knows nothing of the cluster's own dispersion.
+    The formal error does not include the cluster's own dispersion.
     """
     n = len(values)
     if n == 0:
@@ -130,7 +131,17 @@ def scaled_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tup
 
 
 class DensityProfile(NamedTuple):
-    """Rings of a density profile: edges and mean-area radius [pc], density, error [stars/pc²]."""
+    """Rings of a density profile, arrays of shape (rings,).
+
+    Attributes
+    ----------
+    inner, outer : arrays
+        Edges [pc].
+    radius : array
+        Radius that halves the area of the ring [pc].
+    density, error : arrays
+        Density and its Poisson error [stars/pc²].
+    """
 
     inner: NDArray[np.float64]
     outer: NDArray[np.float64]
@@ -140,10 +151,16 @@ class DensityProfile(NamedTuple):
 
 
 def density_profile(radius: NDArray[np.float64], extent: float) -> DensityProfile:
-    """Return density and its Poisson error in rings out to `extent` [pc].
+    """Return the density profile out to a radius, in rings with about equal numbers of stars.
 
-    Inner edges follow the stars, so that every ring has about as many. Empty rings are left out,
-    and so is everything for fewer than 24 stars.
+    Empty rings are left out. There is no ring for fewer than 24 stars.
+
+    Parameters
+    ----------
+    radius : array, shape (n,)
+        Projected radii of the members [pc].
+    extent : float
+        Outer edge of the last ring [pc].
     """
     n = len(radius)
     if n < 2 * _PROFILE_RINGS or not extent > 0.0:

@@ -1,1 +1,1 @@
-"""The main job: from a mirror, a cluster table and a member list to membership probabilities."""
+"""Run the main job: membership probabilities from a mirror, a cluster table and a member list."""

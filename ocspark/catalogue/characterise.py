@@ -1,4 +1,4 @@
-"""The step between the passes: clusters are characterised by the listed members found."""
+"""Characterise clusters, between the two passes, by the listed members that pass 1 found."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ocspark.selection.characterise_clusters import (
 )
 from ocspark.selection.model import ClusterModel, model_from_row
 from ocspark.store.files import TableWriters
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.characterised import MODELS
 from ocspark.tables.fields import struct
 from ocspark.tables.run import CELLS, SEARCH
 
-#: Tables by cluster that pass 1's pieces become.
+#: Tables with the rows of pass 1's pieces, by cluster.
 SEARCH_TABLE, CELL_TABLE = "_search", "_cells"
 MODEL_TABLE, TRAINING_TABLE = "_models", "training_members"
 _MODEL_SCHEMA = to_arrow_schema(struct(MODELS))
@@ -31,16 +31,16 @@ _MODEL_SCHEMA = to_arrow_schema(struct(MODELS))
 
 @dataclass(frozen=True)
 class ClusterGroup:
-    """Some clusters, and the files that have their rows.
+    """Clusters that one task characterises, and the files that have their rows.
 
     Attributes
     ----------
     keys : tuple of int
-        Those of them whose search is new: their pieces are laid out.
+        Clusters that this run has searched itself: their rows are copied from the pieces.
     characterised : frozenset of int
-        All of them.
+        All clusters of the group.
     found, cells : tuple of str
-        Files with listed members that were found, and with counts by cell.
+        Files with the listed members found, and files with counts by cell.
     """
 
     keys: tuple[int, ...]
@@ -51,20 +51,21 @@ class ClusterGroup:
 
 @dataclass(frozen=True)
 class Characterise:
-    """Characterise a group of clusters: the function of a task.
+    """Characterise a group of clusters: the function that a task calls.
 
     Attributes
     ----------
     root : str
         Folder of the run.
     rules : TrainingRules
+        What characterising needs besides the stars.
     """
 
     root: str
     rules: TrainingRules
 
     def __call__(self, group: ClusterGroup, writers: TableWriters) -> Mapping[str, Any]:
-        """Write the clusters' stars and counts by cluster, their models and training members.
+        """Write listed members and counts by cluster, models and training members.
 
         Raises
         ------
@@ -72,12 +73,14 @@ class Characterise:
             If a listed star was found twice.
         """
         fresh = frozenset(group.keys)
-        found = read_clusters(self.root, group.found, group.characterised, SEARCH, ["source_id"])
+        found = read_rows_of_clusters(
+            self.root, group.found, group.characterised, SEARCH, ["source_id"]
+        )
         by_key = {int(key): rows for key, rows in found.to_pandas().groupby("cluster_key")}
         for batch in _only(found, fresh).to_batches():
             writers.add(SEARCH_TABLE, batch)
         if group.cells:
-            for batch in _sum_cells(read_clusters(self.root, group.cells, fresh, CELLS)):
+            for batch in _sum_cells(read_rows_of_clusters(self.root, group.cells, fresh, CELLS)):
                 writers.add(CELL_TABLE, batch)
         for key in sorted(group.characterised & by_key.keys()):
             check_unique(by_key[key]["source_id"].to_numpy(), self.rules.clusters[key]["cluster"])
@@ -98,7 +101,7 @@ def _only(found: pa.Table, keys: frozenset[int]) -> pa.Table:
 
 
 def _sum_cells(cells: pa.Table) -> list[pa.RecordBatch]:
-    """Add up what portions counted in the same cell."""
+    """Add up the counts of the same cell from several portions."""
     names = ["cluster_key", "order", "cell"]
     total = (
         cells.group_by(names)

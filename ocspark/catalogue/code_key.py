@@ -1,4 +1,4 @@
-"""The code that each stage of a run depends on."""
+"""Name the modules that each stage of a run depends on, and compute digests of their code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from functools import cache
 
 from ocspark.store.code_digest import code_digest
 
-#: By which the driver checks a mirror, and tasks read it.
+#: Modules by which the driver checks a mirror and tasks read it.
 _MIRROR = ("ocspark.release", "ocspark.mirror.footers", "ocspark.mirror.scan")
-#: The modules whose functions a stage's tasks run, and those whose functions the driver runs for
-#: it. What these import is found, not listed; a stage also depends on all stages before it.
+#: Modules of the functions that a stage's tasks call, and that the driver calls for it. What they
+#: import is found, not listed. A stage also depends on all stages before it.
 STAGE_MODULES: dict[str, tuple[str, ...]] = {
     "search": (
         "ocspark.inputs.clusters",

@@ -1,8 +1,8 @@
-"""Tell what each cluster's rows depend on, stage by stage, so that only changes are done again.
+"""Record what each cluster's rows depend on, stage by stage, so that only changes are redone.
 
-Clusters share nothing but what is the same for all: keys are hashes of names, every draw is keyed
-by cluster and source, and a source in two cones has a row for each. So a cluster's rows are the
-same whatever the others are, and follow from the parts named here.
+A cluster's rows do not depend on other clusters: keys are hashes of names, random numbers are keyed
+by cluster and source, and a source in two cones has a row for each. So they follow from the parts
+named here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,24 @@ from ocspark.store.folder import digest
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a run: the tables it writes, and what they depend on beside the stages before."""
+    """A stage of a run.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage.
+    tables : tuple of str
+        Tables that it writes.
+    parts : tuple of str
+        What they depend on in addition to the stages before.
+    """
 
     name: str
     tables: tuple[str, ...]
     parts: tuple[str, ...]
 
 
-#: In order; each stage also depends on all that those before it depend on.
+#: The stages in order; each also depends on everything that those before it depend on.
 STAGES = (
     Stage(
         "search",
@@ -54,31 +64,39 @@ STAGES = (
         ("posterior settings", "posterior code"),
     ),
 )
-#: Rises whenever the same parts mean something else.
+#: Increased whenever the meaning of a part changes.
 _FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """Digests of the parts: those that all clusters share, and each cluster's own by its key."""
+    """Digests of the parts that rows depend on.
+
+    Attributes
+    ----------
+    shared : dict
+        Digests by part that are the same for all clusters.
+    clusters : dict
+        By cluster_key as text, its own digests by part.
+    """
 
     shared: dict[str, str]
     clusters: dict[str, dict[str, str]]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes."""
+        """Return the dependence as JSON, for `from_json`."""
         return {"format": _FORMAT, **asdict(self)}
 
     @staticmethod
     def from_json(tree: dict[str, Any]) -> Dependence | None:
-        """Return what `as_json` gave; None for that of another format."""
+        """Return the dependence that `as_json` wrote, or None if its format is another."""
         if tree.get("format") != _FORMAT:
             return None
         return Dependence(tree["shared"], tree["clusters"])
 
 
 def changes(old: Dependence, new: Dependence) -> dict[str, dict[int, list[str]]]:
-    """Return, stage by stage, the clusters of `new` that `old` does not serve, and why not."""
+    """Return by stage the clusters of `new` whose rows differ from those of `old`, and why."""
     shared = {part for part in new.shared if old.shared.get(part) != new.shared[part]}
     result: dict[str, dict[int, list[str]]] = {stage.name: {} for stage in STAGES}
     for key, own in new.clusters.items():
@@ -102,6 +120,7 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
     Parameters
     ----------
     inputs : RunInputs
+        Inputs of the run.
     device : str
         Kind of device that evaluates the network, ``cpu`` or ``gpu``.
     """
@@ -135,9 +154,9 @@ def depends_on(inputs: RunInputs, device: str) -> Dependence:
 
 
 def carried_digest(inputs: RunInputs) -> str:
-    """Return a digest of the columns that go from the mirror to the candidates.
+    """Return a digest of the columns that are carried over from the mirror to the candidates.
 
-    Of a table it has the values, too; those of files stand in their footers.
+    For a table it includes their values; for files the footers do.
     """
     columns = [
         (c.column, c.field.name, c.field.type.simpleString())
@@ -155,7 +174,7 @@ def _mirror(inputs: RunInputs) -> list[str]:
     everywhere = digest([facts[i] for i, piece in enumerate(pieces) if piece.pixel is None])
     low, high = index_ranges([pixel for _, pixel in placed])
     cover, result = inputs.cones.cover, []
-    by_cone = np.argsort(cover.cone, kind="stable")  # a cone's ranges stay sorted
+    by_cone = np.argsort(cover.cone, kind="stable")  # ranges of one cone stay sorted
     ends = np.searchsorted(cover.cone[by_cone], np.arange(len(inputs.cones.table) + 1))
     for first, last in pairwise(ends):
         touched = np.flatnonzero(cover.take(by_cone[first:last]).touches(low, high))

@@ -1,4 +1,4 @@
-"""Make the fingerprint of what a run depends on, and its id."""
+"""Compute the fingerprint of everything that a run's results depend on, and the run's id."""
 
 from __future__ import annotations
 
@@ -33,19 +33,28 @@ _PACKAGES = (
 def fingerprint_run(
     settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
 ) -> dict[str, Any]:
-    """Return what determines a run's results: `fingerprint_inputs` and the code."""
+    """Return everything that determines a run's results: `fingerprint_inputs` and the code."""
     return {**fingerprint_inputs(settings, release, model, files), "code": digest(code_keys())}
 
 
 def fingerprint_inputs(
     settings: Settings, release: Release, model: TrainedModel, files: Sequence[CheckedFile]
 ) -> dict[str, Any]:
-    """Return what determines the results: settings, contents of the inputs, model and release.
+    """Return settings, model, release, and digests of the contents of all inputs.
 
-    Paths do not count, contents do. Of mirror files, name, rows and the hash of the footer
-    (which holds the sizes and value ranges of every column chunk) stand for the content; of a
-    table's ranges, bounds, rows and the hash of all needed values. The footers also stand for a
-    neighbourhood table in Parquet.
+    Paths do not count, contents do. A mirror file is represented by its name, its number of rows
+    and the hash of its footer, which holds the sizes and value ranges of every column chunk; a
+    range of a table by its bounds, its number of rows and the hash of all needed values. A
+    neighbourhood table in Parquet is represented by the hashes of its footers.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run.
+    release, model
+        The release and the network that the settings name.
+    files : sequence of CheckedFile
+        Files of the mirror, or ranges of a table, that a cone touches.
     """
     elsewhere = {"output", "spark", "release", "model"}
     chosen = settings.model_dump(mode="json", exclude=elsewhere)
@@ -75,7 +84,7 @@ def fingerprint_inputs(
 
 
 def release_digest(release: Release) -> str:
-    """Return a digest of all of a release that shapes candidates and their probabilities."""
+    """Return a digest of everything in a release that affects candidates or probabilities."""
     elsewhere = set(
         "name draft epoch expected_rows null_fractions foreign solution_codes performance".split()
     )
@@ -84,25 +93,25 @@ def release_digest(release: Release) -> str:
 
 
 def _extinction(release: Release) -> str:
-    """Return what stands for a release's polynomials: their file, or dustapprox's version."""
+    """Return the digest of a release's extinction polynomials, or dustapprox's version."""
     path = law_file(release.extinction.law)
     return _content(str(path)) if path is not None else package_version("dustapprox")
 
 
 def model_digest(model: TrainedModel) -> str:
-    """Return a digest of all that makes a model's logits: weights, constants, conventions."""
+    """Return a digest of everything that affects logits: weights, constants, conventions."""
     constants = (model.source_mean, model.source_std, model.cluster_mean, model.cluster_std)
     facts = [model.sha256, model.width, model.isochrone_sign, model.radius]
     return digest([*facts, *(values.tolist() for values in constants)])
 
 
 def mirror_facts(files: Sequence[CheckedFile]) -> list[list[Any]]:
-    """Return what stands for each file or range of a mirror: its name inside it, rows, footer."""
+    """Return name in the mirror, number of rows and footer hash of each file or range."""
     return [[file.file.name, file.rows, file.footer_sha256] for file in files]
 
 
 def default_run_id(inputs: dict[str, Any]) -> str:
-    """Return the id of a run with these inputs: the same command gives the same id."""
+    """Return the id of a run with this fingerprint, so that the same command resumes it."""
     return f"run-{digest(inputs)[:16]}"
 
 
@@ -125,7 +134,7 @@ def _content(path: str) -> str:
 
 
 def _large_content(path: str) -> str:
-    """Return what stands for a table of any size: of Parquet, the footers."""
+    """Return a digest of a table of any size: of the footers if it is Parquet."""
     files = storage.list_files(path, recursive=True) if storage.is_directory(path) else [path]
     footers = [file for file in files if is_parquet(file)]
     if is_spark_table(path) or not footers:

@@ -1,4 +1,4 @@
-"""The main job: mirror → cones → training members → candidates → probabilities → tables."""
+"""Run the main job: from the mirror to tables of candidates with their probabilities."""
 
 from __future__ import annotations
 
@@ -37,13 +37,23 @@ from ocspark.tables.candidates import carried_record
 
 log = logging.getLogger("ocspark")
 
-#: Stands in a run's directory until `latest` has been told of it.
+#: File in a run's directory that says that `latest` does not name the run yet.
 _UNANNOUNCED = "_unannounced"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: directory, content of run.json, whether it was finished before."""
+    """A finished run.
+
+    Attributes
+    ----------
+    path : str
+        Its directory.
+    record : dict
+        Content of run.json.
+    already_finished : bool
+        Whether it was finished before, so that nothing was done now.
+    """
 
     path: str
     record: dict[str, Any]
@@ -55,9 +65,9 @@ def run_full_catalogue(
 ) -> RunResult:
     """Compute membership probabilities for all clusters of a table.
 
-    Clusters on which nothing has changed since an earlier finished run in the same folder are
-    taken over from it (`ocspark.catalogue.dependence` says what counts); tables are the same, row
-    by row and bit by bit, as those of a run from nothing.
+    Rows of clusters for which nothing has changed since an earlier finished run in the same folder
+    are copied from it (`ocspark.catalogue.dependence` says what counts as a change). The tables are
+    the same, bit by bit, as those of a run without an earlier one.
 
     Parameters
     ----------
@@ -66,21 +76,21 @@ def run_full_catalogue(
     spark : SparkSession, optional
         Classic or Connect; by default the active one, or a new one.
     overlay : str, optional
-        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
+        Files that are searched in addition to the mirror's; see `open_mirror`.
 
     Returns
     -------
     RunResult
-        Tables and run.json are under its ``path``.
+        Its ``path`` is the directory with the tables and run.json.
 
     Raises
     ------
     InputError
         For anything wrong with settings or inputs.
     NoClusterError
-        If no cluster can be done; nothing is finished then.
+        If no cluster can be evaluated; the run stays unfinished.
     OutputError
-        If there is no room, the storage stays away, or files are gone that were written.
+        If there is no space left, the storage cannot be reached, or written files are missing.
     BusyError
         If another run is at work in the folder.
     """
@@ -91,7 +101,7 @@ def run_full_catalogue(
         log_inputs(request.inputs)
         request.inputs.check_listed()
         with request.claim.hold() as lock:
-            finished = request.finished()  # another may have ended it meanwhile
+            finished = request.finished()  # another process may have finished it meanwhile
             if finished is None:
                 storage.write_file(run.path(_UNANNOUNCED), "")
                 session = spark or get_session(APPLICATION, settings.spark.config)
@@ -100,12 +110,12 @@ def run_full_catalogue(
                 _remove_temporary(run)
                 return RunResult(run.root, record, False)
     _announce(request)
-    _remove_temporary(run)  # in case the process that finished it was stopped before it could
+    _remove_temporary(run)  # if the process that finished the run was stopped before this
     return RunResult(run.root, finished, True)
 
 
 def _announce(request: Request) -> None:
-    """Let `latest` name the run, once; also if it was stopped between run.json and this."""
+    """Let `latest` name the run, if that has not been done since it was finished."""
     run, latest = request.run, storage.join(request.root, LATEST)
     if storage.exists(run.path(_UNANNOUNCED)) or not storage.exists(latest):
         storage.write_file(latest, request.run_id + "\n")
@@ -133,7 +143,9 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
                 raise NoClusterError(dict(zip(rows["cluster"], rows["reason"], strict=True)))
             break
         except DamagedFiles as fault:
-            log.warning("not as run %s wrote it, so done again: %s", reuse.base_id, fault)
+            log.warning(
+                "changed since run %s wrote it, so computed again: %s", reuse.base_id, fault
+            )
             damaged |= fault.names
     missing = run.missing_files(stages.files.tables)
     if missing:
@@ -160,7 +172,7 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
 
 
 def _remove_temporary(run: RunFolder) -> None:
-    """Remove what only served the steps of a run that is finished."""
+    """Remove the pieces and manifests of a finished run."""
     for folder in TEMPORARY:
         storage.remove_directory(run.path(folder))
 
@@ -168,7 +180,7 @@ def _remove_temporary(run: RunFolder) -> None:
 def _log(reuse: Reuse) -> None:
     if reuse.base is not None:
         log.info(
-            "%d of %d clusters are taken over from run %s",
+            "%d of %d clusters are unchanged: their rows are copied from run %s",
             len(reuse.kept("membership")),
             len(reuse.clusters),
             reuse.base_id,

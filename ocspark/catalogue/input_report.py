@@ -1,4 +1,4 @@
-"""Tell users about the inputs of a run: warnings, and what was read and dropped."""
+"""Report the inputs of a run to users: warnings, and numbers of rows read and dropped."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def input_warnings(inputs: RunInputs) -> list[str]:
         found.append(f"release {release} has no correlations: they are taken as zero")
     if inputs.release.magnitude_errors.method == "spline" and "n_obs" not in inputs.release.uses:
         found.append(
-            f"release {release} has no numbers of observations: errors of magnitudes are those "
-            "of one number for all sources"
+            f"release {release} has no numbers of observations: magnitude errors are "
+            "for the same number of observations of every source"
         )
     if inputs.release.zero_point == "none":
-        found.append(f"release {release} has no zero point: parallaxes are as they are")
+        found.append(f"release {release} has no zero point: parallaxes are not corrected")
     if inputs.release.draft:
         found.append(
             f"release {release} is a draft: columns, codes and calibrations are from "
@@ -55,7 +55,7 @@ def input_warnings(inputs: RunInputs) -> list[str]:
 
 
 def log_inputs(inputs: RunInputs) -> None:
-    """Log warnings, how many clusters and members there are, and what was dropped."""
+    """Log warnings, numbers of clusters and members, and what was dropped."""
     for warning in input_warnings(inputs):
         log.warning("WARNING: %s", warning)
     clusters, members = inputs.clusters, inputs.members

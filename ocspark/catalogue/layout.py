@@ -1,4 +1,4 @@
-"""The last step over stars: candidates are laid out by cluster, one file for each."""
+"""Write candidates by cluster, one sorted file for each, with their posteriors."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark.catalogue.unique import check_unique
 from ocspark.store.files import TableWriters
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.candidates import NON_MEMBERS, candidate_fields, evaluated_fields
 from ocspark.tables.fields import Field, struct
 
-#: Probabilities from which on candidates are counted, by the count's name.
+#: Levels of probability at which candidates are counted, by the name of the count.
 LEVELS = {"n_p10": 0.1, "n_p50": 0.5, "n_p90": 0.9}
 
 
 @dataclass(frozen=True)
 class ClusterPieces:
-    """A cluster, and the files with its pieces by table.
+    """A cluster, and the files that hold its rows.
 
     Attributes
     ----------
     key : int
+        Key of the cluster.
     cluster : str
+        Its name.
     pieces : mapping
-        ``candidates`` and, if wanted, ``non_members`` to names of files.
+        Names of files by table: ``candidates`` and, if wanted, ``non_members``.
     device : str or None
-        What evaluated the network.
+        Device that evaluated the network.
     cells : sequence of str or None
-        Files with the counts of all sources by cell; None where the posterior is not computed.
+        Files with the counts of all sources by cell; None if the posterior is not computed.
     is_laid_out : bool
-        Whether the candidates are laid out already, and only their posterior is computed.
+        Whether the candidates are written by cluster already and only need a posterior.
     """
 
     key: int
@@ -48,23 +50,23 @@ class ClusterPieces:
     is_laid_out: bool = False
 
 
-#: Gives the columns of the posterior by cluster_key, candidates sorted by source_id, files of
-#: cells and the task's writers, see `ocspark.catalogue.posterior.ComputePosterior`.
+#: A function that returns the columns of the posterior, as `ComputePosterior` does: it gets
+#: cluster_key, candidates sorted by source_id, names of files with cells, and writers.
 Posterior = Callable[[int, pa.Table, Sequence[str], TableWriters], Mapping[str, pa.Array]]
 
 
 @dataclass(frozen=True)
 class LayOut:
-    """Lay out a few clusters: the function of a task.
+    """Write the candidates of a few clusters: the function that a task calls.
 
     Attributes
     ----------
     root : str
         Folder of the run.
     carried : tuple of Field
-        Columns of the mirror that candidates have.
+        Columns that candidates carry over from the mirror.
     posterior : callable, optional
-        Computes posteriors, which are null without it.
+        Computes posteriors; they are null without it.
     """
 
     root: str
@@ -79,8 +81,10 @@ class LayOut:
             names = sorted({name for cluster in clusters for name in cluster.pieces.get(table, ())})
             if not names:
                 continue
-            keys = [cluster.key for cluster in clusters]  # neighbours: their pieces share files
-            whole = read_clusters(self.root, names, keys, fields, ["source_id"])
+            keys = [
+                cluster.key for cluster in clusters
+            ]  # neighbours on the sky: their rows are in the same files
+            whole = read_rows_of_clusters(self.root, names, keys, fields, ["source_id"])
             for cluster in clusters:
                 rows = whole.filter(pc.equal(whole["cluster"], cluster.cluster)).combine_chunks()
                 if not rows.num_rows:
@@ -116,7 +120,7 @@ class LayOut:
 
 
 def file_stem(cluster: str) -> str:
-    """Return a name for a cluster's files: its own, with _ for what is no letter, digit, + or -."""
+    """Return a cluster's name for files: with _ for what is no letter, digit, +, - or dot."""
     return re.sub(r"[^A-Za-z0-9+.-]", "_", cluster).strip(".")[:80] or "_"
 
 

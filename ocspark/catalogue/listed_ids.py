@@ -1,4 +1,4 @@
-"""Tell whether listed ids are those of the mirror's release: an id holds its star's position."""
+"""Check that listed ids are those of the mirror's release, by the positions that ids encode."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ocspark.catalogue.inputs import RunInputs
+from ocspark.selection.listed_levels import reaches
 from ocspark.sky.healpix import SOURCE_ID_ORDER, n_pixels, source_id_pixels
 from ocspark.sky.sphere import separation_rad
 
-#: A warning is given where less than this share of a cluster's listed stars are found by id …
+#: A warning is given if less than this share of a cluster's listed stars are found by id …
 FOUND_SHARE = 0.5
-#: … of at least this many.
+#: … and it has at least this many.
 LEAST_LISTED = 10
-#: How far a star may be from the centre of its cell [rad].
+#: Largest distance of a star from the centre of its cell [rad].
 _CELL_RAD = np.radians(0.02)
 _SHOWN = 5
 
 
 def positions_of_ids(source_id: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-    """Return ra and dec [deg] of the cells that Gaia ids begin with, NaN for one of no cell.
+    """Return ra and dec [deg] of the HEALPix cells in Gaia ids, NaN if an id has no valid cell.
 
     Parameters
     ----------
-    source_id : array of int64
+    source_id : array of int64, shape (n,)
+        Gaia's source identifiers.
     """
     cell = source_id_pixels(source_id)
     known = (cell >= 0) & (cell < n_pixels(SOURCE_ID_ORDER))
@@ -37,14 +39,15 @@ def positions_of_ids(source_id: NDArray[np.int64]) -> tuple[NDArray[np.float64],
 
 
 def id_warnings(inputs: RunInputs, rows: pd.DataFrame) -> list[str]:
-    """Return a warning if few listed stars are found by id although their cones are full.
+    """Return warnings if few listed stars are found by id although their cones have sources.
 
-    Those whose ids lie in the cone may have ids of another release; those whose ids lie elsewhere
-    are other stars.
+    Ids with a position in the cone may be of another release; ids with a position elsewhere belong
+    to other stars.
 
     Parameters
     ----------
     inputs : RunInputs
+        Inputs of the run.
     rows : DataFrame
         The clusters table.
     """
@@ -61,9 +64,8 @@ def id_warnings(inputs: RunInputs, rows: pd.DataFrame) -> list[str]:
     for row in rows[few].to_dict("records"):
         key = keys[row["cluster"]]
         listed = by_cluster[key]
-        ids = listed.loc[
-            listed["probability"] >= row["training_probability"] - 1e-9, "source_id"
-        ].to_numpy()
+        at_level = reaches(listed["probability"], row["training_probability"])
+        ids = listed.loc[at_level, "source_id"].to_numpy()
         ra, dec = positions_of_ids(ids)
         cone = cones.loc[key]
         away = separation_rad(ra, dec, cone["ra"], cone["dec"])

@@ -1,4 +1,4 @@
-"""Pass 2: from the sources in cones to candidates with probabilities."""
+"""Run pass 2: evaluate the candidates among the sources in cones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ocspark.store.files import TableWriters
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Pieces that pass 2 leaves, by what they become.
+#: Folders of the pieces that pass 2 writes, by the table that gets their rows.
 PIECES = {"candidates": "_pieces_candidates", "non_members": "_pieces_non_members"}
 
 
@@ -30,6 +30,7 @@ class EvaluateCandidates:
     cuts, cover
         Cones of the clusters that have a model: `Cones.cuts` and `Cones.cover`.
     evaluation : Evaluation
+        What evaluating needs besides the sources.
     non_members : bool
         Whether the other sources are wanted too.
     """
@@ -40,7 +41,7 @@ class EvaluateCandidates:
     non_members: bool
 
     def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
-        """Write candidates, and non-members if wanted; return how many candidates there are."""
+        """Write candidates, and non-members if wanted; return counts for the manifest."""
         n_candidates = n_evaluations = 0
         for batch in batches_in_cones(parts, self.cuts, self.cover):
             for rows in evaluate_candidates(batch, self.evaluation, self.non_members):
@@ -53,14 +54,14 @@ class EvaluateCandidates:
 
 
 def count_costs(counts: pd.DataFrame, cluster_keys: Collection[int]) -> pd.DataFrame:
-    """Return what pass 2 costs by chunk of the mirror, see `ocspark.mirror.portions.cut_by_counts`.
+    """Return the cost of pass 2 for each chunk of the mirror, for `cut_by_counts`.
 
     Parameters
     ----------
     counts : DataFrame
         A `COUNTS` table.
     cluster_keys : collection of int
-        Clusters that are evaluated: pairs of other clusters cost nothing.
+        Clusters to evaluate; sources in cones of other clusters cost nothing.
     """
     mine = counts[counts["cluster_key"].isin(list(cluster_keys))]
     by_chunk = mine.groupby(["file", "row_group", "chunk"])["n_cone"].sum()

@@ -1,8 +1,9 @@
-"""A pass over the mirror: one Spark job whose tasks search their portions and write what they made.
+"""Read the mirror once, as one Spark job whose tasks search their portions and write the results.
 
-A table of a catalogue, whose Spark partitions differ from attempt to attempt, is read range by
-range instead: some Spark jobs at a time, each for a group of ranges, whose manifest the driver
-writes. Their tasks get the rows that pass the cuts of a cone, which Spark itself chooses.
+The Spark partitions of a catalogue's table differ from attempt to attempt, so that a task's
+manifest would not identify its work. A table is therefore read range by range: some Spark jobs at a
+time, each for a group of ranges, for which the driver writes the manifest. Their tasks get only the
+rows that pass the cuts of a cone, which Spark chooses.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ from ocspark.store.tasks import attempt, max_attempts, raise_faults
 #: Rows of a table that one Spark job searches, and how many such jobs run side by side.
 ROWS_PER_JOB, JOBS_AT_ONCE = 5_000_000, 4
 
-#: What a pass makes of the sources that a task reads: it writes rows, and returns facts for the
-#: manifest, which are numbers. Picklable.
-Process = Callable[[Iterator[SortedSources], TableWriters], Mapping[str, int]]
+#: A function that processes the sources that a task reads: it writes rows and returns numbers for
+#: the manifest. It can be pickled.
+PassFunction = Callable[[Iterator[SortedSources], TableWriters], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class Ranges:
 
     @property
     def rows(self) -> int:
-        """Rows of the table in them."""
+        """Number of rows."""
         return sum(file.rows for file in self.files)
 
     @property
     def cost(self) -> float:
-        """How dear they are beside others."""
+        """Expected cost relative to others: the number of rows."""
         return float(self.rows)
 
     def cover(self, cones: Cones) -> Cover:
@@ -71,22 +72,24 @@ class Ranges:
 
 @dataclass(frozen=True)
 class MirrorPass:
-    """A pass before it begins.
+    """One reading of the mirror.
 
     Attributes
     ----------
     step, title : str
-        Its name, and what progress calls it.
+        Name of the step, and its title in progress messages.
     files : sequence of CheckedFile
         Files of the mirror, or ranges of a table.
     names : sequence of str
-        Of the files inside their mirror.
+        Names of the files inside their mirror.
     columns : MirrorColumns
+        Columns to read.
     cones : Cones
+        Cones to search.
     also : object
-        What the rows depend on beside files, cones and the run's inputs; JSON can hold it.
+        What the rows depend on besides files, cones and the run's inputs; JSON can hold it.
     counts : DataFrame, optional
-        What an earlier search counted in these cones, see `cut_by_counts`.
+        Counts of sources in these cones from pass 1, for `cut_by_counts`.
     counts_all : bool
         Whether the process counts all sources, in cones or not.
     """
@@ -102,7 +105,7 @@ class MirrorPass:
     counts_all: bool = False
 
     def works(self) -> list[Work]:
-        """Cut the mirror: return the work of each task."""
+        """Return the work of each task: the mirror cut into portions, or a table into ranges."""
         shared = digest([self.also, sorted(self.cones.table["cluster_key"].tolist())])
         parts: Iterator[tuple[list[Any], Any]] = (
             self._ranges() if self._is_table else self._portions()
@@ -113,12 +116,12 @@ class MirrorPass:
         ]
 
     def _ranges(self) -> Iterator[tuple[list[Any], Ranges]]:
-        """Yield what stands for some ranges of a table, and the ranges."""
+        """Yield groups of ranges of a table, each after the facts that identify it."""
         for files in group_by_rows(self.files, ROWS_PER_JOB):
             yield [[file.footer_sha256, file.rows] for file in files], Ranges(tuple(files))
 
     def _portions(self) -> Iterator[tuple[list[Any], Portion]]:
-        """Yield what stands for a portion of a mirror of files, and the portion."""
+        """Yield portions of a mirror of files, each after the facts that identify it."""
         footers = {file.file.path: file.footer_sha256 for file in self.files}
         if self.counts is None:
             portions = cut_by_rows(self.files, self.names, self.cones.cover)
@@ -130,15 +133,15 @@ class MirrorPass:
                 portion,
             )
 
-    def run(self, spark: SparkSession, folder: RunFolder, process: Process) -> list[Manifest]:
-        """Do what has no valid manifest; return the manifests of all portions.
+    def run(self, spark: SparkSession, folder: RunFolder, process: PassFunction) -> list[Manifest]:
+        """Run all tasks that have no valid manifest, and return the manifests of all.
 
         Raises
         ------
         InputError
             If a mirror file is damaged.
         OutputError
-            If there is no room, or the storage stays away.
+            If there is no space left, or the storage cannot be reached.
         """
         works = self.works()
         if self._is_table:
@@ -151,7 +154,7 @@ class MirrorPass:
         return any(file.file.in_table for file in self.files)
 
     def _run_on_table(
-        self, spark: SparkSession, folder: RunFolder, process: Process, works: Sequence[Work]
+        self, spark: SparkSession, folder: RunFolder, process: PassFunction, works: Sequence[Work]
     ) -> list[Manifest]:
         manifests = folder.kept_manifests(self.step, self.title, works, "ranges")
         missing = [work for work in works if work.key not in manifests.manifests]
@@ -161,7 +164,7 @@ class MirrorPass:
         return [manifests.manifests[work.key] for work in works]
 
     def _search_ranges(
-        self, spark: SparkSession, folder: RunFolder, process: Process, work: Work
+        self, spark: SparkSession, folder: RunFolder, process: PassFunction, work: Work
     ) -> None:
         started = time.monotonic()
         shipped = ship(spark, (process, folder.root, work.key, self.columns))
@@ -191,7 +194,7 @@ class MirrorPass:
 def _search_rows(
     shipped: Callable[[], Any], attempts: int
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return what a task does with its partition of a table."""
+    """Return the function that a task applies to its partition of a table."""
 
     def search(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         process, root, key, columns = shipped()
@@ -215,7 +218,7 @@ def _search_rows(
 
 
 def search_pass(inputs: RunInputs, cones: Cones) -> MirrorPass:
-    """Return pass 1 over the files that some cones touch."""
+    """Return pass 1 for some cones of a run."""
     return mirror_pass(inputs, "search", "pass 1 (search)", cones, counts_all=True)
 
 
@@ -229,9 +232,16 @@ def mirror_pass(
     carry: bool = False,
     counts_all: bool = False,
 ) -> MirrorPass:
-    """Return a pass over the files that some of the cones of a run touch; see `MirrorPass`.
+    """Return a pass over the files that some cones of a run touch.
 
-    With `counts` all files are cut by them; `carry` reads the columns that go along, too.
+    Parameters
+    ----------
+    inputs : RunInputs
+        Inputs of the run.
+    step, title, cones, also, counts
+        As `MirrorPass` has them. With `counts`, all files of the run are cut by them.
+    carry : bool
+        Whether columns that candidates only carry over are read, too.
     """
     files, names = inputs.files, inputs.file_names
     if counts is None and len(cones.table) < len(inputs.cones.table):

@@ -1,4 +1,4 @@
-"""Plan a run: say what it would do and why, without doing any of it."""
+"""Plan a run: report what it would do and why, without doing it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ from ocspark.catalogue.reuse import Reuse, plan_copies
 from ocspark.session import get_session
 from ocspark.settings import Settings
 
-#: Clusters named per reason.
+#: Number of clusters that are named for each reason.
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage: clusters, tasks of each kind (those done already), mirror rows it may read.
+    """Plan of one stage.
 
-    Portions of pass 2 are cut by what pass 1 counts, so their number is not known before: None.
+    Attributes
+    ----------
+    name : str
+        Name of the stage.
+    reused, redone : int
+        Clusters whose rows are copied, and clusters that are computed again.
+    portions, portions_done : int or None, int
+        Portions of the mirror to read, and those that are done. The number is None for pass 2,
+        whose portions are cut by the counts of pass 1.
+    copies, copies_done : int
+        Tasks that copy rows, and those that are done.
+    rows : int
+        Rows of the mirror to read, at most.
     """
 
     name: str
@@ -38,23 +50,25 @@ class StagePlan:
 
 @dataclass(frozen=True, repr=False)
 class RunPlan:
-    """The plan of a run; it shows itself as lines for people.
+    """Plan of a run; its `repr` is text for people.
 
     Attributes
     ----------
     run_id, path : str
+        Id of the run, and its directory.
     finished : bool
-        There is nothing to do then.
+        Whether the run is finished, so that there is nothing to do.
     begun : bool
-        Whether there is an unfinished run to go on with.
+        Whether an unfinished run is continued.
     base : str or None
-        The earlier run, in words.
+        The earlier run whose rows are copied, in words.
     stages : list of StagePlan
-        Rows of pass 2 at most: which clusters have enough training members is not known before.
+        Plans of the stages. Pass 2 may read fewer rows: it is not known yet which clusters have
+        enough training members.
     why : dict
-        Reason to names of the clusters that are redone for it, at some stage.
+        Reason to names of the clusters that are computed again for it, in some stage.
     n_clusters : int
-        Clusters that are not skipped beforehand.
+        Number of clusters with a cone.
     """
 
     run_id: str
@@ -70,10 +84,9 @@ class RunPlan:
         if self.finished:
             return f"run {self.run_id} is finished: nothing to do; tables are in {self.path}"
         state = "goes on" if self.begun else "is new"
+        base = self.base or "no run"
         lines = [f"run {self.run_id} {state}, in {self.path}"]
-        lines += [
-            f"{self.n_clusters} clusters with a cone; taken over from: {self.base or 'no run'}"
-        ]
+        lines += [f"{self.n_clusters} clusters with a cone; unchanged ones copied from: {base}"]
         row = "{:<13}{:>9}{:>9}  {:>16}  {:>16}  {:>18}".format
         lines += [row("", "reused", "redone", "copies (done)", "portions (done)", "mirror rows")]
         for stage in self.stages:
@@ -95,9 +108,16 @@ class RunPlan:
 
 
 def plan_full_catalogue(settings: Settings, spark: SparkSession | None = None) -> RunPlan:
-    """Say what `run_full_catalogue` would do; nothing is written, no mirror row is read.
+    """Return what `run_full_catalogue` would do; nothing is written, no mirror row is read.
 
-    (Where the mirror is a Spark table, it is read once to be counted and hashed, as a run does.)
+    A mirror that is a Spark table is read once, to count and hash its rows, as a run does.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run.
+    spark : SparkSession, optional
+        By default the active one, or a new one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The posterior of one cluster's candidates, in the task that lays them out."""
+"""Compute the posteriors of a cluster's candidates, in the task that writes its file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ocspark.release import ExtinctionSource
 from ocspark.selection.model import ClusterModel
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableWriters
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.arrow import columns_of, to_batch
 from ocspark.tables.fields import struct
 from ocspark.tables.posterior import CLAIMS, FITS, LUMINOSITY_FUNCTIONS
@@ -33,9 +33,9 @@ from ocspark.tables.run import CELLS
 
 Floats = NDArray[np.float64]
 
-#: Tables by cluster: what was fitted, which stars it claims, its members by magnitude.
+#: Tables by cluster: fitted values, stars that it claims, its members by magnitude.
 FIT_TABLE, CLAIM_TABLE, LUMINOSITY_TABLE = "_fits", "_claims", "luminosity_functions"
-#: What a run without posteriors says of each cluster.
+#: Reason that a run without posteriors gives for each cluster.
 NOT_WANTED = "posterior.enabled is false"
 
 _FIT_SCHEMA = to_arrow_schema(struct(FITS))
@@ -53,17 +53,19 @@ _OF_CONE = {
 
 @dataclass(frozen=True)
 class PosteriorRules:
-    """What posteriors need beside the stars.
+    """Everything that posteriors need besides the stars.
 
     Attributes
     ----------
     settings : PosteriorSettings or None
-        None where no posteriors are wanted.
+        None if no posteriors are wanted.
     clusters : mapping
-        cluster_key to numbers: of the model, of the cone (its centre, radius and cuts) and
-        metallicity, NaN for the default.
+        cluster_key to numbers: those of the model, those of the cone (centre, radius and cuts),
+        and the metallicity, NaN for the default.
     isochrones : IsochroneGrid
+        Isochrones by age and metallicity.
     extinction : ExtinctionSource
+        The release's extinction law and passbands.
     """
 
     settings: PosteriorSettings | None
@@ -80,19 +82,18 @@ def posterior_rules(
     isochrones: IsochroneGrid,
     extinction: ExtinctionSource,
 ) -> PosteriorRules:
-    """Return the rules for the clusters that have a model.
+    """Return the `PosteriorRules` of the clusters that have a model.
 
     Parameters
     ----------
-    settings : PosteriorSettings or None
     models : mapping
         cluster_key to model.
     cones : DataFrame
         A `CONES` table with these clusters.
     metallicity : mapping
-        Of the cluster table, by cluster_key [dex].
-    isochrones : IsochroneGrid
-    extinction : ExtinctionSource
+        Metallicity in the cluster table, by cluster_key [dex].
+    settings, isochrones, extinction
+        As `PosteriorRules` has them.
     """
     of_cone = cones.set_index("cluster_key")[list(_OF_CONE)].rename(columns=_OF_CONE)
     clusters = {
@@ -108,13 +109,14 @@ def posterior_rules(
 
 @dataclass(frozen=True)
 class ComputePosterior:
-    """Compute the posterior of a cluster's candidates and write what is kept of it.
+    """Compute the posteriors of a cluster's candidates, and write its fit and its claims.
 
     Attributes
     ----------
     root : str
         Folder of the run.
     rules : PosteriorRules
+        What posteriors need besides the stars.
     """
 
     root: str
@@ -128,12 +130,13 @@ class ComputePosterior:
         Parameters
         ----------
         key : int
-            The cluster's.
+            Key of the cluster.
         rows : Table
             Its candidates, sorted by source_id.
         cells : sequence of str
             Files with the counts of all sources by small cell in its cone.
         writers : TableWriters
+            Writers of the task.
         """
         settings = self.rules.settings
         if settings is None:
@@ -166,8 +169,8 @@ class ComputePosterior:
         return posterior_columns(rows, radius_pc, claims)
 
     def _covered_radius_pc(self, row: Mapping[str, float], key: int, cells: Sequence[str]) -> float:
-        """Return R: of the disc about the members' centre, which the cone's may not be."""
-        counted = read_clusters(self.root, cells, [key], CELLS).combine_chunks()
+        """Return the covered radius R about the members' mean position, not the cone's centre."""
+        counted = read_rows_of_clusters(self.root, cells, [key], CELLS).combine_chunks()
         if not counted.num_rows:
             return 0.0
         offset = separation_rad(
@@ -197,7 +200,7 @@ class ComputePosterior:
             delta_pm=row["delta_pm"],
             delta_plx_plus=row["delta_plx_plus"],
             delta_plx_minus=row["delta_plx_minus"],
-            # Those at ten times which the search cut, whatever search.sigmas is.
+            # The search cuts at ten of these, whatever search.sigmas is.
             pmra_dispersion=row["pm_limit"] / CONE_SIGMAS,
             pmdec_dispersion=row["pm_limit"] / CONE_SIGMAS,
             parallax_dispersion=row["parallax_limit"] / CONE_SIGMAS,
@@ -217,16 +220,16 @@ def posterior_columns(
 ) -> dict[str, pa.Array]:
     """Return the columns posterior, posterior_low and posterior_high of a cluster's candidates.
 
-    They are null beyond the covered radius, and 0 for stars within it that are not claimed.
+    They are null beyond the covered radius, and 0 for stars inside it that are not claimed.
 
     Parameters
     ----------
     rows : Table
-        With ``source_id`` and ``f_r``; sorted by source_id.
+        Candidates with ``source_id`` and ``f_r``, sorted by source_id.
     radius_pc : float or None
-        R [pc]; None where the cluster has no posterior.
+        R [pc]; None if the cluster has no posterior.
     claims : mapping of arrays, shape (c,)
-        ``source_id``, each among those of the rows, with ``q``, ``q_low`` and ``q_high``.
+        ``source_id`` of claimed rows, with ``q``, ``q_low`` and ``q_high``.
     """
     f_r = rows["f_r"].to_numpy()
     beyond = np.ones(len(f_r), bool) if radius_pc is None else ~(f_r <= radius_pc)

@@ -1,4 +1,4 @@
-"""Prepare a run of the main job: its inputs, its id, its place, what it takes over."""
+"""Prepare a run of the main job: inputs, id, directory, and the earlier run to copy from."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ from ocspark.store.finished_run import RECORD
 from ocspark.store.folder import RunFolder
 from ocspark.tables.run_tables import RESULT_TABLES
 
-#: In a run's directory: the id of the run it takes over from, so that it goes on as it began.
+#: File in a run's directory with the id of the run that it copies from, so that a resumed run uses
+#: the same one.
 BASE = "_base"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A run before it begins.
+    """A run that has not begun yet.
 
     Attributes
     ----------
     inputs : RunInputs
+        Inputs of the run.
     fingerprint : dict
-        From `fingerprint_run`.
+        Fingerprint from `fingerprint_run`.
     run_id : str
+        Id of the run.
     root : str
-        Folder of the runs.
+        Folder of all runs.
     catalogue : CatalogueTables or None
-        Where the finished tables go as well.
+        Tables of a catalogue to which the finished tables are written as well.
     overlay : str or None
-        Files that are searched beside the mirror's; see `ocspark.mirror.opened.open_mirror`.
+        Files that are searched in addition to the mirror's; see `open_mirror`.
     """
 
     inputs: RunInputs
@@ -54,18 +57,18 @@ class Request:
 
     @cached_property
     def run(self) -> RunFolder:
-        """The run's directory."""
+        """Directory of the run."""
         return RunFolder(storage.join(self.root, self.run_id))
 
     @property
     def claim(self) -> Claim:
-        """The claim on the run's directory."""
+        """Claim on the directory of the run."""
         expected = "another run_id, or none"
         return Claim(self.run.root, self.fingerprint, "a run", "output.run_id", expected)
 
     @cached_property
     def tables(self) -> list[str]:
-        """The tables that the run writes stage by stage."""
+        """Tables that the stages of the run write."""
         wanted = [table for stage in STAGES for table in stage.tables]
         if not self.inputs.settings.output.non_members:
             wanted.remove("non_members")
@@ -77,19 +80,19 @@ class Request:
         Raises
         ------
         InputError
-            If the directory has another run in it.
+            If the directory belongs to another run.
         """
         self.claim.check()
         record = storage.read_json(self.run.path(RECORD))
         return record if isinstance(record, dict) else None
 
     def dependence(self, spark: SparkSession) -> Dependence:
-        """Return what each cluster's rows depend on, on the device that this session gives."""
+        """Return what each cluster's rows depend on, with the device of this session."""
         device = expected_device(self.inputs.settings.membership.device, spark)
         return depends_on(self.inputs, device)
 
     def base(self) -> BaseRun | None:
-        """Return the run to take over from: the one it began with, if it goes on."""
+        """Return the run to copy from; a resumed run keeps the one that it began with."""
         wanted = self.inputs.settings.output.base
         began = self.run.path(BASE)
         if wanted == "latest" and storage.exists(began):
@@ -99,14 +102,23 @@ class Request:
         return open_base(self.root, wanted, self.run_id)
 
     def reuse(self, base: BaseRun | None, now: Dependence, damaged: frozenset[str]) -> Reuse:
-        """Return what is done again and what is taken over; see `decide_reuse`."""
+        """Return which clusters are computed again; see `decide_reuse`."""
         return decide_reuse(base, now, self.tables, damaged)
 
 
 def open_request(
     settings: Settings, spark: SparkSession | None, overlay: str | None = None
 ) -> Request:
-    """Read and check all inputs of a run; nothing is written.
+    """Read and check all inputs of a run, and return it; nothing is written.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run.
+    spark : SparkSession or None
+        Used if the mirror is a Spark table; by default the active one, or a new one.
+    overlay : str, optional
+        Files that are searched in addition to the mirror's; see `open_mirror`.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""An earlier finished run, and what a new one takes over from it: rows of unchanged clusters.
+"""Copy rows of unchanged clusters from an earlier finished run.
 
-A file none of whose clusters is dropped is copied as it is, above all those of `candidates`, which
-have one cluster each; of others the rows to keep are written anew. run.json and `FILES` tell which
-file has which cluster, so none is opened in vain.
+A file is copied as it is if all its clusters are unchanged; above all those of `candidates`, which
+have one cluster each. Of other files the rows to keep are written to a new file. The list of files
+of the earlier run (`FILES`) names the clusters in each, so no file is opened needlessly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ocspark.store.folder import RunFolder, Work, digest
 
 log = logging.getLogger("ocspark")
 
-#: In a run's directory: the `Dependence` of its clusters.
+#: File in a run's directory with the `Dependence` of its clusters.
 DEPENDENCE = "_dependence.json"
 #: Bytes that one task copies.
 _BYTES_PER_TASK = 1 << 26
@@ -33,7 +33,21 @@ _BYTES_PER_TASK = 1 << 26
 
 @dataclass(frozen=True)
 class BaseRun:
-    """A finished run: its id, folder, what its clusters depended on, its files."""
+    """A finished run to copy from.
+
+    Attributes
+    ----------
+    run_id : str
+        Id of the run.
+    folder : RunFolder
+        Its directory.
+    finished : str
+        When it finished.
+    dependence : Dependence
+        What its clusters depended on.
+    files : list of TableFile
+        Its files.
+    """
 
     run_id: str
     folder: RunFolder
@@ -47,12 +61,12 @@ class BaseRun:
 
     @cached_property
     def lost(self) -> frozenset[str]:
-        """Names of files that are not there, or not with their size (by listing)."""
+        """Names of files that are missing or have another size, as a listing shows."""
         return frozenset(self.folder.missing_files(self.files))
 
 
 def open_base(root: str, wanted: str | None, run_id: str) -> BaseRun | None:
-    """Return the run to take over from, if there is one.
+    """Return the run to copy from, or None.
 
     Parameters
     ----------
@@ -61,12 +75,12 @@ def open_base(root: str, wanted: str | None, run_id: str) -> BaseRun | None:
     wanted : str or None
         ``latest``, the id of a run, or None for none.
     run_id : str
-        Of the new run, which is not its own base.
+        Id of the new run, which cannot copy from itself.
 
     Raises
     ------
     InputError
-        If a run that is asked for by its id is not there or cannot be taken over from.
+        If a run is asked for by its id and does not exist or cannot be used.
     """
     if wanted is None:
         return None
@@ -80,16 +94,16 @@ def open_base(root: str, wanted: str | None, run_id: str) -> BaseRun | None:
             return base
         reason = base
     if wanted == "latest":
-        log.info("run %s %s: nothing is taken over from it", name, reason)
+        log.info("run %s %s: nothing is copied from it", name, reason)
         return None
     raise InputError(f"output.base: {storage.join(root, name)}: {reason}; expected a finished run")
 
 
 def _open(path: str, run_id: str) -> BaseRun | str:
-    """Return a finished run, or why it cannot be used."""
+    """Return a finished run, or the reason why it cannot be used."""
     if not storage.exists(storage.join(path, RECORD)):
         return "is not finished"
-    damaged = "was made by another version, or its notes are damaged"
+    damaged = "was made by another version, or its record is damaged"
     try:
         run = open_run(path)
         dependence = Dependence.from_json(storage.read_json(storage.join(path, DEPENDENCE)))
@@ -103,13 +117,14 @@ def _open(path: str, run_id: str) -> BaseRun | str:
 
 @dataclass(frozen=True)
 class Reuse:
-    """The clusters that a run does again, stage by stage, and why.
+    """Decision which clusters each stage computes again, and which rows are copied.
 
     Attributes
     ----------
     base : BaseRun or None
+        The earlier run.
     redone : dict
-        Stage to cluster_key to reasons.
+        Stage to cluster_key to the reasons why it is computed again.
     clusters : frozenset of int
         Keys of the clusters that have a cone.
     """
@@ -120,19 +135,19 @@ class Reuse:
 
     @property
     def base_id(self) -> str | None:
-        """The id of the earlier run."""
+        """Id of the earlier run."""
         return self.base.run_id if self.base else None
 
     def kept(self, stage: str) -> frozenset[int]:
-        """Return the clusters whose rows of a stage are taken over."""
+        """Return the clusters whose rows of a stage are copied."""
         return self.clusters - self.redone[stage].keys()
 
     def reasons(self, stage: str) -> dict[str, int]:
-        """Return how many clusters have each reason; a cluster may have several."""
+        """Return the number of clusters by reason; a cluster may have several."""
         return dict(Counter(why for some in self.redone[stage].values() for why in some))
 
     def as_record(self) -> dict[str, object]:
-        """Return what run.json tells of it."""
+        """Return the section ``base`` of run.json."""
         return {
             "run_id": self.base_id,
             "stages": {
@@ -149,17 +164,18 @@ class Reuse:
 def decide_reuse(
     base: BaseRun | None, now: Dependence, tables: Collection[str], damaged: Collection[str] = ()
 ) -> Reuse:
-    """Decide which clusters each stage does again.
+    """Decide which clusters each stage computes again.
 
     Parameters
     ----------
     base : BaseRun or None
+        The earlier run.
     now : Dependence
-        Of the new run.
+        What clusters of the new run depend on.
     tables : collection of str
-        That the new run writes.
+        Tables that the new run writes.
     damaged : collection of str
-        Names of files of the base that are known to be damaged.
+        Names of files of the earlier run that are known to be damaged.
     """
     keys = frozenset(int(key) for key in now.clusters)
     if base is None:
@@ -183,21 +199,23 @@ def decide_reuse(
 
 @dataclass(frozen=True)
 class _Kept:
-    """A file of the earlier run, and the clusters whose rows are kept."""
+    """A file of the earlier run, and the clusters whose rows are copied."""
 
     file: TableFile
     keys: frozenset[int]
 
 
 def plan_copies(reuse: Reuse, stage: Stage, tables: Collection[str]) -> list[Work]:
-    """Return the work of taking over a stage's rows of unchanged clusters.
+    """Return the tasks that copy a stage's rows of unchanged clusters.
 
     Parameters
     ----------
     reuse : Reuse
+        Decision which clusters are copied.
     stage : Stage
+        The stage.
     tables : collection of str
-        That the new run writes.
+        Tables that the new run writes.
     """
     if reuse.base is None:
         return []
@@ -227,7 +245,7 @@ def _group_by_bytes(files: Sequence[_Kept]) -> list[list[_Kept]]:
 
 @dataclass(frozen=True)
 class CopyUnchanged:
-    """Copy what is kept of some files of the earlier run, whose folder is `source`."""
+    """Copy rows from files of an earlier run, whose folder is `source`: the function of a task."""
 
     source: str
 
@@ -237,7 +255,7 @@ class CopyUnchanged:
         Raises
         ------
         DamagedFile
-            If a file is not as the earlier run wrote it.
+            If a file has changed since the earlier run wrote it.
         """
         for kept in files:
             try:

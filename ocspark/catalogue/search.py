@@ -1,4 +1,4 @@
-"""Pass 1: listed members in the cones, and counts by chunk of the mirror and cell of the sky."""
+"""Run pass 1: find listed members in the cones, and count sources by chunk and by cell."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH, cone_fields
 from ocspark.tables.source_columns import NOT_IN_EVERY_RELEASE
 from ocspark.tables.stars import RawStars
 
-#: Pieces that pass 1 leaves: listed members found, counts by cell.
+#: Folders of the pieces that pass 1 writes: listed members found, and counts by cell.
 FOUND_PIECES, CELL_PIECES = "_pieces_search", "_pieces_cells"
-#: Counts by chunk, and counts of sources by what they lack.
+#: Tables of counts by chunk, and of counts by missing value.
 COUNT_TABLE, LACKING_TABLE = "_counts", "_lacking"
 
 
 @dataclass(frozen=True)
 class FindListed:
-    """Find listed members among the sources that a task reads, and count (pass 1).
+    """Find listed members among the sources that a task reads, and count sources (pass 1).
 
     Attributes
     ----------
     cuts, cover
-        `Cones.cuts` and `Cones.cover` of the clusters.
+        Cuts and cover of the cones to search: `Cones.cuts` and `Cones.cover`.
     listed : MemberLookup
         Members of the list, by cluster and source.
     """
@@ -45,7 +45,7 @@ class FindListed:
     _cells: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def __call__(self, parts: Iterator[SortedSources], writers: TableWriters) -> dict[str, int]:
-        """Write listed members and counts; return how many sources are in cones."""
+        """Write listed members and counts; return the number of pairs of source and cone."""
         n_pairs = 0
         for part in parts:
             if part.is_whole and len(part.healpix_29):
@@ -71,7 +71,7 @@ class FindListed:
         return {"pairs": n_pairs}
 
     def _count_cells(self, healpix_29: NDArray[np.int64]) -> pa.RecordBatch:
-        """Count all sources in the small cells of each cone that the part overlaps: `CELLS`."""
+        """Return `CELLS` rows: counts of all sources in the cells of each cone that overlaps."""
         cover = self.cover
         overlaps = (cover.start <= healpix_29[-1]) & (cover.end > healpix_29[0])
         parts: list[tuple[NDArray[np.int64], ...]] = []
@@ -100,7 +100,7 @@ class FindListed:
 def _count_chunks(
     cluster_key: NDArray[np.int64], part: SortedSources, rows: NDArray[np.int64]
 ) -> pa.RecordBatch:
-    """Count the pairs of each cluster by chunk of the file: `COUNTS`."""
+    """Return `COUNTS` rows: numbers of sources in each cone by chunk of the file."""
     group, chunk = part.chunks(rows)
     place, n = np.unique(np.stack((cluster_key, group, chunk)), axis=1, return_counts=True)
     columns = {

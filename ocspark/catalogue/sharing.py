@@ -1,7 +1,7 @@
-"""The last step over stars: those that several clusters claim are shared between them.
+"""Share stars between the clusters that claim them, and sum up each cluster's posteriors.
 
-It is always done, for all clusters: what a cluster claims is its own and is taken over from an
-earlier run, but its share also depends on the others.
+This is done in every run and for all clusters. Claims depend on one cluster alone and are copied
+from an earlier run, but shares also depend on the other clusters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ocspark.posterior.sharing import share_stars
 from ocspark.posterior.totals import sum_up
 from ocspark.sky.sphere import separation_rad
 from ocspark.store.files import TableFile, TableWriters
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.arrow import columns_of
 from ocspark.tables.candidates import CANDIDATES, POSTERIOR
 from ocspark.tables.fields import struct
@@ -33,10 +33,10 @@ from ocspark.tables.member_rule import POSTERIOR as BY_POSTERIOR
 from ocspark.tables.member_rule import VOTES as BY_VOTES
 from ocspark.tables.posterior import CLAIMS, TOTALS
 
-#: Piece that the step leaves: totals by cluster.
+#: Folder of the pieces that the step writes: totals by cluster.
 TOTAL_PIECES = "_pieces_totals"
 
-#: Times which limits are taken, for rounding.
+#: Factor on limits, to allow for rounding.
 _A_LITTLE_MORE = 1.0 + 1e-9
 _TOTAL_SCHEMA = to_arrow_schema(struct(TOTALS))
 _NAMES = [field.name for field in POSTERIOR]
@@ -49,19 +49,20 @@ _READ = [
 
 @dataclass(frozen=True)
 class Claimant:
-    """A cluster whose candidates may have to be shared.
+    """A cluster whose candidates may be shared with others.
 
     Attributes
     ----------
     key : int
+        Key of the cluster.
     candidates : TableFile
-        The file with its candidates.
+        File with its candidates.
     fit : mapping
         Its row of `FITS`.
     others : frozenset of int
         Clusters with a posterior that may claim the same stars.
     claims : tuple of str
-        Files with its claims and those of the others.
+        Files with its claims and those of `others`.
     """
 
     key: int
@@ -73,24 +74,25 @@ class Claimant:
 
 @dataclass(frozen=True)
 class ShareStars:
-    """Share the stars of a few clusters: the function of a task.
+    """Share the stars of a few clusters: the function that a task calls.
 
     Attributes
     ----------
     root : str
         Folder of the run.
     settings : PosteriorSettings
+        Settings of the posterior.
     """
 
     root: str
     settings: PosteriorSettings
 
     def __call__(self, clusters: Sequence[Claimant], writers: TableWriters) -> dict[str, Any]:
-        """Write the candidates anew of clusters whose shares are not yet in them; sum up all."""
+        """Write candidates again if their shares have changed, and totals of all clusters."""
         n_rewritten = 0
         claims = self._read_claims(clusters)
         for cluster in clusters:
-            rows = read_clusters(
+            rows = read_rows_of_clusters(
                 self.root, [cluster.candidates.name], [cluster.key], _READ, ["source_id"]
             )
             columns = posterior_columns(rows, *_shared(cluster, claims))
@@ -102,16 +104,16 @@ class ShareStars:
         return {"rewritten": n_rewritten}
 
     def _read_claims(self, clusters: Sequence[Claimant]) -> dict[str, NDArray[Any]]:
-        """Return all that some clusters and those near them claim, by cluster, then source_id."""
+        """Return the claims of some clusters and their neighbours, by cluster and source_id."""
         names = sorted({name for cluster in clusters for name in cluster.claims})
         keys = {key for cluster in clusters for key in (cluster.key, *cluster.others)}
-        claims = read_clusters(self.root, names, keys, CLAIMS, ["source_id"])
+        claims = read_rows_of_clusters(self.root, names, keys, CLAIMS, ["source_id"])
         return columns_of(claims, [field.name for field in CLAIMS])
 
     def _rewrite(
         self, cluster: Claimant, columns: Mapping[str, pa.Array], writers: TableWriters
     ) -> None:
-        """Write all columns of a cluster's candidates with these in place of what they have."""
+        """Write a cluster's candidates again, with some columns replaced."""
         filesystem, inner = storage.resolve(storage.join(self.root, cluster.candidates.name))
         table = storage.retry(lambda: pq.read_table(inner, filesystem=filesystem))
         for name in _NAMES:
@@ -145,12 +147,12 @@ class ShareStars:
 def _shared(
     cluster: Claimant, claims: Mapping[str, NDArray[Any]]
 ) -> tuple[float | None, dict[str, NDArray[Any]]]:
-    """Return the radius of a cluster's posterior and what it claims once that is shared."""
+    """Return the radius of a cluster's posterior, and its claims after sharing."""
     if cluster.fit["posterior_reason"] is not None:
         return None, {}
     near = np.isin(claims["cluster_key"], [cluster.key, *cluster.others])
     mine = claims["cluster_key"] == cluster.key
-    # By key within a star, whoever shares it, so that all of them sum in one order.
+    # rows of a star are sorted by key, so that all clusters add them up in the same order
     related = near & np.isin(claims["source_id"], claims["source_id"][mine])
     names = ("q", "q_low", "q_high")
     shared = share_stars(*(claims[name][related] for name in ("source_id", *names)))
@@ -162,9 +164,10 @@ def _shared(
 
 
 def neighbours(cones: pd.DataFrame) -> dict[int, frozenset[int]]:
-    """Return the clusters that may have stars in common with each, by key.
+    """Return for each cluster, by key, the clusters that may have stars in common with it.
 
-    A star in two cones lies within both radii, and within both cuts in motion and parallax.
+    A star in two cones is inside both radii and both cuts in proper motion and parallax, so two
+    cones must overlap in all three.
 
     Parameters
     ----------

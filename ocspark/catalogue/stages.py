@@ -1,4 +1,4 @@
-"""The steps of a run over stars; each does what is new and leaves alone what is taken over."""
+"""Run the steps of a run in order, for the clusters that are not copied from an earlier run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from ocspark.posterior.settings import PosteriorSettings
 from ocspark.selection.listed_members import MemberLookup
 from ocspark.selection.model import ClusterModel, models_of_rows
 from ocspark.store.folder import RunFolder, Work
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.posterior import TOTALS
 from ocspark.tables.run import CELLS
 from ocspark.tables.run_tables import fields_of
@@ -50,16 +50,20 @@ log = logging.getLogger("ocspark")
 
 
 class RunStages:
-    """One execution: the steps share inputs, folder, session and what is taken over.
+    """The steps of one run.
 
     Parameters
     ----------
     inputs : RunInputs
+        Inputs of the run.
     folder : RunFolder
+        Its directory.
     spark : SparkSession
+        Session that runs the steps.
     reuse : Reuse
+        Which clusters are copied from an earlier run.
     tables : sequence of str
-        That the run writes.
+        Tables that the run writes.
     """
 
     def __init__(
@@ -72,22 +76,22 @@ class RunStages:
     ) -> None:
         self._inputs, self._folder, self._spark, self._reuse = inputs, folder, spark, reuse
         self._tables = tables
-        #: What the steps have written so far.
+        #: Files that the steps have written so far.
         self.files = StepFiles(folder)
-        #: What sources in the cones lack, by cluster_key.
+        #: Numbers of sources in each cone by missing value.
         self.lacking: dict[int, dict[str, int]] = {}
 
     def execute(self) -> pd.DataFrame:
-        """Do all that is not done; return the clusters table.
+        """Run the steps, skipping tasks that are done, and return the clusters table.
 
         Raises
         ------
         InputError
             If a mirror file is damaged, or a source is in the mirror twice.
         OutputError
-            If there is no room, or the storage stays away.
+            If there is no space left, or the storage cannot be reached.
         DamagedFiles
-            If files of the earlier run are damaged.
+            If files of the earlier run have changed since it wrote them.
         """
         self._copy_unchanged()
         self._search()
@@ -101,14 +105,14 @@ class RunStages:
         return sorted(self._reuse.redone[stage])
 
     def _copy_unchanged(self) -> None:
-        """Take over the rows of unchanged clusters, of all stages."""
+        """Copy the rows of unchanged clusters, of all stages."""
         works = [work for s in STAGES for work in plan_copies(self._reuse, s, self._tables)]
         source = self._reuse.base.folder.root if self._reuse.base else ""
         copy = CopyUnchanged(source)
-        self._run_step("kept", "taking over", copy, works)
+        self._run_step("kept", "copying unchanged clusters", copy, works)
 
     def _search(self) -> None:
-        """Pass 1: listed members in the cones, and counts."""
+        """Run pass 1: find listed members in the cones, and count sources."""
         cones = self._inputs.cones.only(self._redone("search"))
         if len(cones.table):
             process = FindListed(
@@ -136,7 +140,7 @@ class RunStages:
     def _run_step(
         self, step: str, title: str, do: Any, works: Sequence[Work], counted: str = "rows"
     ) -> None:
-        """Run the tasks of a step that does not read the mirror, where they are not done yet."""
+        """Run those tasks of a step that are not done yet, and add their files."""
         folder = self._folder
         manifests = folder.run_step(self._spark, step, title, do, works, "tasks", counted)
         self.files.add(step, manifests)
@@ -157,7 +161,7 @@ class RunStages:
         return models_of_rows(self._characterised.values(), names)
 
     def _evaluate(self) -> None:
-        """Pass 2: candidates and their probabilities."""
+        """Run pass 2: select candidates and compute their probabilities."""
         inputs = self._inputs
         models = self._models(self._redone("membership"))
         if not models:
@@ -189,12 +193,12 @@ class RunStages:
         self.files.add("membership", step.run(self._spark, self._folder, process))
 
     def _lay_out(self) -> None:
-        """Lay the new candidates out by cluster, and compute posteriors."""
+        """Write new candidates by cluster, and compute posteriors."""
         pieces = {table: self.files.by_cluster(name) for table, name in PIECES.items()}
         redone = self._redone("posterior")
         laid_out = self.files.by_cluster("candidates")
         for key in redone:
-            if key in laid_out:  # taken over, and only its posterior is not
+            if key in laid_out:  # copied, and only its posterior is new
                 pieces["candidates"].setdefault(key, laid_out[key])
         keys = self._inputs.along_sky(set().union(*pieces.values()))
         all_cells = self.files.by_cluster(CELL_TABLE)
@@ -223,7 +227,7 @@ class RunStages:
         )
 
     def _share(self) -> None:
-        """Share stars that several clusters claim, and sum up posteriors; of all clusters."""
+        """Share stars that several clusters claim, and sum up posteriors, for all clusters."""
         found = self.files.by_cluster("candidates")
         candidates = {key: file for key, (file,) in found.items()}
         claims = self.files.by_cluster(CLAIM_TABLE)
@@ -239,7 +243,7 @@ class RunStages:
         return {row["cluster_key"]: row for row in self.files.read(FIT_TABLE).to_pylist()}
 
     def _summarise(self) -> pd.DataFrame:
-        """Write the clusters table, give every table a file, delete files that do not count."""
+        """Write the clusters table; give every table a file; delete files of no manifest."""
         counts = {
             key: {"n_candidates": file.rows, **file.counts}
             for file in self.files.tables
@@ -271,10 +275,10 @@ class RunStages:
         return rows
 
     def _sources_in_empty_cones(self, n_cone: Mapping[int, int]) -> dict[int, int]:
-        """Return how many sources the mirror has in the cones in which none is kept."""
+        """Return the number of sources in the cones of which none is kept, by cluster_key."""
         empty = {int(key) for key in self._inputs.cones.table["cluster_key"]} - n_cone.keys()
         files = self.files.by_cluster(CELL_TABLE)
         names = sorted({file.name for key in empty for file in files.get(key, [])})
-        cells = read_clusters(self._folder.root, names, empty, CELLS)
+        cells = read_rows_of_clusters(self._folder.root, names, empty, CELLS)
         total = cells.group_by("cluster_key").aggregate([("n_sources", "sum")])
         return dict(total.select(["cluster_key", "n_sources_sum"]).to_pandas().to_numpy().tolist())

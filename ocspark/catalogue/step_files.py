@@ -1,4 +1,4 @@
-"""The files that the steps of a run have written: its tables, and pieces for later steps."""
+"""Keep track of the files that the steps of a run write: its tables, and pieces for later steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEMPORARY = (FOUND_PIECES, CELL_PIECES, *PIECES.values(), TOTAL_PIECES, "_tasks"
 
 
 class StepFiles:
-    """Files by the step that wrote them.
+    """The files that the steps of a run have written so far.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class StepFiles:
     def add(self, step: str, manifests: list[Manifest]) -> None:
         """Add the files that the tasks of a step wrote.
 
-        Candidates of a cluster take the place of those that an earlier step wrote of it.
+        If they include candidates of a cluster, these replace the ones of earlier steps.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The clusters table: one row per input cluster, from what has landed."""
+"""Summarise a run: the clusters table, one row per input cluster, and warnings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _OF_MODEL = (
     "delta_c delta_g isochrone_log_age isochrone_age_offset isochrone_metallicity"
 ).split()
 
-#: What more than this share of the sources in the cones lack is a warning.
+#: A warning is given if more than this share of the sources in the cones lack a value.
 MOST_LACKING = 0.01
 _COUNTS = ("n_candidates", "n_errors_mended", "n_p10", "n_p50", "n_p90")
 _OF_POSTERIOR = [field.name for field in (*SHARED, *FITTED)]
 
 
 def count_lacking(table: pa.Table) -> dict[int, dict[str, int]]:
-    """Return how many sources lack what, by cluster_key, the commonest first.
+    """Return numbers of sources by cluster_key and missing value, the most frequent first.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def count_lacking(table: pa.Table) -> dict[int, dict[str, int]]:
 
 
 def lacking_in_all(lacking: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
-    """Return how many sources in all cones lack what, the commonest first."""
+    """Return numbers of sources in all cones by missing value, the most frequent first."""
     total: Counter[str] = Counter()
     for counts in lacking.values():
         total.update({reason: n for reason, n in counts.items() if reason != IN_PARALLAX})
@@ -55,17 +55,17 @@ def lacking_in_all(lacking: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
 
 
 def lacking_warnings(total: Mapping[str, int], n_cone: int) -> list[str]:
-    """Return a warning for whatever more than `MOST_LACKING` of the sources in the cones lack.
+    """Return a warning for each value that more than `MOST_LACKING` of the sources lack.
 
     Parameters
     ----------
     total : mapping
-        From `lacking_in_all`.
+        Counts from `lacking_in_all`.
     n_cone : int
-        Kept sources in the cones.
+        Number of kept sources in the cones.
     """
     n_all = n_cone + total.get(NOT_KEPT, 0)
-    alike: dict[tuple[int, bool], list[str]] = {}  # what as many sources lack: mostly the same
+    alike: dict[tuple[int, bool], list[str]] = {}  # equal counts are mostly of the same sources
     for reason, n in total.items():
         if reason != NOT_KEPT and n > MOST_LACKING * n_all:
             alike.setdefault((n, reason.endswith(KEPT)), []).append(reason.removesuffix(KEPT))
@@ -76,7 +76,7 @@ def lacking_warnings(total: Mapping[str, int], n_cone: int) -> list[str]:
     return warnings
 
 
-#: What may become of listed ids on their way into another release.
+#: Ways in which listed members are not found, by the name of their count.
 _MEMBERS_LOST = {
     "ids_lost": "have no neighbour in this release",
     "ids_merged": "have their neighbour in common with a nearer star",
@@ -86,14 +86,14 @@ _MEMBERS_LOST = {
 
 
 def member_warnings(counts: Mapping[str, int], n_listed: int) -> list[str]:
-    """Return a warning for each way in which more than `MOST_LACKING` of a list got lost.
+    """Return a warning for each way in which more than `MOST_LACKING` of a list was lost.
 
     Parameters
     ----------
     counts : mapping
-        Of the member list, in run.json.
+        Counts of the member list, as in run.json.
     n_listed : int
-        Listed members at the probability levels used.
+        Number of listed members at the probability levels used.
     """
     warnings = []
     for name, what in _MEMBERS_LOST.items():
@@ -114,25 +114,26 @@ def summarise_clusters(
     posteriors: Mapping[int, Mapping[str, Any]],
     n_sources: Mapping[int, int] | None = None,
 ) -> pd.DataFrame:
-    """Return the `CLUSTERS` table as pandas, in the cluster table's order.
+    """Return the `CLUSTERS` table as pandas, in the order of the cluster table.
 
     Parameters
     ----------
     inputs : RunInputs
+        Inputs of the run.
     n_cone : mapping
-        cluster_key to kept sources in its cone.
+        cluster_key to the number of kept sources in its cone.
     lacking : mapping
-        From `count_lacking`.
+        Counts from `count_lacking`.
     characterised : mapping
-        cluster_key to its row of the `MODELS` table, also of those skipped there.
+        cluster_key to its row of the `MODELS` table, which skipped clusters may have, too.
     models : mapping
-        cluster_key to the model of each cluster that is done.
+        cluster_key to the model of each evaluated cluster.
     counts : mapping
         cluster_key to counts of candidates.
     posteriors : mapping
-        cluster_key to the columns of `SHARED` and `FITTED`, of clusters with candidates.
+        cluster_key to the columns of `SHARED` and `FITTED`, for clusters with candidates.
     n_sources : mapping, optional
-        cluster_key of cones without kept sources to all that the mirror has there.
+        cluster_key of cones without kept sources to the number of all sources there.
     """
     cones = inputs.cones.table.set_index("cluster_key")
     listed, levels = inputs.n_listed(), inputs.levels
@@ -195,7 +196,7 @@ def _reason(key: int, row: Mapping[str, Any], found: Mapping[str, Any], inputs: 
 def _why_empty(
     row: Mapping[str, Any], cone: Mapping[str, Any], n_sources: int, in_parallax: int
 ) -> str:
-    """Return which cut leaves a cone without kept sources, with its numbers."""
+    """Return the reason why a cone has no kept sources: the cut that none passes."""
     if row["n_not_kept"]:
         return (
             f"no sources in the cone: {row['n_not_kept']} pass its cuts, and none of them has what "
@@ -215,7 +216,7 @@ def _why_empty(
 
 
 def typed_table(rows: pd.DataFrame, fields: list[Field]) -> pa.Table:
-    """Return a small table with the columns and types of `fields`."""
+    """Return a small pandas table as Arrow, with the columns and types of `fields`."""
     schema = to_arrow_schema(struct(fields))
     columns = [
         pa.array([None if pd.isna(v) else v for v in rows[field.name].tolist()], field.type)

@@ -1,4 +1,4 @@
-"""Check, before a run is published, that its inputs are still those that it began with."""
+"""Check before a run finishes that its inputs have not been replaced since it began."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ _SETTINGS = {
 
 
 def check_unchanged(inputs: RunInputs, fingerprint: Mapping[str, Any]) -> None:
-    """Read all inputs' fingerprints again and compare; of mirror files also size and last change.
+    """Compare the fingerprint of all inputs with that of the beginning.
 
-    A table of Spark's, which would have to be read as a whole, is not looked at again.
+    Mirror files are also compared by size and time of last change. A Spark table as mirror is not
+    checked, since it would have to be read as a whole.
 
     Parameters
     ----------
     inputs : RunInputs
+        Inputs of the run.
     fingerprint : mapping
-        From `fingerprint_run`, when the run began.
+        Fingerprint from `fingerprint_run` when the run began.
 
     Raises
     ------
     InputError
-        If one was replaced while the run was reading it.
+        If an input was replaced meanwhile.
     """
     files = inputs.mirror.check_again(inputs.files)
     settings = inputs.settings

@@ -1,4 +1,4 @@
-"""Every source once: the last line of defence against a mirror that has some twice."""
+"""Check that no source was found twice, as it is in a mirror that has some sources twice."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def check_unique(source_id: NDArray[np.int64], cluster: str) -> None:
     Parameters
     ----------
     source_id : array, shape (n,)
-        Sorted.
+        Identifiers, sorted.
     cluster : str
+        Name of the cluster, for the message.
 
     Raises
     ------
     InputError
-        Naming the first that was.
+        If one was; the message names the first.
     """
     twice = np.flatnonzero(source_id[1:] == source_id[:-1])
     if len(twice):

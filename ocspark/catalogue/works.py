@@ -1,4 +1,4 @@
-"""The steps between and after the passes, cut into tasks: a few clusters each."""
+"""Divide the steps between and after the passes into tasks of a few clusters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ocspark.store.folder import Work, digest
 
 #: Clusters that one task characterises.
 _CLUSTERS_PER_TASK = 8
-#: Candidates that one task lays out, and shares, if they are of several clusters.
+#: Most candidates of one task, if it has several clusters, for writing them and for sharing them.
 _CANDIDATES_PER_TASK, _SHARED_PER_TASK = 20_000, 200_000
-#: What a cluster's posterior takes beside that of its candidates, in candidates.
+#: Fixed cost of a cluster's posterior, in the cost of a candidate.
 _COST_OF_CLUSTER = 10_000
 
 
@@ -26,16 +26,16 @@ def characterise_works(
     kept: Mapping[int, list[TableFile]],
     cells: Mapping[int, list[TableFile]],
 ) -> list[Work]:
-    """Return the work of characterising some clusters, a few a task.
+    """Return the tasks of characterising clusters, a few clusters each.
 
     Parameters
     ----------
     keys : sequence of int
-        The clusters by key, neighbours on the sky near each other: they share files.
+        Clusters, sorted so that neighbours on the sky, which share files, follow each other.
     fresh : collection of int
-        Those of them whose search is new.
+        Those of them that this run has searched itself.
     found, cells : mapping
-        Files with the pieces of a new search, by cluster.
+        Files with the pieces of this run's search, by cluster.
     kept : mapping
         Files with the listed members of an earlier search, by cluster.
     """
@@ -57,7 +57,7 @@ def characterise_works(
 
 
 def _union(lists: Iterable[list[TableFile]]) -> list[TableFile]:
-    """Return files by name, each once."""
+    """Return files sorted by name, each once."""
     named = {file.name: file for files in lists for file in files}
     return [named[name] for name in sorted(named)]
 
@@ -68,19 +68,19 @@ def layout_works(
     names: Mapping[int, str],
     cells: Mapping[int, list[TableFile]],
 ) -> list[Work]:
-    """Return the work of laying clusters out: one a task, or some small ones.
+    """Return the tasks of writing candidates: one cluster each, or some small ones.
 
     Parameters
     ----------
     keys : sequence of int
-        The clusters by key, neighbours on the sky near each other: they share files.
+        Clusters, sorted so that neighbours on the sky, which share files, follow each other.
     pieces : mapping
-        Table to the files with pieces of it, by cluster; a file of ``candidates`` itself is of a
-        cluster that is laid out already, and whose posterior alone is computed.
+        Table to the files with pieces of it, by cluster. A file of ``candidates`` itself belongs to
+        a cluster that is written already and only needs its posterior.
     names : mapping
-        Of the clusters by their keys.
+        Names of the clusters by key.
     cells : mapping
-        Files with the counts by cell of the clusters whose posterior is computed, by cluster.
+        Files with counts by cell, of the clusters whose posterior is computed.
     """
     rows = _candidates(pieces["candidates"])
     works = []
@@ -108,14 +108,14 @@ def sharing_works(
     claims: Mapping[int, list[TableFile]],
     others: Mapping[int, frozenset[int]],
 ) -> list[Work]:
-    """Return the work of sharing stars between clusters, some clusters a task.
+    """Return the tasks of sharing stars between clusters, some clusters each.
 
     Parameters
     ----------
     keys : sequence of int
-        The clusters by key, neighbours on the sky near each other: they share files.
+        Clusters, sorted so that neighbours on the sky, which share files, follow each other.
     candidates : mapping
-        The file of each cluster's candidates.
+        File of each cluster's candidates.
     fits : mapping
         Rows of `FITS` by key.
     claims : mapping
@@ -141,12 +141,12 @@ def sharing_works(
 
 
 def _candidates(pieces: Mapping[int, list[TableFile]]) -> dict[int, int]:
-    """Return how many candidates each cluster has in some files."""
+    """Return the number of candidates of each cluster in some files."""
     return {key: sum((f.clusters or {})[key] for f in files) for key, files in pieces.items()}
 
 
 def _group(keys: Sequence[int], rows: Mapping[int, int], most: int) -> list[list[int]]:
-    """Put neighbouring clusters together as long as they have no more than so many rows."""
+    """Group neighbouring clusters so that no group of several has more than `most` rows."""
     groups: list[list[int]] = []
     total = 0
     for key in keys:

@@ -1,1 +1,1 @@
-"""Monte Carlo membership probabilities: keyed draws, the engine (no Spark) and its Spark face."""
+"""Compute Monte Carlo membership probabilities; only `evaluate` needs Spark."""

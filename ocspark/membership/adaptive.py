@@ -1,10 +1,11 @@
-"""Which samples of a star the network has to judge until all its votes are sure.
+"""Stop judging a star's samples once the votes of all remaining samples are certain.
 
 A sample's margin (member minus non-member logit) falls with its distance from the cluster in
-motion and parallax, which costs next to nothing: the network costs ten times as much as drawing.
-So the samples of a star are ordered by it, and the network judges them from the end at which a
-vote is most likely to differ from those of the rest. Once it no longer does, and the margins say
-that it will not, the votes of the samples left are known without the network.
+proper motion and parallax. That distance is cheap: the network costs ten times as much as drawing a
+sample. So the samples of a star are ordered by distance, and the network judges them beginning at
+the end where a vote is most likely to differ from the others. As soon as the votes there no longer
+differ, and the margins predict that none of the remaining samples will, their votes are known
+without the network.
 """
 
 from __future__ import annotations
@@ -12,30 +13,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: A star of which this share of votes or more may be in the minority has all its samples judged.
+#: All samples are judged of a star that has this share of its votes or more in the minority.
 FEW = 0.05
-#: Bound on the chance that any of the samples left votes otherwise, if they were like the last
-#: ones judged; they are farther on, so it is far less: some 0.00001, measured at DR3's density.
+#: Largest probability that one of the remaining samples votes differently, if they were like the
+#: last ones judged. They are farther from the minority, so it is far smaller in fact: some 0.00001,
+#: measured at DR3's density.
 ERROR = 0.1
-#: Margins that the bound is derived from: the last so many.
+#: Number of margins, the last ones, from which the prediction is made.
 LAST = 8
-#: Their standard deviation counts as no less, since now and then a support set turns a sample of a
-#: star whose others are all alike.
+#: Least standard deviation of these margins: now and then one support set changes the vote of a
+#: sample although all others of the star are alike.
 LEAST_SPREAD = 2.0
-#: Samples judged at the end where votes may differ before the first decision.
+#: Samples judged, at the end where votes may differ, before the first check.
 FIRST_CHECK = 4
-#: Largest share of the samples that is judged without judging all.
+#: Checks end when this share of the samples is judged: then all are.
 MOST = 0.4
-#: Content of the interval of the probability.
+#: Probability content of the interval.
 INTERVAL = 0.95
 
 
 def judging_orders(n_samples: int) -> NDArray[np.int64]:
-    """Return the ranks of three samples or more in order of judging them, shape (2, n_samples).
+    """Return the two orders in which samples are judged, as ranks, shape (2, n_samples).
 
-    Rank 0 is the sample nearest to the cluster. The middle one comes first: if it is no member,
-    the farthest and then all from the nearest on (row 0); if it is, the nearest and then all from
-    the farthest on (row 1).
+    Rank 0 is the sample nearest to the cluster. The middle sample comes first. If it votes "no
+    member", the farthest follows and then the others from the nearest on (row 0); if it votes
+    "member", the nearest follows and then the others from the farthest on (row 1).
+
+    Parameters
+    ----------
+    n_samples : int
+        At least 3.
     """
     ranks = np.arange(n_samples)
     middle = n_samples // 2
@@ -44,10 +51,10 @@ def judging_orders(n_samples: int) -> NDArray[np.int64]:
 
 
 def checkpoints(n_samples: int) -> list[int]:
-    """Return after how many judged samples to decide; `n_samples`, which needs none, is last."""
+    """Return the numbers of judged samples after which a star is checked, and last `n_samples`."""
     at, judged = [], FIRST_CHECK
     while judged <= MOST * n_samples:
-        at.append(judged + 2)  # the middle one and the one at the other end
+        at.append(judged + 2)  # the middle sample and the one at the other end
         judged += max(2, judged // 2)
     return [*at, n_samples]
 
@@ -55,19 +62,25 @@ def checkpoints(n_samples: int) -> list[int]:
 def find_certain(
     margins: NDArray[np.float32], n_samples: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which stars' votes are sure, and which have too many in the minority to become so.
+    """Return which stars have certain votes, and which have too many minority votes to get there.
 
-    The bound is the upper prediction limit of a normal variate, mean + t s √(1 + 1/k) with
-    Student's t (e.g. Hahn & Meeker 1991, doi:10.1002/9780470316771, §4.7), for all samples left
-    together (Bonferroni), from the mean and standard deviation s of the last k margins, s at least
-    `LEAST_SPREAD`. A star is sure where it lies below 0.
+    Votes are certain if the upper prediction limit of the remaining margins is below 0. It is that
+    of a normal variate, mean + t s √(1 + 1/k) with Student's t (e.g. Hahn & Meeker 1991,
+    doi:10.1002/9780470316771, §4.7), from the mean and the standard deviation s of the last k
+    margins, s at least `LEAST_SPREAD`, and holds for all remaining samples together (Bonferroni).
 
     Parameters
     ----------
     margins : array, shape (n, judged)
-        In the order of `judging_orders`; their sign turned where the middle sample is a member.
+        Margins in the order of `judging_orders`, with the sign reversed for stars whose middle
+        sample votes "member".
     n_samples : int
         All samples of a star.
+
+    Returns
+    -------
+    certain, never : arrays of bool, shape (n,)
+        Stars with certain votes, and stars of which all samples must be judged.
     """
     from scipy.special import stdtrit
 
@@ -81,9 +94,17 @@ def find_certain(
 
 
 def sum_of_others(margins: NDArray[np.float32], n_samples: int) -> NDArray[np.float64]:
-    """Return the sum of the margins of the samples that were not judged, shape (n,).
+    """Estimate the sum of the margins of the samples that were not judged, shape (n,).
 
-    Interpolated by rank, from the last one judged to the middle one and on to the other end's.
+    Margins are interpolated by rank: from the last judged sample to the middle one, and from there
+    to the one at the other end.
+
+    Parameters
+    ----------
+    margins : array, shape (n, judged)
+        Margins in the order of `judging_orders`.
+    n_samples : int
+        All samples of a star.
     """
     middle, end, last = (margins[:, i].astype(np.float64) for i in (0, 1, -1))
     between = n_samples // 2 - (margins.shape[1] - 2)
@@ -96,8 +117,13 @@ def jeffreys_interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the central Jeffreys interval of content `INTERVAL`, arrays of shape (n,).
 
-    The Beta(v + ½, n − v + ½) quantiles, 0 below no votes and 1 above none against
-    (Brown, Cai & DasGupta 2001, doi:10.1214/ss/1009213286).
+    Its ends are quantiles of Beta(v + ½, n − v + ½); the lower end is 0 for v = 0 and the upper
+    end 1 for v = n (Brown, Cai & DasGupta 2001, doi:10.1214/ss/1009213286).
+
+    Parameters
+    ----------
+    votes, n_samples : arrays, shape (n,)
+        Samples called member, and all samples.
     """
     from scipy.special import betaincinv
 

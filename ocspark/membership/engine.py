@@ -1,7 +1,7 @@
-"""The Monte Carlo engine: candidates, a cluster and a network give probabilities (paper §3.4).
+"""Compute membership probabilities of candidates by Monte Carlo sampling (paper §3.4).
 
-No Spark here. Results are the same bits whatever the batch, order or neighbours of a star: draws
-are keyed, and a row of the compiled network does not depend on its neighbours.
+Every star gets the same bits whatever other stars are in its batch, and in whatever order: random
+numbers are keyed by star, and a row of the compiled network does not depend on other rows.
 """
 
 from __future__ import annotations
@@ -38,21 +38,34 @@ if TYPE_CHECKING:
     from ocspark.deepsets.device import DeviceNetwork
     from ocspark.deepsets.kernel import Kernel
 
-#: Evaluations drawn at once: some 10 MB a thread beside the stars, whatever the batch.
+#: Samples drawn at once: they take some 10 MB per thread, whatever the number of stars.
 _AT_ONCE = 6400
-#: The same on a GPU, which wants more work at a time: some 1 GB of its memory.
+#: The same on a GPU, which is fast only with more work at once: some 1 GB of its memory.
 _AT_ONCE_ON_DEVICE = 65_536
-#: Stars that are judged until they are sure are taken so many times more at once.
+#: With adaptive sampling, which judges few samples, so many times more stars are drawn at once.
 _STARS_PER_SAMPLE_JUDGED = 16
-#: Samples of a star held at once where it gets more.
+#: Most samples of a star that are drawn at once.
 _SAMPLES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The Monte Carlo settings (method §10).
+    """Settings of the Monte Carlo sampling (method §10).
 
-    With `adaptive`, samples whose votes are sure are not judged (`ocspark.membership.adaptive`).
+    Attributes
+    ----------
+    n_samples : int
+        Samples of each star.
+    support_size : int
+        Members in a support set.
+    seed : int
+        Seed of all draws.
+    leave_one_out : bool
+        Whether a support member is left out of its own support sets.
+    adaptive : bool
+        Whether samples with certain votes are not judged (`ocspark.membership.adaptive`).
+    colour_covariance : bool
+        Whether G and the colour are drawn with the noise that they share.
     """
 
     n_samples: int
@@ -65,22 +78,22 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Membership:
-    """Result per candidate, each shape (n,).
+    """Results of the candidates of a cluster, arrays of shape (n,).
 
     Attributes
     ----------
     probability : float64
-        Fraction of all samples called member, sure ones included.
+        Fraction of all samples called member, including those with certain votes.
     p_low, p_high : float64
-        Interval of the probability, see `ocspark.membership.adaptive.jeffreys_interval`.
+        Ends of the interval from `ocspark.membership.adaptive.jeffreys_interval`.
     mean_logit : float64
         Mean over the samples of (member logit − non-member logit), interpolated where the network
         judged only some; NaN without samples.
     n_samples : int32
-        Samples that the network judged. 0 for a star whose place, motion, parallax or photometry
-        is not a number: it is no member.
+        Samples that the network judged; 0 for a star that lacks a position, proper motion,
+        parallax or magnitude, which is no member.
     errors_mended : bool
-        Whether errors or correlations could not be drawn from as they are.
+        Whether errors or correlations were unusable and have been replaced.
     """
 
     probability: NDArray[np.float64]
@@ -92,16 +105,18 @@ class Membership:
 
 
 class Engine:
-    """A network ready to judge the candidates of any cluster.
+    """Evaluate the candidates of any cluster with a network.
 
     Parameters
     ----------
     model : TrainedModel
+        The network and its conventions.
     sampling : Sampling
+        How stars are sampled.
     device : str, optional
         A torch device such as ``cuda:0``; None for the compiled network on the processor.
     threads : int
-        Threads among which a cluster's stars are shared out.
+        Number of threads among which a cluster's stars are divided.
     """
 
     def __init__(
@@ -128,14 +143,14 @@ class Engine:
         return DeviceNetwork(self._model.state, self._device)
 
     def membership(self, stars: CalibratedStars, cluster: ClusterModel) -> Membership:
-        """Return the membership of calibrated candidates of one cluster.
+        """Return the membership of the candidates of one cluster.
 
         Parameters
         ----------
         stars : CalibratedStars
             Candidates with errors and the three astrometric correlations.
         cluster : ClusterModel
-            With at least two support members.
+            The cluster, with at least two support members.
         """
         good, mended, usable = replace_unusable_errors(stars)
         n, n_samples = len(mended), self._sampling.n_samples
@@ -143,12 +158,12 @@ class Engine:
         total = np.zeros(n)
         place = self._own_place(good, cluster)
         with ThreadPoolExecutor(self._threads) as pool:
-            for own in (False, True):  # stars without and with themselves among the support
+            for own in (False, True):  # stars that leave nothing out, then those that do
                 rows = np.flatnonzero(usable & ((place >= 0) == own))
                 if not len(rows):
                     continue
                 judge = _Judge(self._network, self._model, self._sampling, cluster, own)
-                count = judge.count_until_sure if self._sampling.adaptive else judge.count
+                count = judge.count_until_certain if self._sampling.adaptive else judge.count
                 for begin in range(0, n_samples, _SAMPLES_AT_ONCE):
                     samples = np.arange(begin, min(begin + _SAMPLES_AT_ONCE, n_samples))
                     parts = self._parts(rows, len(samples))
@@ -173,7 +188,7 @@ class Engine:
         return np.array_split(rows, min(turns * self._threads, len(rows)))
 
     def _own_place(self, stars: CalibratedStars, cluster: ClusterModel) -> NDArray[np.int64]:
-        """Return each star's index among the support members it must leave out, or −1."""
+        """Return the index of each star among the support members, or −1 if it is none."""
         place = np.searchsorted(cluster.support_id, stars["source_id"])
         place = np.minimum(place, len(cluster.support_id) - 1)
         own = cluster.support_id[place] == stars["source_id"]
@@ -181,7 +196,10 @@ class Engine:
 
 
 class _Judge:
-    """The network prepared for a cluster, for stars that leave themselves out or need not."""
+    """Judge samples of one cluster's stars.
+
+    All stars are support members that leave themselves out (`own`), or none is.
+    """
 
     def __init__(
         self,
@@ -209,9 +227,11 @@ class _Judge:
         Parameters
         ----------
         stars : CalibratedStars
+            Stars to judge.
         place : array, shape (n,)
-            Index among the support members, −1 for none.
+            Index of each among the support members, −1 for none.
         samples : array, shape (s,)
+            Numbers of the samples.
 
         Returns
         -------
@@ -223,13 +243,13 @@ class _Judge:
         votes, total = (margins > 0).sum(axis=1), margins.astype(np.float64).sum(axis=1)
         return votes, total, np.full(len(votes), len(samples))
 
-    def count_until_sure(
+    def count_until_certain(
         self, stars: CalibratedStars, place: NDArray[np.int64], samples: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-        """Judge some stars' samples until all votes are sure; arguments and result as `count`'s.
+        """Judge samples until the votes of all are certain; arguments and result as in `count`.
 
-        See `ocspark.membership.adaptive`. A star whose samples are all judged has the bits of
-        `count`, whatever stars it comes with.
+        See `ocspark.membership.adaptive`. For a star of which all samples are judged the result
+        equals that of `count` bit for bit, whatever other stars there are.
         """
         n, s = len(place), len(samples)
         ends = checkpoints(s)
@@ -239,7 +259,7 @@ class _Judge:
         distance = distance_in_astrometry(drawn, self._cluster, self._model.source_std)
         ranked = np.argsort(distance, axis=1, kind="stable")
         from_far, from_near = (ranked[:, ranks] for ranks in judging_orders(s))
-        margins = np.zeros((n, s), np.float32)  # in the order of judging
+        margins = np.zeros((n, s), np.float32)  # in the order in which samples are judged
 
         def judge(rows: NDArray[np.int64], begin: int, end: int) -> None:
             own = samples[order[rows, begin:end]]
@@ -255,13 +275,13 @@ class _Judge:
             judge(live, begin, end)
             if end == s:
                 break
-            sure, never = find_certain(margins[live, :end] * sign[live], s)
-            done = live[sure]
+            certain, never = find_certain(margins[live, :end] * sign[live], s)
+            done = live[certain]
             judged[done], others[done] = end, sum_of_others(margins[done, :end], s)
             judge(live[never], end, s)
-            live = live[~(sure | never)]
+            live = live[~(certain | never)]
         votes = (margins > 0).sum(axis=1) + np.where(member[:, 0], s - judged, 0)
-        by_sample = np.empty_like(margins)  # so that sums are those of `count`, bit for bit
+        by_sample = np.empty_like(margins)  # so that sums equal those of `count` bit for bit
         np.put_along_axis(by_sample, order, margins, axis=1)
         return votes, by_sample.astype(np.float64).sum(axis=1) + others, judged
 
@@ -273,7 +293,7 @@ class _Judge:
     ) -> NDArray[np.float32]:
         """Return member minus non-member logits of samples, shape (n, s).
 
-        `samples` has the shape (s,), or (n, s) where each star has its own.
+        `samples` has the shape (s,), or (n, s) if each star has its own.
         """
         keys, shape = self._keys(stars), (len(place), samples.shape[-1])
         if not all(shape):

@@ -1,4 +1,4 @@
-"""From sources in cones to candidates with probabilities, in one go."""
+"""Select and evaluate candidates among the sources in cones, in the task that read them."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ from ocspark.tables.candidates import EVALUATED, NON_MEMBERS
 from ocspark.tables.fields import Field
 from ocspark.tables.stars import CalibratedStars, RawStars
 
-#: Place of a star in its record batch.
+#: Column with the row of a star in its record batch.
 _ROW = "row"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything a worker needs for pass 2; shipped once.
+    """Everything that a worker needs for pass 2; sent to it once.
 
     Attributes
     ----------
     models : dict
         cluster_key to `ClusterModel`.
     network : TrainedModel
+        The network that judges candidates.
     sampling : Sampling
+        How stars are sampled.
     calibration : Calibration
+        How the release's stars are calibrated.
     device : str
-        Which device evaluates the network; see `task_device`.
+        Device that evaluates the network; see `task_device`.
     carried : tuple of Field
-        Columns of the mirror that go to the candidates unchanged.
+        Columns of the mirror that candidates get unchanged.
     """
 
     models: Mapping[int, ClusterModel]
@@ -54,7 +57,7 @@ class Evaluation:
     carried: tuple[Field, ...] = ()
 
     def engine(self) -> Engine:
-        """Return this task's engine; a worker process builds it once."""
+        """Return the engine of this task; a worker process makes it once."""
         task = TaskContext.get()
         threads = task.cpus() if task else 1
         place = (task_device(self.device), threads)
@@ -63,7 +66,7 @@ class Evaluation:
         return self._engines[place]
 
     def device_name(self) -> str:
-        """Return what evaluates the network in this task: ``cpu``, or the GPU's name."""
+        """Return the device of this task: ``cpu``, or the GPU's name."""
         device = task_device(self.device)
         if device is None:
             return "cpu"
@@ -82,14 +85,14 @@ def task_device(wanted: str) -> str | None:
     Parameters
     ----------
     wanted : str
-        auto: the GPU that Spark gives the task, if it does (spark.task.resource.gpu.amount; it
-        gives all tasks one or none, so a run does not mix devices); gpu: that one, or the first
-        that the worker sees; cpu: none.
+        auto: the GPU that Spark assigns to the task, if it assigns any. Spark gives one to all
+        tasks or to none (spark.task.resource.gpu.amount), so a run does not mix devices.
+        gpu: that GPU, or the first that the worker sees. cpu: none.
 
     Raises
     ------
     RuntimeError
-        If a GPU is wanted and there is none.
+        If a GPU is wanted and the worker sees none.
     """
     if wanted == "cpu":
         return None
@@ -107,32 +110,33 @@ def task_device(wanted: str) -> str | None:
 
 
 def expected_device(wanted: str, spark: SparkSession) -> str:
-    """Return the kind of device, ``cpu`` or ``gpu``, on which this session's tasks will evaluate.
+    """Return the kind of device that a session's tasks will use, ``cpu`` or ``gpu``.
 
     Parameters
     ----------
     wanted : str
         See `task_device`.
     spark : SparkSession
+        The session.
     """
     if wanted != "auto":
         return wanted
     try:
         given = spark.conf.get("spark.task.resource.gpu.amount", "0")
-    except PySparkException:  # a session that keeps its configuration to itself has none to give
+    except PySparkException:  # a session that does not show its configuration
         return "cpu"
     return "gpu" if float(given or 0) > 0 else "cpu"
 
 
 class Evaluated(NamedTuple):
-    """Sources of one cone, divided.
+    """Sources of one cluster's cone, divided into candidates and others.
 
     Attributes
     ----------
     candidates : RecordBatch
-        `evaluated_fields`, with ``device`` in the schema's metadata.
+        Rows with the columns of `evaluated_fields`, and ``device`` in the schema's metadata.
     non_members : RecordBatch or None
-        `NON_MEMBERS`: the other sources; None where they are not wanted.
+        The other sources, as `NON_MEMBERS`; None if they are not wanted.
     """
 
     candidates: pa.RecordBatch
@@ -149,7 +153,7 @@ def evaluate_candidates(
     batch : RecordBatch
         Sources from `ocspark.selection.cone_search.batches_in_cones`.
     context : Evaluation
-        Clusters of other keys are left out.
+        Sources in cones of clusters that are not among its models are left out.
     non_members : bool
         Whether the other sources are wanted too.
     """

@@ -1,4 +1,4 @@
-"""The isochrone point nearest to each sample of a star, exactly."""
+"""Find the isochrone point nearest to each sample of a star, exactly."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ _AT_ONCE = 65_536  # star–point pairs, or pairs times samples, held at once
 def nearest_points(
     x: NDArray[np.float64], y: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Return the index of the point nearest to each sample, the first of several as near.
+    """Return the index of the point nearest to each sample, the first if several are as near.
 
-    A star's samples lie close together, so few points come into question for any of them: p is
-    as near as q somewhere in the samples' bounding box only if its squared distance from the
-    box's centre exceeds q's by at most 2 (hx |px − qx| + hy |py − qy|), h half the box's sides.
+    A star's samples lie close together, so only few points can be the nearest of any of them: a
+    point p can be as near as a point q somewhere in the samples' bounding box only if its squared
+    distance from the box's centre exceeds that of q by at most 2 (hx |px − qx| + hy |py − qy|),
+    where hx, hy are half the sides of the box.
 
     Parameters
     ----------
     x, y : arrays, shape (n, s)
         Samples of n stars, finite.
     points : array, shape (p, 2)
+        Points among which the nearest is sought.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def nearest_points(
 def _pairs(
     x: NDArray[np.float64], y: NDArray[np.float64], points: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return pairs (star, point), in this order, among which are all that are nearest."""
+    """Return pairs (star, point), sorted, that include every point nearest to some sample."""
     squared, reach = np.zeros((2, len(x), len(points)))
     boxes = [(v.min(axis=1), v.max(axis=1)) for v in (x, y)]
     for (low, high), along in zip(boxes, points.T, strict=True):
@@ -48,7 +50,7 @@ def _pairs(
     for (low, high), along in zip(boxes, points.T, strict=True):
         reach += (high - low)[:, None] * np.abs(along - along[first, None])
     least = squared[np.arange(len(x)), first]
-    # 1e-9 is far above what rounding does
+    # 1e-9 is far larger than rounding errors
     squared -= least[:, None]
     possible = squared <= reach + 1e-9 * (1.0 + least)[:, None]
     possible[np.arange(len(x)), first] = True

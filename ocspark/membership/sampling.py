@@ -1,4 +1,4 @@
-"""Samples of a star from its covariance, and their features (method §10)."""
+"""Draw samples of stars from their covariances, and compute features of samples (method §10)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocspark.selection.model import ClusterModel
 from ocspark.tables.stars import CalibratedStars
 
 SAMPLED = ("parallax", "pmra", "pmdec", "phot_g_mean_mag", "g_rp")
-#: Up to so many samples of a star a search tree finds their isochrone points faster.
+#: Up to so many samples per star, a search tree finds the nearest isochrone points faster.
 _FEW_SAMPLES = 30
 _CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
 _ERRORS = tuple(f"{name}_error" for name in SAMPLED)
@@ -20,23 +20,25 @@ _ERRORS = tuple(f"{name}_error" for name in SAMPLED)
 def replace_unusable_errors(
     stars: CalibratedStars,
 ) -> tuple[CalibratedStars, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return what sampling needs of stars, with errors and correlations that can be drawn from.
+    """Return the columns that sampling needs, with unusable errors and correlations replaced.
 
     An error that is missing or not positive becomes 0, so that the star is drawn as measured; a
-    missing correlation becomes 0. Correlations that no covariance has are left to
-    `sample_measurements`, which cuts them.
+    missing correlation becomes 0. Correlations that are not positive definite stay:
+    `sample_measurements` limits them.
 
     Parameters
     ----------
     stars : CalibratedStars
+        Candidates with their errors.
 
     Returns
     -------
     stars : CalibratedStars
+        The same stars.
     mended : array of bool, shape (n,)
-        Whether errors or correlations could not be used as they are.
+        Whether errors or correlations were unusable.
     usable : array of bool, shape (n,)
-        Whether place, parallax, motion and photometry are numbers.
+        Whether position, parallax, proper motion, G and colour are finite.
     """
     needed = ("source_id", "ra", "dec", *SAMPLED, *_ERRORS, *_CORRELATIONS)
     good = dict(stars.select(needed).columns)
@@ -60,19 +62,20 @@ def replace_unusable_errors(
 def sample_measurements(
     stars: CalibratedStars, normal: NDArray[np.float64], colour_covariance: bool = False
 ) -> dict[str, NDArray[np.float64]]:
-    """Return sampled ϖ, pmra, pmdec, G and C of each star from its covariance.
+    """Draw samples of ϖ, pmra, pmdec, G and C of each star from its covariance.
 
-    The three Gaia correlations join ϖ, pmra and pmdec; G and C are drawn on their own, as the
-    paper's code does. Where the correlations are not positive definite the Cholesky factor is cut
-    so that every quantity keeps its own error; nothing becomes NaN.
+    ϖ, pmra and pmdec are drawn with Gaia's three correlations, G and C independently, as in the
+    paper's code. If the correlations are not positive definite, the Cholesky factor is limited so
+    that every quantity keeps its own error; nothing becomes NaN.
 
     Parameters
     ----------
     stars : CalibratedStars
+        Stars from `replace_unusable_errors`.
     normal : array, shape (n, s, 5)
         Standard normal deviates.
     colour_covariance : bool
-        Whether C = G − G_RP has the noise of G in it, cov(G, C) = σ_G², or its own.
+        Whether the noise of G is also in C = G − G_RP, cov(G, C) = σ_G², or C is independent.
 
     Returns
     -------
@@ -94,13 +97,14 @@ def sample_measurements(
 def sample_astrometry(
     stars: CalibratedStars, normal: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return sampled ϖ, pmra and pmdec alone, as `sample_measurements` does.
+    """Draw samples of ϖ, pmra and pmdec alone, the same as `sample_measurements` draws.
 
     Parameters
     ----------
     stars : CalibratedStars
+        Stars from `replace_unusable_errors`.
     normal : array, shape (n, s, 3)
-        The first three of the deviates that `sample_measurements` takes.
+        The first three deviates of those that `sample_measurements` gets.
 
     Returns
     -------
@@ -135,18 +139,19 @@ def _scattered(
 def distance_in_astrometry(
     drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel, scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return how far samples are from the cluster in motion and parallax, shape (n, s).
+    """Return the distance of samples from the cluster in proper motion and parallax, shape (n, s).
 
-    |μ − μ_c| and |ϖ − ϖ_c|, each over its scale, added up: samples in this order are nearly in
-    that of their margins.
+    It is |μ − μ_c| plus |ϖ − ϖ_c|, each over its scale. Sorted by it, the samples of a star are
+    nearly sorted by margin.
 
     Parameters
     ----------
     drawn : dict of arrays, shape (n, s)
-        From `sample_astrometry`.
+        Samples from `sample_astrometry`.
     cluster : ClusterModel
+        The cluster.
     scale : array, shape (5,)
-        Of the features f_R, f_μ, f_ϖ, f_C, f_G as the network sees them.
+        Standard deviations by which the network scales f_R, f_μ, f_ϖ, f_C, f_G.
     """
     x, y = drawn["pmra"] - cluster.pmra, drawn["pmdec"] - cluster.pmdec
     distance = np.sqrt(x * x + y * y) / scale[1]
@@ -156,7 +161,7 @@ def distance_in_astrometry(
 def sampled_features(
     stars: CalibratedStars, drawn: dict[str, NDArray[np.float64]], cluster: ClusterModel
 ) -> NDArray[np.float64]:
-    """Return the five features of every sample, shape (n, s, 5); f_R stays the star's own."""
+    """Return the five features of every sample, shape (n, s, 5); f_R is that of the star."""
     out = np.empty((5, *drawn["parallax"].shape))
     out[0] = radius_pc(stars, cluster)[:, None]
     x, y = drawn["pmra"] - cluster.pmra, drawn["pmdec"] - cluster.pmdec

@@ -1,1 +1,1 @@
-"""Membership probabilities that mean what they say, from a cluster's own field (no Spark)."""
+"""Compute calibrated membership probabilities from a mixture of a cluster and its field."""

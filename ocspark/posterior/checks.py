@@ -1,4 +1,4 @@
-"""Step 8, what says whether a fit can be trusted: the moved-off sum, reasons for null, flags."""
+"""Check whether a fit can be trusted (step 8): moved-off sum, reasons for null, flags."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from ocspark.posterior.settings import PosteriorSettings
 from ocspark.posterior.stars import ClusterToFit
 from ocspark.posterior.windows import mean_delta_parallax
 
-#: How far the members' model is moved, in Δμ and mean Δϖ, and in how many directions of motion.
+#: Shift of the members' model, in units of Δμ and mean Δϖ, and number of directions in motion.
 MOVE, DIRECTIONS = 3.0, 8
 #: The flag of a cluster whose moved-off sum is too large.
 MOVED_OFF = "moved-off"
-#: A star counts only if the move is more than so many times its error.
+#: A star counts only if the shift exceeds its error by this factor.
 LEAST_SIGMAS = 2.0
 
 
 def moved_off_sum(mixture: Mixture, solution: Solution, cluster: ClusterToFit) -> float:
-    """Return how many stars the mixture makes of pure field, which needs no truth.
+    """Return the number of members that the mixture finds where there is only field.
 
-    Σ (1 − q) q′ with the members' model moved by 3Δμ in eight directions of motion (their mean)
-    and by 3Δϖ to either side in parallax, the field as fitted; the largest of the three. The
-    cluster's own stars are weighed out (1 − q), and so are stars whose errors are too large to
-    tell the move: for faint stars of a distant cluster 3Δϖ is less than their error, and the sum
-    would be that of the members themselves.
+    The members' model is moved away, by 3Δμ in eight directions of motion and by ±3Δϖ in parallax,
+    with the field as fitted, and gives each star a probability q′. The result is the largest of
+    three sums Σ (1 − q) q′: the mean over the directions of motion, and those of the two shifts in
+    parallax. The factor 1 − q takes out the cluster's own stars. Stars count only if their errors
+    are small compared with the shift: for faint stars of a distant cluster 3Δϖ is less than their
+    error, and the sum would be that of the members.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The cluster's mixture.
+    solution : Solution
+        Its fit.
+    cluster : ClusterToFit
+        The cluster, with Δμ and Δϖ.
     """
     step_pm = MOVE * cluster.delta_pm
     step_plx = MOVE * mean_delta_parallax(cluster.delta_plx_plus, cluster.delta_plx_minus)
@@ -42,7 +52,7 @@ def moved_off_sum(mixture: Mixture, solution: Solution, cluster: ClusterToFit) -
 def reason_before_fit(
     covered_radius: float, n_training: int, settings: PosteriorSettings
 ) -> str | None:
-    """Return why no fit is tried, or None."""
+    """Return the reason why no fit is tried, or None."""
     if covered_radius < settings.min_radius_pc:
         return (
             f"the mirror covers {covered_radius:.1f} pc around the centre; "
@@ -57,9 +67,14 @@ def reason_before_fit(
 
 
 def reason_after_fit(recovered: float, settings: PosteriorSettings) -> str | None:
-    """Return why a fit is not used, or None.
+    """Return the reason why a fit is not used, or None.
 
-    `recovered` is the share of the training members within R that have a posterior >= 0.5.
+    Parameters
+    ----------
+    recovered : float
+        Share of the training members within R that have a posterior >= 0.5.
+    settings : PosteriorSettings
+        Settings with the least share.
     """
     if recovered >= settings.min_recovered:
         return None
@@ -70,9 +85,9 @@ def reason_after_fit(recovered: float, settings: PosteriorSettings) -> str | Non
 
 
 def is_moved_off(offset_sum: float, expected_members: float, settings: PosteriorSettings) -> bool:
-    """Return whether a cluster's votes, and not its posterior, tell its members by default.
+    """Return whether the moved-off sum is too large, so that members are chosen by votes.
 
-    So it is where the moved-off sum is above 5 stars and above 5 % of N (settings).
+    It is if it exceeds both 5 stars and 5 % of N (settings).
     """
     limit = max(settings.max_offset_sum, settings.max_offset_share * expected_members)
     return offset_sum > limit
@@ -86,7 +101,7 @@ def flags_of(
     covered_radius: float,
     settings: PosteriorSettings,
 ) -> tuple[str, ...]:
-    """Return remarks on a fit, in a fixed order; `MOVED_OFF` makes votes the default."""
+    """Return remarks on a fit, in a fixed order; with `MOVED_OFF` members are chosen by votes."""
     remarks = {
         MOVED_OFF: is_moved_off(offset_sum, expected_members, settings),
         "small cone": covered_radius < settings.small_radius_pc,

@@ -1,4 +1,4 @@
-"""Step 1, the members' colours: P(C | G, σ) of single stars and of binaries along an isochrone."""
+"""Model the members' colours (step 1): P(C | G, σ) of single stars and binaries on an isochrone."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Floats = NDArray[np.float64]
 #: Grid of G and C [mag]: first edge, step, number of bins.
 G_LOW, G_STEP, G_BINS = 4.0, 0.05, 352
 C_LOW, C_STEP, C_BINS = -1.0, 0.01, 400
-#: Widths σ the grid is convolved with along C [mag].
+#: Widths σ of the Gaussians that the grid is convolved with along C [mag].
 WIDTHS = np.geomspace(0.008, 0.45, 11)
-#: Smoothing along G [mag], so that a thin giant branch is no knife edge.
+#: Smoothing along G [mag], so that a thin giant branch has some width.
 G_SMOOTHING = 0.1
 #: Longest piece of the isochrone in |(8 ΔC, ΔG)| [mag], and mass ratios of binaries.
 PIECE, MASS_RATIOS = 0.01, np.linspace(0.1, 1.0, 91)[:-1] + 0.005
 #: Masses at which the initial mass function changes slope [M☉].
 _FLAT_BELOW, _BREAK = 0.08, 0.5
-#: Least weight of a piece: stages that no mass interval reaches still have a place.
+#: Least weight of a piece, so that stages with no interval of mass are not left out.
 _LEAST = 1e-12
 _MAIN_SEQUENCE = 1  # PARSEC `label`: 0 before it, 1 on it
 
 
 def imf_number(mass: Floats) -> Floats:
-    """Return the number of stars born below a mass [M☉], up to a factor.
+    """Return the number of stars born with less than a mass [M☉], up to a factor.
 
     Kroupa (2001, doi:10.1046/j.1365-8711.2001.04022.x): dN/dm ∝ m^−1.3 below 0.5 M☉ and m^−2.3
     above, continuous, with dN/dm = m^−2.3 above 0.5; flat below 0.08 M☉.
@@ -46,20 +46,20 @@ class MemberColours:
     Parameters
     ----------
     isochrone : ApparentPoints
-        Points with initial masses, in order of them.
+        Points with initial masses, sorted by mass.
 
     Notes
     -----
-    Every piece of the isochrone weighs as many stars as are born in its interval of mass;
-    binaries have mass ratios even in 0.1–1, their secondaries on the main sequence, dark below
-    the lowest mass. The densities are convolved with Gaussians of `WIDTHS` and read by linear
-    interpolation in G, C and log σ.
+    The weight of a piece of the isochrone is the number of stars born in its interval of mass.
+    Binaries have mass ratios uniform in 0.1–1; their secondaries are on the main sequence, and give
+    no light below the lowest mass. The densities are convolved with Gaussians of `WIDTHS` and
+    interpolated linearly in G, C and log σ.
     """
 
     def __init__(self, isochrone: ApparentPoints) -> None:
         self._isochrone = isochrone
         singles, binaries = (conditional_colours(*stars) for stars in _populations(isochrone))
-        # Both kinds lie together at each place, so that one look-up reads both.
+        # both kinds are stored side by side, so that one look-up reads both
         self._densities = np.stack([_convolved(singles), _convolved(binaries)], axis=-1)
 
     def densities(self, colour: Floats, g_mag: Floats, width: Floats) -> tuple[Floats, Floats]:
@@ -68,7 +68,7 @@ class MemberColours:
         Parameters
         ----------
         colour, g_mag, width : arrays, shape (n,)
-            C, G and σ [mag]; outside the grid its edge stands.
+            C, G and σ [mag]; outside the grid the values at its edge are used.
         """
         places = (
             np.interp(np.log(width), np.log(WIDTHS), np.arange(len(WIDTHS))),
@@ -119,21 +119,21 @@ def _populations(isochrone: ApparentPoints) -> list[tuple[Floats, Floats, Floats
     second_mass = mass[:, None] * MASS_RATIOS
     seen = second_mass >= known[0]
     both = []
-    for first, band in (
+    for first, magnitude in (
         (g, isochrone.g_mag[young]),
         (rp, (isochrone.g_mag - isochrone.colour)[young]),
     ):
-        second = np.interp(second_mass, known, band)
+        second = np.interp(second_mass, known, magnitude)
         ratio = np.where(seen, 10.0 ** (-0.4 * (second - first[:, None])), 0.0)
         both.append(first[:, None] - 2.5 * np.log10(1.0 + ratio))
-    g_both, rp_both = (band.ravel() for band in both)
+    g_both, rp_both = (magnitude.ravel() for magnitude in both)
     return [(c, g, weight), (g_both - rp_both, g_both, np.repeat(weight, len(MASS_RATIOS)))]
 
 
 def _cut_into_pieces(isochrone: ApparentPoints) -> tuple[Floats, Floats]:
-    """Cut the isochrone into pieces of at most `PIECE`: the places of their ends and the masses.
+    """Cut the isochrone into pieces of at most `PIECE`; return their ends and the masses there.
 
-    A place counts points, fractions between them, as `numpy.interp` reads them.
+    Ends are given as numbers of points with fractions between them, as `numpy.interp` takes them.
     """
     length = np.hypot(COLOUR_WEIGHT * np.diff(isochrone.colour), np.diff(isochrone.g_mag))
     n_pieces = np.maximum(np.ceil(length / PIECE), 1).astype(np.int64)
@@ -145,9 +145,10 @@ def _cut_into_pieces(isochrone: ApparentPoints) -> tuple[Floats, Floats]:
 
 
 def conditional_colours(colour: Floats, g_mag: Floats, weight: Floats) -> Floats:
-    """Return P(C | G) as shares of each row of the grid, shape (`G_BINS`, `C_BINS`).
+    """Return P(C | G) on the grid, each row of G summing to 1, shape (`G_BINS`, `C_BINS`).
 
-    The histogram is smoothed along G; a row without stars takes the nearest that has some.
+    It is a histogram of stars, smoothed along G; a row without stars is that of the nearest with
+    some.
     """
     row = np.floor((g_mag - G_LOW) / G_STEP).astype(np.int64)
     column = np.floor((colour - C_LOW) / C_STEP).astype(np.int64)
@@ -165,8 +166,8 @@ def conditional_colours(colour: Floats, g_mag: Floats, weight: Floats) -> Floats
 
 
 def _convolved(shares: Floats) -> NDArray[np.float32]:
-    """Convolve the rows with each of `WIDTHS`: densities [1/mag], shape (widths, G, C)."""
-    size = 2 * C_BINS  # twice as long, so that nothing comes in at the other end
+    """Return the rows convolved with each of `WIDTHS`, as densities [1/mag] of shape (σ, G, C)."""
+    size = 2 * C_BINS  # twice as long, so that nothing wraps around
     frequency = np.arange(size // 2 + 1) / (size * C_STEP)
     gaussian = np.exp(-2.0 * (np.pi * frequency * WIDTHS[:, None]) ** 2)
     spectrum = rfft(shares, size, axis=1)

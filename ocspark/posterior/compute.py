@@ -1,4 +1,4 @@
-"""The posterior of one cluster's candidates, from the first window to the last flag."""
+"""Compute the posteriors of one cluster's candidates, in all steps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ocspark.posterior.uncertainty import bootstrap_interval
 
 Floats = NDArray[np.float64]
 
-#: Step in G of the luminosity function that is handed on [mag].
+#: Step in G of the luminosity function that is returned [mag].
 LUMINOSITY_STEP = 0.2
 
 
 @dataclass(frozen=True)
 class ClusterFit:
-    """What was fitted to a cluster.
+    """Values fitted to a cluster.
 
     Attributes
     ----------
@@ -39,13 +39,13 @@ class ClusterFit:
     colour_width : float
         w_C [mag].
     radial_weights : tuple of float
-        Of the discs that reach to `profile.REACHES_PC`.
+        Weights of the discs of `profile.REACHES_PC`.
     luminosity_g, luminosity : arrays, shape (b,)
         G [mag] and members per magnitude there, corrected for those outside the windows.
     recovered : float
         Share of the training members within R with q >= 0.5.
     offset_sum : float
-        Σq with the members' model moved off.
+        Moved-off sum; see `checks.moved_off_sum`.
     """
 
     pmra: float
@@ -65,21 +65,21 @@ class ClusterFit:
 
 @dataclass(frozen=True)
 class PosteriorResult:
-    """The posterior of one cluster's candidates, before stars are shared between clusters.
+    """Posteriors of one cluster's candidates, before stars are shared between clusters.
 
     Attributes
     ----------
     q, low, high : arrays, shape (n,)
-        Probability to be a member and its 95 % interval, in the candidates' order; NaN beyond R
-        and where the cluster's posterior is null, 0 where a star lacks a measurement.
+        Probability of being a member and its 95 % interval, in the order of the candidates. NaN
+        beyond R and if the cluster has no posterior; 0 for a star that lacks a measurement.
     reason : str or None
         Why the cluster has no posterior.
     totals : Totals or None
-        Sums over q, None where null; `totals.sum_up` gives them again after sharing.
+        Sums over q, None if there is no posterior; after sharing `totals.sum_up` gives them again.
     fit : ClusterFit or None
-        None where no fit was tried.
+        Fitted values; None if no fit was tried.
     flags : tuple of str
-        Remarks; see `checks.flags_of`.
+        Remarks from `checks.flags_of`.
     """
 
     q: Floats
@@ -94,17 +94,19 @@ class PosteriorResult:
 def compute_posterior(
     candidates: Candidates, cluster: ClusterToFit, settings: PosteriorSettings | None = None
 ) -> PosteriorResult:
-    """Return the probability of each candidate to be a member of the cluster.
+    """Return the probability of each candidate of being a member of the cluster.
 
     A mixture of members and field is fitted to the cluster's own candidates. The result depends
-    on nothing else, and on no random state.
+    on nothing else; it has no random state.
 
     Parameters
     ----------
     candidates : Candidates
         All candidates of the cluster, training members included, sorted by source_id.
     cluster : ClusterToFit
+        The cluster.
     settings : PosteriorSettings, optional
+        By default those of `PosteriorSettings()`.
     """
     settings = settings or PosteriorSettings()
     stars, rows = relative_stars(candidates, cluster)

@@ -1,4 +1,4 @@
-"""Step 3, the field in features: the density of field stars per (mas/yr)² mas, magnitude and pc².
+"""Model the field in motion, parallax, colour and G (step 3): density per (mas/yr)² mas, mag, pc².
 
 f(u, w, v, c | G) = f₁(u, w | G) · f₂(v, c | G), learnt from the cluster's own candidates with
 weights ω = 1 − q, in the coordinates of each star's window; c is C less the main sequence's.
@@ -36,10 +36,15 @@ _TRUNCATE = 3.0
 
 @dataclass(frozen=True)
 class GridShape:
-    """A grid of two features and G: lower edges, steps, numbers of bins, kernel widths.
+    """A grid of two features and G.
 
-    `window` says how many of the features (from the first) the window bounds: it is the unit
-    disc of two, or the interval (−1, 1) of one.
+    Attributes
+    ----------
+    low, step, bins, width : tuples
+        Lower edges, steps, numbers of bins and kernel widths along the three axes.
+    window : int
+        Number of features, from the first, that are limited by the window: two by the unit disc,
+        or one by the interval (−1, 1).
     """
 
     low: tuple[float, float, float]
@@ -50,13 +55,13 @@ class GridShape:
 
     @property
     def peak(self) -> float:
-        """k₀ · k_G: a star's own kernel at its place, with the breadth that bins add."""
+        """Value k₀ · k_G of a star's own kernel at the star, including the width that bins add."""
         breadth = np.sqrt(np.square(self.width) + np.square(self.step) / 6.0)
         return float(np.prod(1.0 / (np.sqrt(2.0 * np.pi) * breadth)))
 
     @property
     def even(self) -> float:
-        """Density that is the same everywhere in the window and along the other feature."""
+        """Uniform density in the window and along the other feature."""
         if self.window == 2:
             return 1.0 / np.pi
         return 0.5 / (self.bins[1] * self.step[1])
@@ -71,16 +76,18 @@ COLOUR_GRID = GridShape(
 
 
 class ConditionalDensity:
-    """f(x, y | G) from weighted stars: a smoothed histogram over its smoothed coverage.
+    """Density f(x, y | G) from weighted stars, normalised at each G over the window.
 
-    Normalised at each G over the window.
+    It is a smoothed histogram divided by the smoothed coverage of the window.
 
     Parameters
     ----------
     shape : GridShape
+        The grid.
     features : array, shape (3, n)
         x, y and G [mag] of the stars.
     weight : array, shape (n,)
+        Weights of the stars.
     """
 
     def __init__(self, shape: GridShape, features: Floats, weight: Floats) -> None:
@@ -102,7 +109,7 @@ class ConditionalDensity:
         return (features - low[:, None]) / step[:, None]
 
     def __call__(self, features: Floats) -> Floats:
-        """Return f by linear interpolation, shape (n,)."""
+        """Return f at some features, shape (3, n), by linear interpolation."""
         place = self._places(features) - 0.5
         limit = np.array(self.shape.bins)[:, None] - 1
         place = np.clip(place, 0, limit)
@@ -116,12 +123,9 @@ def _smoothed(values: Floats, shape: GridShape, axis: int, mode: str) -> Floats:
 
 @lru_cache
 def window_coverage(shape: GridShape) -> tuple[Floats, Floats]:
-    """Return the window's share of each cell, and the same smoothed by the kernels.
+    """Return the share of each cell inside the window, and this smoothed by the kernels.
 
-    Returns
-    -------
-    tuple of arrays
-        Shapes (x, y or 1, 1), to broadcast with the grid.
+    Both have the shape (x, y or 1, 1), to be broadcast with the grid.
     """
     parts = 5
     inner = (np.arange(parts) + 0.5) / parts
@@ -143,20 +147,20 @@ def window_coverage(shape: GridShape) -> tuple[Floats, Floats]:
 def without_own(
     density: Floats, total: Floats, weight: Floats, shape: GridShape, own_share: Floats | float
 ) -> Floats:
-    """Return f(x, y | G) at stars as it would be without them.
+    """Return f(x, y | G) at each star as it would be without that star.
 
-    f_i = (f T − ω k₀ k_G + κ u)/(T − ω k_G + κ), where T = Σ ω K_G is the weight about the star's
-    G and κ = 0.2 per magnitude of the density u, even over the grid, stands for what was not
-    seen; not below 0.1 f.
+    f_i = (f T − ω k₀ k_G + κ u)/(T − ω k_G + κ), at least 0.1 f. T = Σ ω K_G is the weight of stars
+    around the star's G. κ = 0.2 stars per magnitude of the uniform density u are a prior for
+    features at which no star was seen.
 
     Parameters
     ----------
     density, total, weight : arrays, shape (n,)
         f, T [1/mag] and ω at the stars.
     shape : GridShape
-        Of f.
+        Grid of f.
     own_share : array or float
-        Smoothed coverage of the window at the stars, by which f was divided.
+        Smoothed coverage of the window at the stars, by which f has been divided.
     """
     k_g = 1.0 / (np.sqrt(2.0 * np.pi) * shape.width[2])
     left = density * total - weight * shape.peak / own_share + PRIOR_COUNT * shape.even
@@ -166,7 +170,7 @@ def without_own(
 
 @dataclass(frozen=True)
 class FieldModel:
-    """The field as some weighted stars tell it.
+    """The field, as learnt from weighted stars.
 
     Attributes
     ----------
@@ -197,12 +201,13 @@ class FieldModel:
         Parameters
         ----------
         stars : RelativeStars
+            Stars at which the density is computed.
         bins : MagnitudeBins
-            Of their G.
+            Bins of their G.
         ridge : array, shape (n,)
             Colour of the main sequence at their G [mag].
         own_weight : array, shape (n,)
-            What each star itself weighs in this model, 0 where it is not part of it.
+            Weight of each star in this model, 0 if it is not part of it.
         """
         total = bins.read(self.weight_curve)
         shape = np.ones(len(stars))
@@ -245,19 +250,19 @@ def fit_field(
 ) -> FieldModel:
     """Learn the field from weighted stars.
 
-    ν(G) = (Σ ω K + 0.2)/area; S̄(G) = (Σ ω K + 0.2)/(Σ (ω/S) K + 0.2/median S), the harmonic
-    mean: field stars per (mas/yr)² mas do not depend on how large the window of a star is.
+    ν(G) = (Σ ω K + 0.2)/area. S̄(G) = (Σ ω K + 0.2)/(Σ (ω/S) K + 0.2/median S) is a harmonic mean,
+    since field stars per (mas/yr)² mas do not depend on the size of a star's window.
 
     Parameters
     ----------
     stars, bins, ridge
-        As for `FieldModel.density`.
+        As `FieldModel.density` takes them.
     weight : array, shape (n,)
         ω of each star, not negative.
     area_pc2 : float
-        Area that the stars of positive weight fill [pc²].
+        Area in which stars have positive weights [pc²].
     variances : tuple of float
-        Members' variances of motion and parallax, for Z̄.
+        Variances of the members' motion and parallax, for Z̄.
     """
     used = np.flatnonzero(weight > 0)
     motion_features = _motion_features(stars)[:, used]

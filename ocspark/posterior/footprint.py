@@ -1,7 +1,7 @@
-"""R, the radius of the largest disc about a cluster's centre that the mirror covers.
+"""Find the radius R of the largest disc about a cluster's centre that the mirror covers.
 
-What people call cones are often squares, or parts of the sky: the radius comes from counts of
-all sources in small HEALPix cells, never from a nominal cone.
+A mirror may hold squares or other parts of the sky in place of whole cones. The radius is therefore
+measured from counts of all sources in small HEALPix cells.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ocspark.sky.sphere import separation_rad
 
-#: Cells that a cone is cut into, at least; four times as many at most.
+#: Least number of cells in a cone; there are at most four times as many.
 MIN_CELLS = 1000
-#: Sources expected in a cell and its empty neighbours before their being empty says anything.
+#: A cell is a hole if it and its empty neighbours should have at least this many sources.
 EXPECTED = 20.0
-#: Median of the counts below which cells are put together by fours first.
+#: Cells are merged by fours until the median of their counts is at least this.
 MIN_MEDIAN = 6.0
-#: Finest order, and coarsest that cells are put together to.
+#: Finest order of cells, and coarsest order to which they are merged.
 MAX_ORDER, MIN_ORDER = 17, 2
 
 
@@ -45,22 +45,22 @@ def covered_radius_deg(
 ) -> float:
     """Return the radius of the largest disc about a centre that has sources everywhere [deg].
 
-    It ends half a cell before the nearest edge of the nearest hole: an empty cell that with its
-    empty neighbours should have 20 sources or more, as the cells around tell, or of which all
-    neighbours are empty; in between sources end.
+    A hole is an empty cell that, together with its empty neighbours, should have 20 or more sources
+    by the counts of cells around, or whose neighbours are all empty. The disc ends half a cell
+    before the nearest edge of a hole, since sources may end anywhere inside the cell before it.
 
     Parameters
     ----------
     ra_deg, dec_deg : float
         Centre of the cluster [deg]; it may differ from the cone's.
     radius_deg : float
-        Radius of the cone about the centre in which sources were counted [deg].
+        Radius about the centre within which all sources were counted [deg].
     order : int
         HEALPix order of the cells, nested.
     cells : array of int64, shape (c,)
-        Cells with sources, each once, in any order.
+        Cells with sources, in any order.
     counts : array of int64, shape (c,)
-        Sources of any kind in each.
+        Number of all sources in each.
 
     Returns
     -------
@@ -73,14 +73,14 @@ def covered_radius_deg(
         order -= 1
     side = 2**order
     cell_deg = float(np.degrees(np.sqrt(4.0 * np.pi / (12 * side**2))))
-    # Cells that lie inside the cone: of those at its edge only a part was counted.
+    # only cells inside the cone: cells at its edge were counted in part
     inner = hpgeom.query_circle(
         side, ra_deg, dec_deg, max(radius_deg - cell_deg, 0.1 * cell_deg), nest=True
     )
     at_centre = hpgeom.angle_to_pixel(side, ra_deg, dec_deg, nest=True)
     empty = np.setdiff1d(np.append(inner, at_centre), cells)
     neighbours = _neighbours(side, empty)
-    # Where a footprint ends it cuts cells: neighbours then have few sources, those behind have not.
+    # cells at the edge of a footprint have few sources, so that the next ones count, too
     second = _neighbours(side, neighbours.ravel()).reshape(-1, 64)
     nearest = _median_of_covered(neighbours, cells, counts)
     expected = np.maximum(nearest, _median_of_covered(second, cells, counts))
@@ -105,7 +105,7 @@ def _merged(
 
 
 def _neighbours(side: int, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the eight neighbours of each cell, itself for one that is not there, shape (n, 8)."""
+    """Return the eight neighbours of each cell, shape (n, 8); the cell itself for a missing one."""
     found = hpgeom.neighbors(side, cells, nest=True).reshape(-1, 8)
     return np.where(found < 0, cells[:, None], found)
 
@@ -113,7 +113,7 @@ def _neighbours(side: int, cells: NDArray[np.int64]) -> NDArray[np.int64]:
 def _median_of_covered(
     wanted: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the median count of those cells of each row that have sources, 0 where none has."""
+    """Return the median count of the cells with sources in each row; 0 if none has any."""
     if not len(cells):
         return np.zeros(len(wanted))
     place = np.minimum(np.searchsorted(cells, wanted), len(cells) - 1)

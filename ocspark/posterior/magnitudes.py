@@ -1,4 +1,4 @@
-"""Sums of Gaussian kernels along G: how many stars of some weight there are per magnitude."""
+"""Sum Gaussian kernels along G: weighted numbers of stars per magnitude."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from scipy.ndimage import gaussian_filter1d
 
 Floats = NDArray[np.float64]
 
-#: Fine grid of G on which sums are held [mag]: first edge, step, number of bins.
+#: Grid of G on which sums are stored [mag]: first edge, step, number of bins.
 LOW, STEP, N_BINS = 2.0, 0.02, 1025
 #: Middles of its bins [mag].
 GRID = LOW + STEP * (np.arange(N_BINS) + 0.5)
 
 
 class MagnitudeBins:
-    """Places of some stars on the grid of G, found once.
+    """Stars on the grid of G; their bins are found once and used for many sums.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class MagnitudeBins:
         self._fraction = place - self._below
 
     def smooth(self, weight: Floats, width: float) -> Floats:
-        """Return Σ ω K(G − G_j) [1/mag] on `GRID`, K a Gaussian of this width [mag]."""
+        """Return Σ ω K(G − G_j) [1/mag] on `GRID`, with K a Gaussian of a width [mag]."""
         counts = np.bincount(self._bin, weight, N_BINS) / STEP
         return gaussian_filter1d(counts, width / STEP, mode="constant", truncate=4.0)
 
     def read(self, curve: Floats) -> Floats:
-        """Return the value of a curve on `GRID` at each star, shape (n,)."""
+        """Return a curve on `GRID` interpolated at each star, shape (n,)."""
         below = curve[self._below]
         return below + self._fraction * (curve[self._below + 1] - below)

@@ -1,4 +1,4 @@
-"""Step 5, the mixture: members and field fitted to a cluster's candidates in turn.
+"""Fit the mixture of members and field to a cluster's candidates (step 5).
 
 q = φ(G) Σ w_k B_k(r) L / (φ(G) Σ w_k B_k(r) L + F), by expectation–maximisation.
 """
@@ -26,16 +26,17 @@ from ocspark.posterior.stars import RelativeStars
 
 Floats = NDArray[np.float64]
 
-#: Stars farther than this from the members in χ² have q = 0; the others are "near".
+#: Stars with a larger χ² from the members have q = 0; the others are called near.
 NEAR_CHI2 = 30.0
-#: The first field is learnt beyond this radius [pc], or this share of R.
+#: The first field is learnt from stars beyond this radius [pc], or this share of R if smaller.
 OUTER_PC, OUTER_SHARE = 20.0, 0.6
-#: Rounds (a field each), steps in a round, and steps between updates of motions and of colours.
+#: Rounds, each of which learns the field again; steps in a round; steps between updates of motions
+#: and of colours.
 ROUNDS, STEPS, MOTION_EVERY, COLOUR_EVERY = 3, 40, 8, 16
-#: Steps of the one round that a replicate of the bootstrap takes.
+#: Steps of the single round of a bootstrap replicate.
 REPLICATE_STEPS = 15
-#: First luminosity function: this many times the training members', this smooth [mag], and as at
-#: this G beyond it.
+#: First luminosity function: that of the training members times this factor, smoothed by this width
+#: [mag], constant beyond this G.
 FIRST_FACTOR, FIRST_WIDTH, FIRST_LAST_G = 2.0, 0.6, 17.0
 _LEAST_LUMINOSITY = 1e-9
 
@@ -47,7 +48,9 @@ class Solution:
     Attributes
     ----------
     motion : Motion
+        Motion of the members.
     colours : ridge.ColourFit
+        Colours of the members.
     radial_weights : array, shape (10,)
         Weights of the discs of `profile.REACHES_PC`.
     luminosity : array
@@ -67,18 +70,19 @@ class Solution:
 
 
 class Mixture:
-    """The mixture of one cluster: its stars and what does not change in the fit.
+    """The mixture of one cluster, which is fitted to its stars.
 
     Parameters
     ----------
     stars : RelativeStars
-        All candidates within R that have finite values, in order of source_id.
+        All candidates within R that have finite values, sorted by source_id.
     colours : MemberColours
+        Colours of the members along the isochrone.
     covered_radius : float
         R [pc].
     training : RelativeStars, optional
-        The training members, from which motions and the luminosity function start; by default
-        those among the stars.
+        Training members, from which motions and the luminosity function start; by default those
+        among the stars.
     """
 
     def __init__(
@@ -105,7 +109,7 @@ class Mixture:
         self._outer = min(OUTER_PC, OUTER_SHARE * covered_radius)
 
     def fit(self) -> Solution:
-        """Fit the mixture from the training members and the votes."""
+        """Return the fit, which starts from the training members and the votes."""
         g_training = np.minimum(self._training.g_mag, FIRST_LAST_G)
         bins = MagnitudeBins(g_training)
         curve = FIRST_FACTOR * bins.smooth(np.ones(len(g_training)), FIRST_WIDTH)
@@ -124,23 +128,31 @@ class Mixture:
         return solution
 
     def refit(self, solution: Solution, star_weight: Floats) -> Floats:
-        """Return q, shape (n,), fitted once more from a solution with weighted stars.
+        """Return q, shape (n,), of a fit to weighted stars that starts from a solution.
 
-        One round of `REPLICATE_STEPS`; motions, ridge and widths stay.
-        """
-        return self._round(solution, star_weight, REPLICATE_STEPS, widths=False).q
-
-    def expected_of_field(self, solution: Solution, shift: Floats, least_sigmas: float) -> float:
-        """Return Σ (1 − q) q′, q′ as if the members' mean were moved, the field as fitted.
+        It takes one round of `REPLICATE_STEPS`, in which motions, ridge and widths stay fixed.
 
         Parameters
         ----------
         solution : Solution
+            The start.
+        star_weight : array, shape (n,)
+            Weights of the stars.
+        """
+        return self._round(solution, star_weight, REPLICATE_STEPS, widths=False).q
+
+    def expected_of_field(self, solution: Solution, shift: Floats, least_sigmas: float) -> float:
+        """Return Σ (1 − q) q′, with q′ of the members' model moved and the field as fitted.
+
+        Parameters
+        ----------
+        solution : Solution
+            The fit.
         shift : array, shape (3,)
-            The move [mas/yr, mas/yr, mas].
+            Shift of the members' mean [mas/yr, mas/yr, mas].
         least_sigmas : float
-            Only stars count for which the move is at least so many times their error along it,
-            intrinsic widths included: the others cannot tell it from none.
+            A star counts only if the shift is at least this many times its error along the shift,
+            intrinsic widths included.
         """
         mean = np.array(solution.motion.mean) + shift
         motion = Motion((mean[0], mean[1], mean[2]), solution.motion.variance)
@@ -161,7 +173,7 @@ class Mixture:
     def member_density(
         self, stars: RelativeStars, motion: Motion, colours: ridge.ColourFit
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return ln N₃ of stars, χ², and P(C | G) of singles and binaries, shape (n,) each."""
+        """Return ln N₃, χ², and P(C | G) of single stars and of binaries, shape (n,) each."""
         log_motion, chi2 = log_density(stars, motion)
         return log_motion, chi2, *ridge.densities(self._colours, stars, colours)
 
@@ -174,7 +186,7 @@ class Mixture:
         first: bool = False,
         widths: bool = True,
     ) -> Solution:
-        """Learn the field from the present q, then take some steps with it."""
+        """Learn the field from the present q, then take steps of the fit with it."""
         near, rows = self._near_stars, self.near
         field, member_share = self._field(start, star_weight, first)
         field_near, weight = field[rows], star_weight[rows]

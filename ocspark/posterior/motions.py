@@ -1,4 +1,4 @@
-"""Step 2, the members' motions: a Gaussian in (pmra, pmdec, parallax), free of the errors."""
+"""Model the members' motions (step 2): a Gaussian in (pmra, pmdec, parallax) without errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ Floats = NDArray[np.float64]
 
 #: Least intrinsic widths of motions [mas/yr] and parallaxes [mas].
 FLOOR = (0.01, 0.01, 0.005)
-#: Sigmas beyond which a training member has no say, and how often that is found anew.
+#: Training members beyond this many sigmas are left out; number of times that this is repeated.
 CLIP_SIGMAS, CLIPS = 4.0, 4
-#: Faintest stars that the widths follow [mag], and the weight of the training members' values.
+#: Faintest stars from which widths are learnt [mag]; weight of the training members' values, in
+#: stars.
 MAX_G, PRIOR_STARS = 18.5, 50.0
-#: How far a variance may move from the training members' (a factor).
+#: Largest factor by which a variance may differ from that of the training members.
 MAX_CHANGE = 2.0
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Mean offset (Δα, Δδ [mas/yr], Δϖ [mas]) of the members and their intrinsic variances.
+    """Mean offset and intrinsic variances of the members.
 
-    `variance` is the same in both motions [(mas/yr)²], its last value that of the parallax
-    [mas²].
+    Attributes
+    ----------
+    mean : tuple of float
+        Δα, Δδ [mas/yr] and Δϖ [mas] from the training members' means.
+    variance : tuple of float
+        Variances: the same in both motions [(mas/yr)²], and that of the parallax [mas²].
     """
 
     mean: tuple[float, float, float]
@@ -54,9 +59,9 @@ def log_density(stars: RelativeStars, motion: Motion) -> tuple[Floats, Floats]:
 
 
 def fit_training_members(stars: RelativeStars) -> Motion:
-    """Return the motion of the training members, each axis by itself, errors taken out.
+    """Return the motion of the training members without their errors, fitted axis by axis.
 
-    The likeliest Gaussian seen through each star's own error, over the stars within 4 sigma.
+    It is the most likely Gaussian, convolved with each star's error, of the stars within 4 sigma.
     """
     fits = [_deconvolve(stars.offset[i], stars.error[i], FLOOR[i] ** 2) for i in range(3)]
     mean_x, mean_y, mean_z = (mean for mean, _ in fits)
@@ -65,7 +70,7 @@ def fit_training_members(stars: RelativeStars) -> Motion:
 
 
 def _deconvolve(values: Floats, errors: Floats, least: float) -> tuple[float, float]:
-    """Return mean and variance of a Gaussian behind values with errors."""
+    """Return mean and variance of the Gaussian from which values with errors were drawn."""
     mean = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - mean)))
     variance = max(spread**2, least)
@@ -92,33 +97,34 @@ def _weighted_mean(values: Floats, total: Floats) -> float:
 
 
 def _minus_two_log_likelihood(values: Floats, total: Floats) -> float:
-    """Return −2 ln L of Gaussians of variances `total` about the likeliest mean, less 2π."""
+    """Return −2 ln L of Gaussians with variances `total` about the most likely mean, up to 2π."""
     deviation = values - _weighted_mean(values, total)
     return float((deviation**2 / total + np.log(total)).sum())
 
 
 def _own_variance(deviation: Floats, total: Floats, variance: float) -> Floats:
-    """Return the expected square of each star's true deviation, given what is measured."""
+    """Return the expected square of each star's true deviation, given the measured one."""
     gain = variance / total
     return (gain * deviation) ** 2 + variance * (1.0 - gain)
 
 
 def update_motion(stars: RelativeStars, weight: Floats, motion: Motion, first: Motion) -> Motion:
-    """Return the motion after one step of expectation–maximisation, each axis by itself.
+    """Return the motion after one step of expectation–maximisation, axis by axis.
 
-    For a Gaussian seen through each star's own error (Bovy, Hogg & Roweis 2011,
+    The step is that for a Gaussian convolved with each star's error (Bovy, Hogg & Roweis 2011,
     doi:10.1214/10-AOAS439).
 
     Parameters
     ----------
     stars : RelativeStars
+        The near stars.
     weight : array, shape (n,)
-        q of each star; those fainter than `MAX_G` have no say.
+        q of each star; stars fainter than `MAX_G` do not count.
     motion : Motion
-        The present one.
+        The present motion.
     first : Motion
-        The training members', which count as `PRIOR_STARS` more stars and within a factor
-        `MAX_CHANGE` of whose variances the result stays.
+        Motion of the training members. It counts as `PRIOR_STARS` stars more, and the resulting
+        variances stay within a factor `MAX_CHANGE` of its own.
     """
     used = weight * (stars.g_mag < MAX_G)
     likely = used > 0.5

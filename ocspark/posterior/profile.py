@@ -1,4 +1,4 @@
-"""The members on the sky: a sum of discs of fixed reach, each normalised within R."""
+"""Model the members on the sky: a sum of discs of fixed radii, each normalised within R."""
 
 from __future__ import annotations
 
@@ -7,32 +7,29 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: Reaches b of the discs [pc]; half of a disc's stars lie within 0.45 b. Discs that end let the
-#: profile end where the cluster does: the wings of Plummer discs count field stars as members.
+#: Radii b of the discs [pc]; half of a disc's stars lie within 0.45 b. Since discs end, so does the
+#: profile: with the wings of Plummer profiles, field stars would count as members.
 REACHES_PC = (1.2, 1.8, 2.7, 4.0, 6.0, 9.0, 13.5, 20.0, 30.0, 45.0)
-#: Faintest stars that the profile follows [mag]; fainter ones let it swallow residual field.
+#: Faintest stars from which the profile is learnt [mag]; with fainter ones it includes field stars.
 MAX_G = 18.0
-#: Stars added to each disc, and the largest weight of the discs that reach beyond `WIDE_PC`.
+#: Stars added to each disc; radius of wide discs [pc]; largest weight of the wide discs together.
 PRIOR_STARS, WIDE_PC, LARGEST_OF_WIDE = 0.1, 15.0, 0.15
-#: Least density of a disc [1/pc²], so that a place beyond all of them has one.
+#: Added to the density of a disc [1/pc²], so that it is positive everywhere.
 _LEAST = 1e-12
 
 
 def discs(radius: Floats, covered_radius: float) -> Floats:
-    """Return B_k(r) = 3 (1 − r²/b²)² / (π b²) within b [1/pc²], over its integral within R.
+    """Return the densities of the discs, B_k(r) = 3 (1 − r²/b²)² / (π b²) [1/pc²], shape (10, n).
 
-    The integral is 1 − (1 − R²/b²)³ where b > R, else 1. Any sum of them falls outwards.
+    Each is divided by its integral within R, which is 1 − (1 − R²/b²)³ if b > R, else 1. Any sum of
+    discs decreases outwards.
 
     Parameters
     ----------
     radius : array, shape (n,)
-        [pc].
+        Projected radius [pc].
     covered_radius : float
         R [pc].
-
-    Returns
-    -------
-    array, shape (10, n)
     """
     reach = np.array(REACHES_PC)[:, None]
     within = 1.0 - np.maximum(1.0 - (covered_radius / reach) ** 2, 0.0) ** 3
@@ -74,14 +71,17 @@ def surface_density(discs: Floats, weights: Floats) -> Floats:
 def update_weights(discs: Floats, weights: Floats, q: Floats, g_mag: Floats) -> Floats:
     """Return the weights after one step of expectation–maximisation over stars of G < 18.
 
-    w_k ← Σ q w_k B_k / Σ_j w_j B_j + 0.1, normalised; the discs that reach beyond 15 pc have 0.15
-    at most, together.
+    w_k ← Σ q w_k B_k / Σ_j w_j B_j + 0.1, normalised; discs larger than 15 pc get at most 0.15
+    together.
 
     Parameters
     ----------
     discs : array, shape (10, n)
+        B_k at the stars.
     weights : array, shape (10,)
+        The present weights.
     q, g_mag : arrays, shape (n,)
+        Probability and G of the stars.
     """
     per_density = np.where(g_mag < MAX_G, q, 0.0) / surface_density(discs, weights)
     shares = weights * (discs * per_density).sum(axis=1) + PRIOR_STARS

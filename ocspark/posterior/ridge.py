@@ -1,4 +1,4 @@
-"""How the isochrone is bent to the members' colours: a shift with G, a width, a binary share."""
+"""Fit the isochrone to the members' colours: a shift with G, a width, a share of binaries."""
 
 from __future__ import annotations
 
@@ -12,38 +12,48 @@ from ocspark.posterior.stars import RelativeStars
 
 Floats = NDArray[np.float64]
 
-#: Density of members anywhere in colour [1/mag], over that of all others: giants, stragglers,
-#: isochrones that do not fit.
+#: Uniform density of members in colour [1/mag], relative to that of the isochrone: for giants,
+#: stragglers, and isochrones that do not fit.
 FLOOR = 0.03
-#: What the densities add up to with it, over the range of colour that there is.
+#: Integral of the densities with it over the range of colour.
 _TOTAL = 1.0 + FLOOR * C_BINS * C_STEP
-#: G at which the shift dC is fitted [mag], constant beyond; ranges of G that fit each.
+#: G at which the shift dC is fitted [mag], constant beyond; range of G of the stars for each.
 KNOTS = (12.0, 15.0, 18.0)
 RANGES = ((0.0, 13.5), (13.5, 16.5), (16.5, 18.7))
 #: Shifts that are tried [mag] and the width of their prior [mag].
 SHIFTS, SHIFT_PRIOR = np.linspace(-0.08, 0.08, 33), 0.03
-#: Intrinsic widths w_C that are tried [mag], faintest G that fits them, middle and width (in ln)
-#: of their prior.
+#: Intrinsic widths w_C that are tried [mag]; faintest stars that are used; centre and width (in ln)
+#: of the prior.
 COLOUR_WIDTHS = np.array([0.008, 0.012, 0.018, 0.025, 0.035, 0.05, 0.07])
 WIDTH_MAX_G, WIDTH_PRIOR, WIDTH_PRIOR_SIGMA = 18.0, 0.015, 1.0
-#: Least Σq that fits a shift, and least q of a star that counts in these fits.
+#: Least Σq with which a shift is fitted, and least q of the stars that are used.
 LEAST_STARS, LEAST_Q = 8.0, 0.02
-#: Binary share at first and of the `BINARY_PRIOR_STARS` stars that stand for it, and its limits.
+#: First value and prior of the share of binaries; weight of the prior, in stars; limits.
 FIRST_BINARY_SHARE, BINARY_PRIOR_STARS, BINARY_LIMITS = 0.35, 30.0, (0.05, 0.8)
 
 
 @dataclass(frozen=True)
 class ColourFit:
-    """Binary share f_b, shift dC at `KNOTS` [mag] and intrinsic width w_C [mag]."""
+    """Fitted colours.
+
+    Attributes
+    ----------
+    binary_share : float
+        f_b.
+    shift : tuple of float
+        dC at `KNOTS` [mag].
+    width : float
+        Intrinsic width w_C [mag].
+    """
 
     binary_share: float = FIRST_BINARY_SHARE
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     width: float = WIDTH_PRIOR
 
     def limits_reached(self) -> list[str]:
-        """Return which of f_b, dC and w_C lie at a limit: the isochrone does not fit.
+        """Return the names of those of f_b, dC and w_C that are at a limit, a sign of a bad fit.
 
-        The least w_C is none: it says that the isochrone fits as well as can be told.
+        The least w_C does not count: there the isochrone fits as well as can be measured.
         """
         reached = {
             "binary share": self.binary_share in BINARY_LIMITS,
@@ -65,8 +75,8 @@ def densities(
 def mixed(single: Floats, binary: Floats, binary_share: float) -> Floats:
     """Return d = ((1 − f_b) · singles + f_b · binaries + 0.03) / 1.12 [1/mag], shape (n,).
 
-    d is normalised, floor included: a member's density that is not makes φ, and so every q, too
-    large wherever the field hides the floor.
+    d is normalised with the uniform density included. Otherwise φ, and so every q, would be too
+    large where the field is denser than the uniform density.
     """
     return ((1.0 - binary_share) * single + binary_share * binary + FLOOR) / _TOTAL
 
@@ -74,13 +84,17 @@ def mixed(single: Floats, binary: Floats, binary_share: float) -> Floats:
 def update_binary_share(fit: ColourFit, q: Floats, single: Floats, binary: Floats) -> ColourFit:
     """Return the fit with f_b after one step of expectation–maximisation.
 
-    f_b ← Σ q f_b P_binary/d over Σ q (all but the floor)/d, with 30 stars more at 0.35.
+    f_b ← Σ q f_b P_binary/d over Σ q (d without the uniform density)/d, with a prior of 30 stars at
+    0.35.
 
     Parameters
     ----------
     fit : ColourFit
-    q, single, binary : arrays, shape (n,)
-        `single` and `binary` are P(C | G) [1/mag].
+        The present fit.
+    q : array, shape (n,)
+        Probability of each star.
+    single, binary : arrays, shape (n,)
+        P(C | G) of single stars and of binaries [1/mag].
     """
     in_binary = fit.binary_share * binary
     on_isochrone = (1.0 - fit.binary_share) * single + in_binary
@@ -94,9 +108,20 @@ def update_binary_share(fit: ColourFit, q: Floats, single: Floats, binary: Float
 def update_ridge(
     colours: MemberColours, stars: RelativeStars, q: Floats, fit: ColourFit
 ) -> ColourFit:
-    """Return the fit with the likeliest shift at each knot, then the likeliest width.
+    """Return the fit with the most likely shift at each knot, and then the most likely width.
 
-    Each maximises Σ q ln d plus the logarithm of its prior over the values that are tried.
+    Each maximises Σ q ln d plus the logarithm of its prior, among the values that are tried.
+
+    Parameters
+    ----------
+    colours : MemberColours
+        Colours of the members along the isochrone.
+    stars : RelativeStars
+        The near stars.
+    q : array, shape (n,)
+        Probability of each.
+    fit : ColourFit
+        The present fit.
     """
     counts = q > LEAST_Q
     shift = list(fit.shift)

@@ -1,4 +1,4 @@
-"""What a user may choose of the posterior; all other numbers stand beside the code they rule."""
+"""Define the settings of the posterior. All other constants are beside the code that uses them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PosteriorSettings:
-    """Settings with their defaults.
+    """Settings of the posterior with their defaults.
 
     Attributes
     ----------
     seed : int
-        Of the keyed weights of the bootstrap.
+        Seed of the bootstrap's weights.
     n_replicates : int
-        Replicates of the bootstrap behind posterior_low and posterior_high; 0 for no intervals.
+        Number of bootstrap replicates for posterior_low and posterior_high; 0 for no intervals.
     min_radius_pc : float
-        Least R [pc] that holds enough field.
+        Least covered radius R [pc]: a smaller one does not hold enough field stars.
     min_training_members : int
         Least number of training members within R.
     min_recovered, low_recovered : float
@@ -25,7 +25,7 @@ class PosteriorSettings:
     small_radius_pc : float
         R [pc] below which the cluster is flagged.
     max_offset_sum, max_offset_share : float
-        The moved-off sum may reach this many stars, or this share of N if that is more.
+        The moved-off sum may reach this number of stars, or this share of N if that is more.
     """
 
     seed: int = 42

@@ -1,4 +1,4 @@
-"""Step 6, stars that several clusters claim: their posteriors sum to at most 1."""
+"""Share stars that several clusters claim (step 6), so that posteriors sum to at most 1."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: A star of smaller q is not claimed: its q counts as 0.
+#: A star with a smaller q is not claimed; its q counts as 0.
 LEAST_CLAIM = 1e-6
-#: Largest q that enters odds.
+#: Largest q of which odds are computed; a larger one counts as this.
 MAX_Q = 1.0 - 1e-9
 
 
 def odds(q: Floats) -> Floats:
-    """Return q/(1 − q), q at most 1 − 10⁻⁹."""
+    """Return the odds q/(1 − q), with q limited to 1 − 10⁻⁹."""
     limited = np.minimum(q, MAX_Q)
     return limited / (1.0 - limited)
 
@@ -22,25 +22,24 @@ def odds(q: Floats) -> Floats:
 def share_stars(
     source_id: NDArray[np.int64], q: Floats, low: Floats, high: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Share stars between the clusters that claim them: posterior = o_c / (1 + Σ o).
+    """Return posteriors of stars shared between the clusters that claim them: o_c / (1 + Σ o).
 
-    A star is one cluster's, another's or the field's. A cluster whose posterior is null claims
-    nothing, nor does one whose q is 0. What one cluster alone claims stays as it is, to the bit.
+    A star belongs to one of the clusters or to the field; o are its odds for each cluster. A row
+    with q null or 0 claims nothing. A star that one cluster alone claims keeps its q bit by bit.
 
     Parameters
     ----------
     source_id : array, shape (n,)
-        Of rows (cluster, star) of any number of clusters, those of a star always in the same
-        order of clusters, so that sums do not depend on how rows were found; rows of stars that
-        one cluster alone claims may be among them.
+        Star of each row (cluster, star), for any number of clusters. The rows of a star must always
+        be in the same order of clusters, so that sums have the same bits. Stars that one cluster
+        alone claims may be among them.
     q, low, high : arrays, shape (n,)
-        Each cluster's own probability and its interval, NaN where null.
+        Each cluster's own probability and its interval, NaN for null.
 
     Returns
     -------
     tuple of arrays, shape (n,) each
-        posterior, posterior_low, posterior_high. The interval is for the row's own odds, those
-        of the other clusters as they are.
+        posterior, posterior_low, posterior_high. For the interval only the row's own odds vary.
     """
     _, star = np.unique(source_id, return_inverse=True)
     alone = np.bincount(star, q > 0)[star] <= 1

@@ -1,7 +1,8 @@
-"""Step 4, the field on the sky: where stars of like score are more or fewer than on average.
+"""Map the field on the sky (step 4): the density of stars of similar score, over the mean.
 
-Dust and the Galaxy's gradients change the density of member-like field stars across a cone. It is
-mapped in classes of s = ln L − ln(F₀/ν), how much a star looks like a member.
+Dust and the Galaxy's gradients change the density of field stars that resemble members across a
+cone. It is mapped in classes of the score s = ln L − ln(F₀/ν), which says how much a star resembles
+a member.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 Floats = NDArray[np.float64]
 
-#: Edges of the classes of score, and the G that parts bright from faint ones [mag].
+#: Edges of the classes of score, and the G that separates bright from faint classes [mag].
 SCORE_EDGES = (-np.inf, -8.0, -5.0, -3.0, -1.5, -0.5, 0.5, 1.5, 2.5, np.inf)
 SPLIT_G = 18.5
-#: Field stars wanted in a kernel, its least width [pc] and its largest share of R.
+#: Number of field stars in a kernel, its least width [pc], and its largest width over R.
 KERNEL_STARS, LEAST_WIDTH_PC, LARGEST_WIDTH = 80.0, 5.0, 0.6
 #: Least weight of a class, and limits of a map's values.
 LEAST_WEIGHT, LIMITS = 15.0, (0.05, 20.0)
-#: The core that no map counts: share of Σq within it, least radius [pc], largest [pc] and of R.
+#: Core that is left out of the maps: share of Σq inside it, least radius [pc], largest radius [pc]
+#: and over R.
 CORE_SHARE, CORE_LEAST, CORE_LARGEST, CORE_LARGEST_SHARE = 0.8, 3.0, 10.0, 0.4
-#: The same before there is a q: [pc] and share of R; Σq needed for one.
+#: Core before there is a q: radius [pc] and over R; least Σq for the other one.
 FIRST_CORE, FIRST_CORE_SHARE, CORE_STARS = 8.0, 0.3, 5.0
 #: Cells along a side of the map, its half-side in units of R, and parts of a cell's side.
 _CELLS, _HALF_SIDE, _PARTS = 80, 1.2, 4
@@ -35,7 +37,15 @@ _TRUNCATE = 3.0
 def core_radius(radius: Floats, q: Floats, covered_radius: float) -> float:
     """Return the radius [pc] within which stars are not counted as field.
 
-    That of 80 % of Σq, within 3 … min(10, 0.4 R); min(8, 0.3 R) where Σq is at most 5.
+    It is the radius of 80 % of Σq, limited to 3 … min(10, 0.4 R); or min(8, 0.3 R) if Σq is at most
+    5.
+
+    Parameters
+    ----------
+    radius, q : arrays, shape (n,)
+        Projected radius [pc] and probability of the stars.
+    covered_radius : float
+        R [pc].
     """
     if q.sum() <= CORE_STARS:
         return min(FIRST_CORE, FIRST_CORE_SHARE * covered_radius)
@@ -48,26 +58,27 @@ def core_radius(radius: Floats, q: Floats, covered_radius: float) -> float:
 
 @dataclass(frozen=True)
 class _ClassMap:
-    """Relative density of one class: ln of it on the grid, and the class's median score."""
+    """Logarithm of the relative density of a class on the grid, and the class's median score."""
 
     score: float
     log_density: Floats
 
 
 class SkyMap:
-    """The field's density at a place over its mean, for a score and G: g(s, G, ξ, η).
+    """The field's density relative to its mean, g(s, G, ξ, η).
 
     Parameters
     ----------
     score, g_mag : arrays, shape (n,)
+        s and G [mag] of the stars.
     position : array, shape (2, n)
-        (ξ, η) [pc].
+        (ξ, η) of the stars [pc].
     weight : array, shape (n,)
         Field weights ω.
     inner : float
-        Stars nearer than this are not counted [pc].
+        Radius inside which stars are not counted [pc].
     reference_inner : float
-        The field of step 3 comes from radii beyond this [pc]; the map is relative to it.
+        Radius beyond which the field of step 3 was learnt [pc]; the map is relative to it.
     covered_radius : float
         R [pc].
     """
@@ -136,9 +147,9 @@ class SkyMap:
         )
 
     def __call__(self, score: Floats, g_mag: Floats, position: Floats) -> Floats:
-        """Return g at stars, between the classes' median scores by linear interpolation of ln g.
+        """Return g at stars: ln g interpolated linearly between the classes' median scores.
 
-        1 where no class of that G has enough stars.
+        It is 1 if no class of that G has enough stars.
         """
         out = np.ones(len(score))
         place = self._places(position) - 0.5
@@ -151,7 +162,7 @@ class SkyMap:
 
 
 def _between(maps: Sequence[_ClassMap], score: Floats, place: Floats) -> Floats:
-    """Return ln g at stars from the maps of their G, whose scores rise."""
+    """Return ln g at stars from the maps of their G, which are sorted by score."""
     at = np.interp(score, [one.score for one in maps], np.arange(len(maps)))
     below = np.minimum(at.astype(np.int64), max(len(maps) - 2, 0))
     fraction = at - below

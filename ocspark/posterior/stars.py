@@ -1,4 +1,4 @@
-"""What the mixture is fitted to: the candidates of one cluster, and the cluster."""
+"""Define what the mixture is fitted to: the candidates of one cluster, and the cluster."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Candidates:
     Attributes
     ----------
     source_id : array of int64
-        Rising.
+        Identifiers, ascending.
     pmra, pmdec, parallax, pmra_error, pmdec_error, parallax_error : arrays
-        Motions [mas/yr] and zero-point corrected parallaxes [mas] with their errors.
+        Proper motions [mas/yr] and zero-point corrected parallaxes [mas] with their errors.
     parallax_pmra_corr, parallax_pmdec_corr, pmra_pmdec_corr : arrays
         Gaia's correlations; a missing one counts as 0.
     phot_g_mean_mag, g_rp, g_rp_error : arrays
@@ -36,8 +36,9 @@ class Candidates:
     xi, eta : arrays
         Offsets east and north from the cluster's centre [pc]; see `offsets_pc`.
     probability : array
-        Votes: how often a star was called a member when its errors were drawn again.
+        Votes: fraction of a star's Monte Carlo samples that the network calls member.
     is_training_member : array of bool
+        Whether each is a training member.
     """
 
     source_id: NDArray[np.int64]
@@ -64,7 +65,7 @@ class Candidates:
         Raises
         ------
         ValueError
-            If a column's length differs, or source_id does not rise.
+            If a column's length differs, or source_id is not ascending.
         """
         n = len(self.source_id)
         for column in fields(self):
@@ -81,15 +82,15 @@ class ClusterToFit:
     Attributes
     ----------
     key : int
-        Stable hash of the cluster's name, for keyed draws.
+        Stable hash of the cluster's name, by which random numbers are keyed.
     pmra, pmdec, parallax : float
         Means of the training members [mas/yr, mas].
     delta_pm, delta_plx_plus, delta_plx_minus : float
         Δμ [mas/yr] and Δϖ± [mas] of the candidate conditions; Δϖ− may be infinite.
     pmra_dispersion, pmdec_dispersion, parallax_dispersion : float
-        The cluster table's [mas/yr, mas], of which ten cut the cone.
+        Dispersions in the cluster table [mas/yr, mas]; the cone is cut at ten of them.
     isochrone : ApparentPoints
-        The cluster's isochrone as it appears, with initial masses.
+        Apparent isochrone of the cluster, with initial masses.
     covered_radius_pc : float
         R: radius of the largest disc about the centre that the mirror covers [pc].
     """
@@ -113,7 +114,16 @@ def offsets_pc(
 ) -> tuple[Floats, Floats]:
     """Return offsets (ξ, η) east and north of a centre [pc], shape (n,) each.
 
-    The azimuthal equidistant projection, so that √(ξ² + η²) is the projected radius f_R = d·θ.
+    The projection is azimuthal equidistant, so that √(ξ² + η²) is the projected radius f_R = d·θ.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : arrays, shape (n,)
+        Positions [deg].
+    ra0_deg, dec0_deg : float
+        Centre [deg].
+    distance_pc : float
+        Distance d of the cluster [pc].
     """
     east, north = tangent_plane_rad(ra_deg, dec_deg, ra0_deg, dec0_deg)
     return distance_pc * east, distance_pc * north
@@ -122,12 +132,12 @@ def offsets_pc(
 def candidates_of(
     columns: Mapping[str, NDArray[Any]], ra0_deg: float, dec0_deg: float, distance_pc: float
 ) -> Candidates:
-    """Return the `Candidates` of a cluster's rows of a candidates table.
+    """Return the `Candidates` of a cluster from its rows of a candidates table.
 
     Parameters
     ----------
     columns : mapping of arrays, shape (n,)
-        The columns that `Candidates` names, but for ra and dec [deg] in place of xi and eta.
+        The columns of `Candidates`, with ra and dec [deg] in place of xi and eta.
     ra0_deg, dec0_deg, distance_pc : float
         Centre [deg] and distance [pc] of the cluster.
     """
@@ -141,14 +151,14 @@ def candidates_of(
 
 @dataclass(frozen=True)
 class RelativeStars:
-    """Candidates relative to their cluster; arrays have the stars on their last axis.
+    """Candidates relative to their cluster; the last axis of all arrays is that of the stars.
 
     Attributes
     ----------
     offset, error : arrays, shape (3, n)
         Differences from the cluster's mean (Δα, Δδ [mas/yr], Δϖ [mas]) and their errors.
     correlation : array, shape (3, n)
-        Of (α, δ), (α, ϖ) and (δ, ϖ).
+        Correlations of (α, δ), (α, ϖ) and (δ, ϖ).
     half_width : array, shape (3, n)
         Half-widths (a, b, W) of each star's window (`windows.half_widths`).
     g_mag, colour, colour_error : arrays, shape (n,)
@@ -156,7 +166,9 @@ class RelativeStars:
     position : array, shape (2, n)
         (ξ, η) [pc].
     votes : array, shape (n,)
+        Votes.
     is_training : array of bool, shape (n,)
+        Whether each is a training member.
     """
 
     offset: Floats
@@ -171,6 +183,7 @@ class RelativeStars:
     is_training: NDArray[np.bool_]
 
     def __len__(self) -> int:
+        """Return the number of stars."""
         return len(self.g_mag)
 
     def take(self, rows: NDArray[np.int64]) -> RelativeStars:
@@ -198,9 +211,9 @@ class RelativeStars:
 def relative_stars(
     candidates: Candidates, cluster: ClusterToFit
 ) -> tuple[RelativeStars, NDArray[np.int64]]:
-    """Return the stars that a mixture can be fitted to, and their rows among the candidates.
+    """Return the stars that the mixture is fitted to, and their rows among the candidates.
 
-    They have finite values and lie within R.
+    They are those with finite values within R.
     """
     measured = np.stack(
         [
@@ -240,7 +253,7 @@ def relative_stars(
     return stars.take(rows), rows
 
 
-#: What a star must have to be given a posterior.
+#: Values that a star must have to get a posterior.
 _NEEDED = (
     "pmra pmdec parallax pmra_error pmdec_error parallax_error "
     "phot_g_mean_mag g_rp g_rp_error xi eta probability"
@@ -248,5 +261,5 @@ _NEEDED = (
 
 
 def is_measured(candidates: Candidates) -> NDArray[np.bool_]:
-    """Return which candidates have finite values of all that the mixture needs, shape (n,)."""
+    """Return which candidates have all values that the mixture needs, shape (n,)."""
     return np.all([np.isfinite(getattr(candidates, name)) for name in _NEEDED], axis=0)

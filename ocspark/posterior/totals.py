@@ -1,4 +1,4 @@
-"""What a cluster's posteriors add up to: expected members, contaminants, and their errors."""
+"""Sum up a cluster's posteriors: expected members with their error, contaminants."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ocspark.posterior.magnitudes import MagnitudeBins
 
 Floats = NDArray[np.float64]
 
-#: Errors of N beyond the counting of stars: what the members' model gets wrong, as a share of N,
-#: and the field's density, as a share of the field beneath the members; set on mocks.
+#: Errors of N in addition to counting: of the members' model, as a share of N, and of the field's
+#: density, as a share of the field beneath the members. They were chosen with mocks.
 SHARE_OF_N, SHARE_OF_FIELD = 0.03, 0.25
-#: Largest κ: where all of a magnitude is doubt, nothing holds φ but its neighbours.
+#: Largest κ, for magnitudes at which all stars are doubtful.
 _LARGEST_KAPPA = 0.98
 _LEAST = 1e-12
-#: Level at which a star is called a member.
+#: Least posterior, or votes, of a member.
 LEVEL = 0.5
 
 
@@ -44,12 +44,12 @@ class Totals:
 
 
 def field_beneath(q: Floats, g_mag: Floats) -> float:
-    """Return B, how many field stars lie beneath the members.
+    """Return B, the number of field stars beneath the members.
 
-    B = Σ q(1−q) / (1 − κ(G)), κ = Σ q(1−q) K / Σ q K over neighbours in G, K as for φ. Where
-    members and field do not differ but in number, as in a count on and off a cluster, all q are
-    N/(N+B). In general Σ q(1−q) is how much N changes with ln F if φ is held, and 1/(1−κ) how
-    much more it does because φ(G) is fitted to the same stars.
+    B = Σ q(1−q) / (1 − κ(G)), with κ = Σ q(1−q) K / Σ q K over neighbours in G and K as for φ. If
+    members and field differ in nothing but number, as in counts on and off a cluster, all q are
+    N/(N+B) and B is exact. In general Σ q(1−q) is the change of N with ln F for fixed φ, and
+    1/(1−κ) the factor by which it is larger because φ(G) is fitted to the same stars.
 
     Parameters
     ----------
@@ -65,14 +65,15 @@ def field_beneath(q: Floats, g_mag: Floats) -> float:
 def sum_up(posterior: Floats, votes: Floats, g_mag: Floats) -> Totals:
     """Return the totals of one cluster.
 
-    σ_N² = B + (0.03 N)² + (0.25 B)², B the field beneath the members (`field_beneath`): chance,
-    the members' model, and the field's density.
+    σ_N² = B + (0.03 N)² + (0.25 B)², with B from `field_beneath`; the terms are for counting, the
+    members' model, and the field's density.
 
     Parameters
     ----------
     posterior : array, shape (n,)
-        Of all its candidates, in order of source_id, shared or not; NaN beyond R.
+        Posteriors of all candidates, sorted by source_id, before or after sharing; NaN beyond R.
     votes, g_mag : arrays, shape (n,)
+        Their votes and G [mag].
     """
     known = np.flatnonzero(np.isfinite(posterior))
     q, votes = posterior[known], votes[known]

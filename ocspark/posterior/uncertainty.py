@@ -1,4 +1,4 @@
-"""Step 7, the uncertainty of a posterior: a Bayesian bootstrap of everything that was learnt."""
+"""Estimate the uncertainty of posteriors by a Bayesian bootstrap of the fit (step 7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 #: Standard deviations of logit q on each side, for 95 %.
 INTERVAL_SIGMAS = 1.96
-#: The keyed draw that weighs a star; the Monte Carlo votes take others.
+#: Number of the keyed draw for a star's weight; the Monte Carlo samples use other numbers.
 _DRAW = np.array([8], dtype=np.int64)
 #: Limits of q before its logit is taken.
 _SMALLEST = 1e-9
@@ -22,10 +22,17 @@ _SMALLEST = 1e-9
 def bootstrap_weights(
     seed: int, cluster_key: int, source_id: NDArray[np.int64], replicate: int
 ) -> Floats:
-    """Return weights from Exp(1) that depend on seed, cluster, star and replicate only, shape (n,).
+    """Return weights drawn from Exp(1) for each star, shape (n,).
 
-    Rubin (1981, doi:10.1214/aos/1176345338): such weights, up to their sum, are a draw of what
-    the distribution behind the stars may be.
+    They depend on seed, cluster, star and replicate only. Divided by their sum they are a draw of
+    the distribution from which the stars come (Rubin 1981, doi:10.1214/aos/1176345338).
+
+    Parameters
+    ----------
+    seed, cluster_key, replicate : int
+        Seed, key of the cluster, and number of the replicate.
+    source_id : array, shape (n,)
+        The stars.
     """
     keys = star_keys(seed, cluster_key, source_id)
     draws = uniforms(keys, np.array([replicate], dtype=np.int64), _DRAW)
@@ -40,19 +47,21 @@ def bootstrap_interval(
     seed: int,
     n_replicates: int,
 ) -> tuple[Floats, Floats]:
-    """Return the 95 % interval of q, shape (n,) each: expit(logit q ± 1.96 sd of logit q).
+    """Return the ends of the 95 % interval of q, expit(logit q ± 1.96 sd of logit q), shape (n,).
 
-    The standard deviation is that of refits to weighted stars; motions, widths and ridge stay.
-    Fewer than 2 replicates give an interval of no width.
+    The standard deviation is that of fits to weighted stars, with motions, widths and ridge fixed.
+    With fewer than 2 replicates the interval has no width.
 
     Parameters
     ----------
     mixture : Mixture
+        The cluster's mixture.
     solution : Solution
         Its fit.
     source_id : array, shape (n,)
-        Of the mixture's stars.
+        The mixture's stars.
     cluster_key, seed, n_replicates : int
+        Key of the cluster, seed of the weights, and number of replicates.
     """
     rows = mixture.near
     low, high = solution.q.copy(), solution.q.copy()

@@ -1,8 +1,8 @@
-"""Step 0, the windows: within what limits a star is a candidate, and the share of members there.
+"""Compute the windows in which stars are candidates, and the share of members inside (step 0).
 
-Whether a star is a candidate depends on its own errors. A density per window would therefore
-overrate stars of large errors; all densities here are per (mas/yr)² mas, with S = a·b·W the
-volume that turns one into the other.
+Whether a star is a candidate depends on its own errors, so its window is larger for larger errors.
+All densities are therefore per (mas/yr)² mas and not per window; S = a·b·W is the volume that
+converts one into the other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Floats = NDArray[np.float64]
 ERROR_WEIGHT = 3.0
 #: Dispersions of the cluster table at which the cone search cuts.
 CONE_SIGMAS = 10.0
-#: Δϖ− is infinite for the nearest clusters; at most this many times Δϖ+ is taken.
+#: Δϖ− is limited to this many times Δϖ+, since it is infinite for the nearest clusters.
 MAX_MINUS_OVER_PLUS = 5.0
 
 
 def mean_delta_parallax(plus: float, minus: float) -> float:
-    """Return (Δϖ+ + min(Δϖ−, 5 Δϖ+)) / 2 [mas], one half-width for the asymmetric window."""
+    """Return (Δϖ+ + min(Δϖ−, 5 Δϖ+)) / 2 [mas], the half-width used for the asymmetric window."""
     return 0.5 * (plus + min(minus, MAX_MINUS_OVER_PLUS * plus))
 
 
@@ -32,7 +32,7 @@ def half_widths(
     delta_parallax: tuple[float, float],
     dispersion: tuple[float, float, float],
 ) -> Floats:
-    """Return the half-widths (a, b, W) of each star's window.
+    """Return the half-widths (a, b, W) of each star's window, shape (3, n).
 
     a = min(3σα + Δμ, Rc), b = min(3σδ + Δμ, Rc) with Rc = 10 √((dα² + dδ²)/2), and
     W = min(3σϖ + mean Δϖ, 10 dϖ).
@@ -47,10 +47,6 @@ def half_widths(
         Δϖ+ and Δϖ− [mas].
     dispersion : tuple of float
         dα, dδ [mas/yr], dϖ [mas] of the cluster table.
-
-    Returns
-    -------
-    array, shape (3, n)
     """
     delta_plx = mean_delta_parallax(*delta_parallax)
     cut_pm = CONE_SIGMAS * np.hypot(dispersion[0], dispersion[1]) / np.sqrt(2.0)
@@ -62,14 +58,15 @@ def half_widths(
 def member_share(
     half_width: Floats, error: Floats, pm_variance: float, plx_variance: float
 ) -> Floats:
-    """Return Z: the share of members of such errors that fall inside the window, shape (n,).
+    """Return Z, the share of members with a star's errors that are inside its window, shape (n,).
 
-    Z = (1 − exp(−ab / 2√(TαTδ))) · (2Φ(W/√Tϖ) − 1) with T = σ² + s² the variance of what is
-    measured; exact for a round window and equal errors in both motions.
+    Z = (1 − exp(−ab / 2√(TαTδ))) · (2Φ(W/√Tϖ) − 1), with T = σ² + s² the variance of a measurement;
+    exact for a round window and equal errors in both motions.
 
     Parameters
     ----------
     half_width, error : arrays, shape (3, n)
+        Half-widths and errors of the stars.
     pm_variance, plx_variance : float
         s² of the members' motions [(mas/yr)²] and parallaxes [mas²].
     """

@@ -1,1 +1,1 @@
-"""Cone search, characterisation, candidates, features; the modules of the passes face Spark."""
+"""Find the sources in cones, characterise clusters, select candidates, compute their features."""

@@ -1,4 +1,4 @@
-"""Zero point and magnitude errors of stars in a cone (method §2)."""
+"""Calibrate stars: parallax zero point, colours and magnitude errors (method §2)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a release's parallaxes and magnitudes are calibrated.
+    """Rules by which a release's parallaxes and magnitudes are calibrated.
 
     Attributes
     ----------
     zero_point : str
-        See `Release.zero_point`.
+        Where the parallax zero point comes from; see `Release.zero_point`.
     magnitude_errors : MagnitudeErrorModel
+        Errors of magnitudes by magnitude and number of observations.
     from_fluxes : bool
-        Whether magnitude errors are those of the fluxes, and not of `magnitude_errors`.
+        Whether magnitude errors follow from flux errors instead of `magnitude_errors`.
     n_obs : mapping or None
-        Numbers of observations by band, the same for all; None for each source's own.
+        Number of observations by band, the same for all sources; None for each source's own.
     correlations : str
-        See `Release.correlations`.
+        Where the correlations come from; see `Release.correlations`.
     """
 
     zero_point: str
@@ -43,7 +44,7 @@ class Calibration:
 
 
 def release_calibration(release: Release) -> Calibration:
-    """Return a release's zero point and magnitude errors."""
+    """Return the calibration that a release prescribes."""
     source = release.magnitude_errors
     errors = MagnitudeErrorModel.from_csv(
         str(release.magnitude_errors_path), source.base_n_obs, source.mag_range
@@ -55,7 +56,7 @@ def release_calibration(release: Release) -> Calibration:
 
 
 def calibrate(stars: RawStars, calibration: Calibration) -> CalibratedStars:
-    """Subtract the parallax zero point and add colours and magnitude errors.
+    """Return stars with the parallax zero point subtracted, with colours and magnitude errors.
 
     Parameters
     ----------

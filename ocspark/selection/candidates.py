@@ -1,4 +1,4 @@
-"""Candidate conditions (paper Eqs. 1–3) and features (paper §3.1)."""
+"""Select candidates (paper Eqs. 1–3) and compute their five features (paper §3.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ _CHUNK = 2_000_000  # star–isochrone point pairs held at once
 def passes_proper_motion(
     stars: Stars, pmra: float, pmdec: float, delta_pm: float
 ) -> NDArray[np.bool_]:
-    """Eq. 1. Arguments in mas/yr."""
+    """Return which stars satisfy Eq. 1: a proper motion near the cluster's.
+
+    Parameters
+    ----------
+    stars : Stars
+        Raw or calibrated: proper motions and their errors are the same in both.
+    pmra, pmdec : float
+        Mean proper motion of the cluster [mas/yr].
+    delta_pm : float
+        Δμ [mas/yr].
+    """
     x = (stars["pmra"] - pmra) / (ERROR_WEIGHT * stars["pmra_error"] + delta_pm)
     y = (stars["pmdec"] - pmdec) / (ERROR_WEIGHT * stars["pmdec_error"] + delta_pm)
     return np.asarray(np.sqrt(x * x + y * y) < 1.0)
@@ -27,7 +37,17 @@ def passes_proper_motion(
 def passes_parallax(
     stars: CalibratedStars, parallax: float, plus: float, minus: float
 ) -> NDArray[np.bool_]:
-    """Eq. 2 with Δ+ for stars farther than the cluster (ϖ < ϖ_c) and Δ− for the others [mas]."""
+    """Return which stars satisfy Eq. 2: a parallax near the cluster's.
+
+    Parameters
+    ----------
+    stars : CalibratedStars
+        With parallax and parallax_error [mas].
+    parallax : float
+        Mean parallax ϖ_c of the cluster [mas].
+    plus, minus : float
+        Δϖ+ for stars farther than the cluster (ϖ < ϖ_c) and Δϖ− for the others [mas].
+    """
     difference = stars["parallax"] - parallax
     delta = np.where(difference < 0.0, plus, minus)
     return np.asarray(np.abs(difference / (ERROR_WEIGHT * stars["parallax_error"] + delta)) < 1.0)
@@ -36,7 +56,9 @@ def passes_parallax(
 def passes_isochrone(
     stars: CalibratedStars, curve: NDArray[np.float64], delta_c: float, delta_g: float
 ) -> NDArray[np.bool_]:
-    """Eq. 3, at the isochrone point nearest in the star's own scaled distance.
+    """Return which stars satisfy Eq. 3: colour and magnitude near the isochrone.
+
+    The isochrone point is the one nearest in units of the star's own errors plus Δ.
 
     Parameters
     ----------
@@ -64,7 +86,7 @@ _PLANE = ("g_rp", "g_rp_error", "phot_g_mean_mag", "phot_g_mean_mag_error")
 
 
 def passes_all(stars: CalibratedStars, model: ClusterModel) -> NDArray[np.bool_]:
-    """Return which calibrated stars satisfy Eqs. 1, 2 and 3 of a cluster."""
+    """Return which stars satisfy Eqs. 1, 2 and 3 of a cluster, shape (n,)."""
     passed = passes_proper_motion(stars, model.pmra, model.pmdec, model.delta_pm)
     passed &= passes_parallax(stars, model.parallax, model.delta_plx_plus, model.delta_plx_minus)
     left = np.flatnonzero(passed)
@@ -84,7 +106,14 @@ def features(
 ) -> NDArray[np.float64]:
     """Return f_R [pc], f_μ [mas/yr], f_ϖ [mas], f_C, f_G [mag], shape (n, 5) (Eqs. 11, 13–15).
 
-    `radius` is f_R where it is known already, as for samples of a star, which keep its position.
+    Parameters
+    ----------
+    stars : CalibratedStars
+        Stars near the cluster.
+    model : ClusterModel
+        The cluster that they are compared with.
+    radius : array, shape (n,), optional
+        f_R [pc], if it is known already.
     """
     f_r = radius_pc(stars, model) if radius is None else radius
     f_pm = np.hypot(stars["pmra"] - model.pmra, stars["pmdec"] - model.pmdec)
@@ -94,7 +123,7 @@ def features(
 
 
 def describe_stars(stars: CalibratedStars, model: ClusterModel) -> CalibratedStars:
-    """Add the cluster's name and the five features to stars."""
+    """Return stars with columns added: the cluster's name and the five features."""
     named = {"cluster": np.full(len(stars), model.cluster, dtype=object)}
     return stars.with_columns(
         {**named, **dict(zip(FEATURES, features(stars, model).T, strict=True))}

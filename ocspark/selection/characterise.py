@@ -1,4 +1,4 @@
-"""Means and maximum separations Δ of a cluster from its training members (paper §2.3.1)."""
+"""Compute means and maximum separations Δ of a cluster from its training members (§2.3.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAGNITUDE_PER_COLOUR = 8.0
 
 
 def weighted_mean(values: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the weighted mean and its error 1/√(Σ 1/σ²) (Eq. 5 lacks the square)."""
+    """Return the weighted mean and its error 1/√(Σ 1/σ²); Eq. 5 omits the square by mistake."""
     weights = 1.0 / errors**2
     total = np.sum(weights)
     return float(np.sum(values * weights) / total), float(1.0 / np.sqrt(total))
@@ -39,8 +39,8 @@ def parallax_deltas(
 ) -> tuple[float, float]:
     """Return Δϖ+ (farther) and Δϖ− (nearer) [mas] (Eqs. 6–8).
 
-    Where the cluster's distance does not exceed R_max, Δ− is infinite; where the mean parallax
-    is not positive, the catalogue's distance stands for 1000/ϖ_c.
+    Δ− is infinite if the cluster's distance does not exceed R_max. If the mean parallax is not
+    positive, the catalogue's distance is used in place of 1000/ϖ_c.
 
     Parameters
     ----------
@@ -68,11 +68,12 @@ def isochrone_scale_90(stars: CalibratedStars, curve: NDArray[np.float64]) -> fl
 
 
 def isochrone_thresholds(stars: CalibratedStars, curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each star the scale Δ_C >= 0 from which on it passes Eq. 3 with Δ_G = 8 Δ_C.
+    """Return the smallest scale Δ_C >= 0 at which each star passes Eq. 3 with Δ_G = 8 Δ_C.
 
-    For one isochrone point it is the root s of (a/(α+s))² + (b/(β+8s))² = 1; the star's is the
-    smallest over the points. The root lies between max(a−α, (b−β)/8) and the same with √2 a, √2 b;
-    bisection solves only the few points whose bounds allow them to be the smallest.
+    For one isochrone point the scale s solves (a/(α+s))² + (b/(β+8s))² = 1, with a, b the
+    distances in C and G and α, β three times the errors. It lies between max(a−α, (b−β)/8) and
+    the same with √2 a, √2 b. A star's scale is the smallest over all points; bisection is done
+    only for the points whose bounds allow them to be the smallest.
 
     Parameters
     ----------
@@ -135,10 +136,12 @@ def characterise(
         were found.
     curve : array, shape (p, 2)
         Apparent isochrone (C, G) [mag].
-    cluster_key, cluster, distance, log_age, a0
-        Of the cluster table [pc, dex, mag].
+    cluster_key, cluster : int, str
+        Key and name of the cluster.
+    distance, log_age, a0 : float
+        Values of the cluster table [pc, dex, mag].
     training_probability : float
-        The list's probability level reached.
+        Level of the list's probability from which on stars are training members.
     isochrone_log_age, isochrone_metallicity : float
         Age and [M/H] of `curve` [dex].
 

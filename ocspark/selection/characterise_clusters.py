@@ -1,4 +1,4 @@
-"""A cluster characterised by its listed members that a search found (method §3–4)."""
+"""Characterise clusters by the listed members that pass 1 found (method §3–4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ocspark.release import ExtinctionSource
 from ocspark.selection.calibrate import Calibration, calibrate
 from ocspark.selection.candidates import describe_stars
 from ocspark.selection.characterise import characterise
-from ocspark.selection.listed_levels import TOLERANCE
+from ocspark.selection.listed_levels import reaches
 from ocspark.selection.model import ClusterModel
 from ocspark.tables.arrow import stars_to_batch
 from ocspark.tables.characterised import TRAINING_MEMBERS
@@ -25,7 +25,7 @@ from ocspark.tables.stars import RawStars
 
 @dataclass(frozen=True)
 class TrainingRules:
-    """What characterising needs besides the stars.
+    """Everything that characterising clusters needs besides the stars.
 
     Attributes
     ----------
@@ -35,9 +35,13 @@ class TrainingRules:
     levels : list of float
         List probabilities to try, highest first.
     min_members : int
+        Fewest training members of a cluster.
     calibration : Calibration
+        How the release's stars are calibrated.
     isochrones : IsochroneGrid
+        Isochrones by age and metallicity.
     extinction : ExtinctionSource
+        The release's extinction law and passbands.
     """
 
     clusters: Mapping[int, Mapping[str, Any]]
@@ -56,7 +60,7 @@ def training_rules(
     isochrones: IsochroneGrid,
     extinction: ExtinctionSource,
 ) -> TrainingRules:
-    """Return the rules for some clusters.
+    """Return the `TrainingRules` of some clusters.
 
     Parameters
     ----------
@@ -64,10 +68,8 @@ def training_rules(
         Canonical cluster table, every value present but metallicity.
     n_listed : DataFrame
         Listed members by cluster_key (index) at each level (columns, highest first).
-    min_members : int
-    calibration : Calibration
-    isochrones : IsochroneGrid
-    extinction : ExtinctionSource
+    min_members, calibration, isochrones, extinction
+        As `TrainingRules` has them.
     """
     table = clusters[["cluster_key", "cluster", "distance", "log_age", "a0", "metallicity"]]
     by_key = {
@@ -86,18 +88,19 @@ def training_rules(
 
 
 def characterise_cluster(found: pd.DataFrame, rules: TrainingRules) -> dict[str, Any]:
-    """Characterise a cluster by its listed stars (method §3–4); return its row of `MODELS`.
+    """Characterise a cluster by its listed stars and return its row of `MODELS`.
 
     Parameters
     ----------
     found : DataFrame
         `SEARCH` rows of one cluster, at least one.
     rules : TrainingRules
+        With this cluster among others.
     """
     key = int(found["cluster_key"].iloc[0])
     cluster = rules.clusters[key]
     for tried, level in enumerate(rules.levels):
-        members = found[found["list_probability"] >= level - TOLERANCE]
+        members = found[reaches(found["list_probability"], level)]
         n_listed = cluster["n_listed"][tried]
         if len(members) >= rules.min_members:
             break
@@ -162,7 +165,9 @@ def describe_training_members(
     found : DataFrame
         `SEARCH` rows of the cluster.
     model : ClusterModel
+        The cluster's.
     calibration : Calibration
+        How the release's stars are calibrated.
     """
     kept = found[np.isin(found["source_id"], model.support_id)].sort_values("source_id")
     stars = calibrate(RawStars.from_frame(kept), calibration)

@@ -1,4 +1,9 @@
-"""Searches of cones as Spark DataFrames, for callers that go on with Spark."""
+"""Search cones in one reading of the mirror, as a Spark DataFrame (method §1).
+
+Each task reads its own portion of the mirror with pyarrow and processes what it found in the same
+Python process, so that only results pass through the JVM. Rows of a table come from the JVM and are
+matched by the same code.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +23,24 @@ from ocspark.selection.table_rows import rows_near, sort_batches
 from ocspark.session import ship
 from ocspark.tables.fields import Field, struct
 
-#: What is done with the sources found, in the task that found them: rows of `cone_fields`, and
-#: the carried columns, to any rows.
+#: A function that the task applies to the sources that it found: it gets record batches with the
+#: columns of `cone_fields` and the carried columns, and yields record batches of any table.
 Process = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class ConeSearch:
-    """Finds the sources of a mirror in cones, as a DataFrame.
+    """Search for the sources of a mirror that lie in cones, as a DataFrame.
 
-    Bounds are inclusive; a source is found once for every cluster whose cone it is in.
+    Bounds are inclusive. A source in several cones is found once for each of them.
 
     Parameters
     ----------
     spark : SparkSession
+        Session that runs the search.
     columns : MirrorColumns
+        Columns to read.
     cones : Cones
+        Cones to search.
     """
 
     def __init__(self, spark: SparkSession, columns: MirrorColumns, cones: Cones) -> None:
@@ -40,7 +48,7 @@ class ConeSearch:
         self._shipped = ship(spark, (cones.cuts, cones.cover))
 
     def run(self, files: Sequence[CheckedFile], process: Process, fields: list[Field]) -> DataFrame:
-        """Search some files, or ranges of a table, of a mirror; the arguments are `in_files`'."""
+        """Return the result for some files, or ranges of a table; arguments as in `in_files`."""
         if any(file.file.in_table for file in files):
             rows = read_rows(self._spark, files, self._columns)
             return self.in_table(rows, process, fields)
@@ -49,13 +57,14 @@ class ConeSearch:
     def in_files(
         self, files: Sequence[CheckedFile], process: Process, fields: list[Field]
     ) -> DataFrame:
-        """Search some files of a mirror.
+        """Return the result for some files of a mirror.
 
         Parameters
         ----------
         files : sequence of CheckedFile
+            Files to search.
         process : callable
-            Given record batches of sources in cones (`find`), yields those of the result.
+            Gets the batches of `batches_in_cones` and yields those of the result.
         fields : list of Field
             The columns of the result.
         """
@@ -71,7 +80,7 @@ class ConeSearch:
         return numbers.mapInArrow(search, struct(fields))
 
     def in_table(self, rows: DataFrame, process: Process, fields: list[Field]) -> DataFrame:
-        """Search a DataFrame from `read_rows`, as `in_files` does."""
+        """Return the result for rows of a table from `read_rows`; see `in_files`."""
         columns, shipped = self._columns, self._shipped
         near = rows_near(self._spark, rows, self._cones.cuts, self._cones.cover)
 

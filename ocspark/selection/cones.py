@@ -1,4 +1,4 @@
-"""The cones of clusters: their centres, their cuts and the sky that they cover (method §1)."""
+"""Make the cones of clusters: centres, cuts and the sky that they cover (method §1)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cones:
-    """The cones of some clusters and the sky they cover.
+    """The cones of some clusters and the sky that they cover.
 
     Attributes
     ----------
     table : DataFrame
         A row per cone: the columns of `ConeCuts`, radius_deg, radius_bounded.
     cover : Cover
+        HEALPix ranges that overlap each cone.
     """
 
     table: pd.DataFrame
@@ -34,11 +35,11 @@ class Cones:
 
     @cached_property
     def cuts(self) -> ConeCuts:
-        """The centres and cuts as arrays."""
+        """Centres and cuts as arrays."""
         return ConeCuts(**{f.name: self.table[f.name].to_numpy() for f in fields(ConeCuts)})
 
     def only(self, cluster_keys: Collection[int]) -> Cones:
-        """Return the cones of some clusters."""
+        """Return the cones of some clusters, given by key."""
         keep = self.table["cluster_key"].isin(list(cluster_keys)).to_numpy()
         if keep.all():
             return self
@@ -49,14 +50,15 @@ class Cones:
 
 
 def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
-    """Return the cones and cuts of clusters.
+    """Make the cones of clusters from the cluster table.
 
     Parameters
     ----------
     clusters : DataFrame
         Canonical cluster table, every value present.
     search : SearchSettings
-        Radius [pc] (50 pc / d, in rad, bounded by max_radius_deg) and number of dispersions.
+        radius_pc, which over the distance gives the radius [rad], at most max_radius_deg; and
+        sigmas, the number of dispersions at which parallax and proper motion are cut.
     """
     import pandas as pd  # here, since tasks get arrays
 
@@ -78,6 +80,6 @@ def make_cones(clusters: pd.DataFrame, search: SearchSettings) -> Cones:
 
 
 def cones_of(table: pd.DataFrame) -> Cones:
-    """Return the cones of a table as `Cones` has it, with the sky that they cover."""
+    """Return the `Cones` of a table of cones, computing the sky that they cover."""
     ra, dec, radius_deg = (table[name].to_numpy() for name in ("ra", "dec", "radius_deg"))
     return Cones(table, cover_cones(ra, dec, radius_deg))

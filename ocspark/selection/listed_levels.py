@@ -1,4 +1,4 @@
-"""Levels of the list's probability at which training members are looked for (method §3)."""
+"""Choose listed stars by levels of the list's probability (method §3)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pandas as pd
 
 #: Lowest list probability that `relax_probability` goes down to, and its step.
 RELAX_FLOOR, RELAX_STEP = 0.5, 0.1
-#: A probability this little below a level still reaches it: lists give decimal steps.
+#: A probability that is below a level by no more than this still reaches it, since lists round.
 TOLERANCE = 1e-9
+
+
+def reaches(probability: pd.Series, level: float) -> pd.Series:
+    """Return which probabilities of a list reach a level, within `TOLERANCE`."""
+    return probability >= level - TOLERANCE
 
 
 def probability_levels(min_probability: float, relax: bool) -> list[float]:
@@ -33,15 +38,14 @@ def possible_members(
     lowest : float
         The lowest level.
     cluster_keys : collection of int
+        The clusters, by key.
 
     Returns
     -------
     DataFrame
         cluster_key, source_id, list_probability.
     """
-    keep = (members["probability"] >= lowest - TOLERANCE) & members["cluster_key"].isin(
-        cluster_keys
-    )
+    keep = reaches(members["probability"], lowest) & members["cluster_key"].isin(cluster_keys)
     return members[keep].rename(columns={"probability": "list_probability"})
 
 
@@ -50,7 +54,7 @@ def count_listed(
 ) -> pd.DataFrame:
     """Return the number of listed members per cluster (index: key) at each level (columns)."""
     counts = {
-        level: members[members["probability"] >= level - TOLERANCE].groupby("cluster_key").size()
+        level: members[reaches(members["probability"], level)].groupby("cluster_key").size()
         for level in levels
     }
     return pd.DataFrame(counts).reindex(cluster_keys, fill_value=0).fillna(0).astype(int)

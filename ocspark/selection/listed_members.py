@@ -1,4 +1,4 @@
-"""Members of a list, looked up by cluster and source."""
+"""Look up members of a list by cluster and source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class MemberLookup:
-    """Looks up the list's probabilities by cluster and source.
+    """Look up a member list's probabilities by cluster and source.
 
     Parameters
     ----------
     table : DataFrame
-        cluster_key, source_id, list_probability; no pair twice.
+        cluster_key, source_id, list_probability; each pair of cluster and source once.
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
@@ -27,7 +27,7 @@ class MemberLookup:
         )
 
     def probability(self, cluster_key: int, source_id: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the list's probability of some sources of one cluster, NaN where not listed."""
+        """Return the list's probability of sources for one cluster, NaN if it is not listed."""
         first, last = (np.searchsorted(self._key, cluster_key, side) for side in ("left", "right"))
         result = np.full(len(source_id), np.nan)
         if first < last:

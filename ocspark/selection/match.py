@@ -1,8 +1,8 @@
-"""Which sources of a sorted stretch of sky pass which cones' cuts (method §1): numpy kernel.
+"""Match sources with the cones whose cuts they pass, in numpy (method §1).
 
-Sources are sorted by their order-29 HEALPix index and a cone's cover is a set of ranges of it, so
-the join is two binary searches a range. Cuts in parallax and proper motion come first, since most
-pairs fail them; the exact distance is left to `within_cone`, for the few that are left.
+Sources are sorted by their order-29 HEALPix index and a cone's cover is a set of ranges of that
+index, so a join takes two binary searches per range. The cuts in parallax and proper motion come
+first, since most pairs fail them; `within_cone` tests the exact distance of the few that remain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ocspark.sky.cover import Cover
 from ocspark.sky.sphere import separation_rad
 
-#: Sources looked at together, so that they stay in the processor's cache.
+#: Sources matched at once, so that they stay in the processor's cache.
 _STRETCH = 1 << 17
 #: Pairs of source and cone held at once, where many cones overlap.
 _PAIRS = 1 << 20
@@ -29,14 +29,15 @@ class ConeCuts:
     Attributes
     ----------
     cluster_key : int64
+        Key of the cluster.
     ra, dec : float64
-        [deg]
+        Centre [deg].
     radius_rad : float64
-        [rad]
+        Radius [rad].
     parallax, parallax_limit : float64
-        [mas]
+        Parallax of the cluster, and the largest difference from it [mas].
     pmra, pmdec, pm_limit : float64
-        [mas/yr]
+        Proper motion of the cluster, and the largest distance from it [mas/yr].
     """
 
     cluster_key: NDArray[np.int64]
@@ -52,7 +53,17 @@ class ConeCuts:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a source (its row) and a cone, arrays of shape (m,); `inner` as in `Cover`."""
+    """Pairs of a source and a cone, arrays of shape (m,).
+
+    Attributes
+    ----------
+    row : int64
+        Row of the source.
+    cone : int64
+        Index of the cone.
+    inner : bool
+        Whether the source lies in a range that is wholly inside the cone; see `Cover`.
+    """
 
     row: NDArray[np.int64]
     cone: NDArray[np.int64]
@@ -68,20 +79,22 @@ def match(
     cover: Cover,
     in_parallax: NDArray[np.int64] | None = None,
 ) -> Pairs:
-    """Return the pairs on a cone's cover that pass its cuts in parallax and proper motion.
+    """Return the pairs of which the source is on the cone's cover and passes both of its cuts.
 
     Parameters
     ----------
     healpix_29, parallax, pmra, pmdec : arrays, shape (n,)
-        Of sources, sorted by the index; a missing value is NaN and passes nothing.
+        Index, parallax [mas] and proper motion [mas/yr] of sources, sorted by index; a missing
+        value is NaN and passes no cut.
     cuts : ConeCuts
+        Cuts of the cones.
     cover : Cover
-        Of the same cones.
+        Cover of the same cones.
     in_parallax : array of int64, shape (number of cones,), optional
         The number of pairs of each cone that pass the cut in parallax is added to it.
     """
     rows, ranges = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for low, length, touched in _runs(healpix_29, cover):
+    for low, length, touched in _filled_ranges(healpix_29, cover):
         cone, ends = cover.cone[touched], np.cumsum(length)
         row = np.arange(ends[-1]) + np.repeat(low - (ends - length), length)
         away = np.abs(parallax[row] - np.repeat(cuts.parallax[cone], length))
@@ -101,14 +114,16 @@ def match(
 def within_cone(
     pairs: Pairs, ra: NDArray[np.float64], dec: NDArray[np.float64], cuts: ConeCuts
 ) -> NDArray[np.bool_]:
-    """Say which pairs are inside the cone, its rim included.
+    """Return which pairs have their source inside the cone, the rim included, shape (m,).
 
     Parameters
     ----------
     pairs : Pairs
+        Pairs from `match`.
     ra, dec : arrays, shape (m,)
-        Of the source of each pair [deg].
+        Position of the source of each pair [deg].
     cuts : ConeCuts
+        Centres and radii of the cones.
     """
     inside = pairs.inner.copy()
     rim = np.flatnonzero(~inside)
@@ -118,10 +133,13 @@ def within_cone(
     return inside
 
 
-def _runs(
+def _filled_ranges(
     healpix: NDArray[np.int64], cover: Cover
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield portions of (first row, length, range) of the runs of rows on ranges of the cover."""
+    """Yield ranges of the cover that hold rows: first row, number of rows, index of the range.
+
+    They come in bounded batches, so that few pairs are in memory at once.
+    """
     for first in range(0, len(healpix), _STRETCH):
         stretch = healpix[first : first + _STRETCH]
         last = np.searchsorted(cover.start, stretch[-1], side="right")

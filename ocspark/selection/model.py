@@ -1,4 +1,4 @@
-"""What a characterised cluster is: the numbers and arrays that pass 2 needs."""
+"""Describe a characterised cluster: the numbers and arrays that pass 2 needs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ class ClusterModel:
     Attributes
     ----------
     cluster_key : int
+        Stable hash of the name.
     cluster : str
+        Name of the cluster.
     ra, dec : float
         Mean direction of the training members [deg].
     pmra, pmdec, parallax : float
         Inverse-variance weighted means [mas/yr, mas].
     distance, log_age, a0 : float
-        The catalogue's [pc, dex, mag].
+        Values of the cluster table [pc, dex, mag].
     delta_pm : float
         Δμ, Eq. 4 [mas/yr].
     delta_plx_plus, delta_plx_minus : float
@@ -40,7 +42,7 @@ class ClusterModel:
     training_id : array of int64, shape (t,)
         All training members, sorted.
     training_probability : float
-        Lowest probability of the list among them.
+        Level of the list's probability from which on stars are training members.
     support_id : array of int64, shape (s,)
         Training members that pass all candidate conditions, sorted.
     support_features : array, shape (s, 5)
@@ -111,9 +113,9 @@ def models_of_rows(
     Parameters
     ----------
     rows : iterable of mapping
-        Of a `MODELS` table; those with a reason why there is no model are left out.
+        Rows of a `MODELS` table; skipped clusters, whose row has a reason, are left out.
     names : mapping
-        Names of the clusters that are wanted, by their keys.
+        Names of the wanted clusters by key.
     """
     return {
         row["cluster_key"]: model_from_row(row, names[row["cluster_key"]])

@@ -1,4 +1,4 @@
-"""The characterised clusters of a finished run."""
+"""Read the characterised clusters of a finished run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def read_models(
     Parameters
     ----------
     run : FinishedRun
+        The run.
     names : mapping, optional
-        Names of the clusters that are wanted, by their keys; by default all.
+        Names of the wanted clusters by key; by default all.
     """
     rows = run.read_arrow("_models").to_pylist()
     return models_of_rows(rows, run.cluster_names if names is None else names)

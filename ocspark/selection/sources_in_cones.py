@@ -24,9 +24,10 @@ from ocspark.tables.stars import RawStars
 
 
 class SortedSources(Protocol):
-    """Sources sorted by their order-29 index; see `ocspark.mirror.scan.Scan`.
+    """Sources of a part of a mirror, sorted by their order-29 HEALPix index.
 
-    `is_whole` says whether it has all sources of its part of the mirror, or only those near cones.
+    `ocspark.mirror.scan.Scan` is that of a piece of a file. `is_whole` says
+    whether it has all sources of its part of the mirror, or only those near cones.
     """
 
     name: str
@@ -38,21 +39,22 @@ class SortedSources(Protocol):
     pmdec: NDArray[np.float64]
 
     def sources(self, rows: NDArray[np.int64]) -> tuple[RawStars, NDArray[np.int64]]:
-        """Return canonical columns of some rows, and what each lacks (0: it is kept)."""
+        """Return some rows, and a bit for each reason why a row is not kept (0: it is kept)."""
 
     def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
         """Return the carried columns of some rows."""
 
     def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the row group of some rows, and their chunk inside it."""
+        """Return the row group of each of some rows, and its chunk inside the row group."""
 
 
 def batches_in_cones(
     parts: Iterator[SortedSources], cuts: ConeCuts, cover: Cover
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the kept sources of each part in cones, where there are any.
+    """Yield for each part the kept sources that lie in cones, if there are any.
 
-    Record batches have the columns of `cone_fields`, and the carried ones as `carried_name` says.
+    Record batches have the columns of `cone_fields`, and the carried columns under the names that
+    `carried_name` gives.
     """
     for part in parts:
         found = find_in_cones(part, cuts, cover)
@@ -67,19 +69,18 @@ def batches_in_cones(
 
 @dataclass(frozen=True)
 class Found:
-    """What a part has in cones.
+    """Sources of one part that lie in cones.
 
     Attributes
     ----------
     sources : RawStars
-        Kept sources, once for each of their cones: the columns of `cone_fields`.
+        Kept sources, once for each of their cones, with the columns of `cone_fields`.
     rows : array, shape (m,)
-        Place of each in the part.
+        Their rows in the part.
     lacking : list of (int, str, int)
-        cluster_key, what is lacking, number of sources in the cone that lack it. One that lacks
-        several things counts for each; all that are not kept count once as `NOT_KEPT`. A cone
-        without kept sources has those of a whole stretch that pass its cut in parallax as
-        `IN_PARALLAX`.
+        cluster_key, a reason, and the number of sources in the cone with that reason. A source
+        that lacks several things counts for each, and once as `NOT_KEPT`. Of a cone without kept
+        sources, those of a whole part that pass its cut in parallax are counted as `IN_PARALLAX`.
     """
 
     sources: RawStars
@@ -88,7 +89,7 @@ class Found:
 
 
 def find_in_cones(part: SortedSources, cuts: ConeCuts, cover: Cover) -> Found:
-    """Find the kept sources of a part in each cone, and count what the others lack."""
+    """Return the kept sources of a part in each cone, and counts of what the others lack."""
     near = np.zeros(len(cuts.cluster_key), dtype=np.int64)
     values_of = (part.healpix_29, part.parallax, part.pmra, part.pmdec)
     pairs = match(*values_of, cuts, cover, near if part.is_whole else None)
@@ -116,7 +117,7 @@ def find_in_cones(part: SortedSources, cuts: ConeCuts, cover: Cover) -> Found:
 def _in_parallax(
     near: NDArray[np.int64], found: NDArray[np.int64], cuts: ConeCuts
 ) -> list[tuple[int, str, int]]:
-    """Return the cones with sources near in parallax of which none was found."""
+    """Return counts of sources that pass the cut in parallax, for cones without kept sources."""
     near[found] = 0
     empty = np.flatnonzero(near)
     keys, numbers = cuts.cluster_key[empty].tolist(), near[empty].tolist()

@@ -1,4 +1,4 @@
-"""Rows of a Spark table: those that may be in a cone are chosen by Spark, in SQL (method §1).
+"""Choose the rows of a Spark table that may be in a cone, by Spark, in SQL (method §1).
 
 Rows and cones are joined on HEALPix cells. Each range of a cone's cover brings the cone's cuts into
 its cells, and a row is kept if it lies in a range and passes the cuts that came with it. Only these
@@ -38,11 +38,13 @@ def rows_near(spark: SparkSession, rows: DataFrame, cuts: ConeCuts, cover: Cover
     Parameters
     ----------
     spark : SparkSession
+        Session of the rows.
     rows : DataFrame
-        Of `ocspark.mirror.read.read_rows`.
+        Rows from `ocspark.mirror.read.read_rows`.
     cuts : ConeCuts
+        Cuts of the cones.
     cover : Cover
-        Of the same cones, or the part of it that lies where the rows do.
+        Cover of the same cones, or the part of it that lies where the rows do.
     """
     shift = 2 * (HEALPIX_ORDER - _cell_order(cover))
     names = ("parallax", "parallax_limit", "pmra", "pmdec", "pm_limit")
@@ -83,10 +85,11 @@ class TableRows:
     Parameters
     ----------
     batches : sequence of RecordBatch
-        Of `rows_near`, or of `ocspark.mirror.read.read_places`, in which no source has a motion.
+        Rows from `rows_near`, or from `ocspark.mirror.read.read_places`, without proper motions.
     columns : MirrorColumns
-        That they were read with.
+        Columns that were read.
     name : str
+        Name of the part.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class TableRows:
             self.pmra, self.pmdec = self._floats("pmra"), self._floats("pmdec")
 
     def sources(self, rows: NDArray[np.int64]) -> tuple[RawStars, NDArray[np.int64]]:
-        """Return canonical columns of some rows, and what each lacks (0: it is kept)."""
+        """Return some rows, and a bit for each reason why a row is not kept (0: it is kept)."""
         return canonical_sources(self._table.take(pa.array(rows)), self.columns.canonical())
 
     def carried(self, rows: NDArray[np.int64]) -> list[pa.ChunkedArray]:
@@ -113,7 +116,7 @@ class TableRows:
         return [table.column(name) for name in names]
 
     def chunks(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return zeros: a table's rows have no lasting place."""
+        """Return zeros, since rows of a table have no fixed place."""
         nothing = np.zeros(len(rows), dtype=np.int64)
         return nothing, nothing
 
@@ -124,7 +127,7 @@ class TableRows:
 def sort_batches(
     batches: Iterator[pa.RecordBatch], columns: MirrorColumns, name: str = ""
 ) -> Iterator[TableRows]:
-    """Put Spark's small batches together into parts; see `TableRows`."""
+    """Join Spark's small batches of a table into larger parts, and sort each."""
     some: list[pa.RecordBatch] = []
     for batch in batches:
         some.append(batch)

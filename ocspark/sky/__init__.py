@@ -1,1 +1,1 @@
-"""Geometry on the sphere and HEALPix covers of cones: numpy, no Spark."""
+"""Compute angles on the sphere, HEALPix pixels, and HEALPix covers of cones."""

@@ -1,4 +1,4 @@
-"""HEALPix covers of cones: the ranges of nested indices that each cone touches."""
+"""Cover cones with ranges of nested HEALPix indices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ocspark.sky.healpix import finer, pixel_ranges
 from ocspark.sky.sphere import separation_rad
 
-#: Cells along a cone's radius, at least: measured best for the search of 2,500 cones.
+#: Least number of cells along a cone's radius; the fastest for a search of 2,500 cones.
 CELLS_PER_RADIUS = 8
 #: Finest order of a cover, for cones of an arcminute or less.
 FINEST_COVER = 16
@@ -20,15 +20,18 @@ PADDING_DEG = 1e-6
 
 @dataclass(frozen=True)
 class Cover:
-    """Half-open ranges of order-29 nested indices, sorted by start; those of two cones may overlap.
+    """Half-open ranges of order-29 nested indices, sorted by start.
+
+    Ranges of one cone do not overlap; those of different cones may.
 
     Attributes
     ----------
     start, end : arrays of int64, shape (m,)
+        First index of each range, and the index after its last.
     cone : array of int64, shape (m,)
-        Index of the cone of each range.
+        Index of the cone that the range belongs to.
     inner : array of bool, shape (m,)
-        Whether all of the range lies inside its cone, so that no source there needs the exact test.
+        Whether the whole range lies inside its cone, so that its sources need no further test.
     """
 
     start: NDArray[np.int64]
@@ -37,11 +40,11 @@ class Cover:
     inner: NDArray[np.bool_]
 
     def take(self, pick: NDArray[np.bool_] | NDArray[np.int64]) -> Cover:
-        """Return some of the ranges."""
+        """Return some of the ranges, given by number or by a mask."""
         return Cover(self.start[pick], self.end[pick], self.cone[pick], self.inner[pick])
 
     def touches(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say which of the ranges [low, high) overlap any range of the cover, shape (p,)."""
+        """Return which of the ranges [low, high) overlap any range of the cover, shape (p,)."""
         if not len(self.start):
             return np.zeros(len(low), dtype=bool)
         reach = np.maximum.accumulate(self.end)
@@ -58,16 +61,17 @@ def cover_cones(
     radius_deg: NDArray[np.float64],
     cells_per_radius: float = CELLS_PER_RADIUS,
 ) -> Cover:
-    """Return the cover of some cones, each at an order that suits its own radius.
+    """Return the cover of some cones, each at a HEALPix order that suits its radius.
 
-    It holds every point of a cone; near the rim it holds points beyond.
+    It contains every point of the cones, and some points beyond their rims.
 
     Parameters
     ----------
     ra_deg, dec_deg, radius_deg : arrays, shape (n,)
         Centres and radii, up to 180 [deg].
     cells_per_radius : float
-        A finer cover has more ranges and fewer points beyond the rim.
+        Least number of cells along a radius. A finer cover has more ranges, and fewer points
+        beyond the rim.
     """
     parts = [
         _cover_cone(i, float(ra), float(dec), float(radius), cells_per_radius)
@@ -81,7 +85,7 @@ def cover_cones(
 
 
 def cover_pixels(order: NDArray[np.int64] | int, pixel: NDArray[np.int64]) -> Cover:
-    """Return the cover that is some nested pixels, none of them inside another."""
+    """Return the cover that consists of some nested pixels, none of which contains another."""
     start, end = pixel_ranges(order, pixel)
     place = np.argsort(start, kind="stable")
     return Cover(start[place], end[place], place, np.ones(len(place), dtype=bool))
@@ -100,7 +104,7 @@ def _cover_cone(
     middle = np.degrees(separation_rad(cell_ra, cell_dec, ra, dec))
     inner = middle + hpgeom.max_pixel_radius(nside) < radius - PADDING_DEG
     edge = (np.diff(cell) != 1) | (np.diff(inner.astype(np.int8)) != 0)
-    first = np.append(True, edge)  # of each run of neighbours that are all inner, or all not
+    first = np.append(True, edge)  # of consecutive cells that are all inner, or all not
     start, end = cell[first], cell[np.append(edge, True)] + 1
     return finer(start, order), finer(end, order), np.full(len(start), index), inner[first]
 

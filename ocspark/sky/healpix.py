@@ -1,4 +1,4 @@
-"""HEALPix pixels in the nested scheme: their ranges of order-29 indices, their coarser pixels."""
+"""Compute with nested HEALPix pixels: index ranges, coarser and finer pixels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-#: The index that HATS files carry and are sorted by: its column and its order.
+#: Column and HEALPix order of the index by which HATS files are sorted.
 HEALPIX_COLUMN, HEALPIX_ORDER = "_healpix_29", 29
-#: Gaia's source_id (ESA's data model): the nested pixel of this order, then so many bits more.
+#: Gaia's source_id begins with the nested pixel of this order, followed by so many bits more.
 SOURCE_ID_ORDER, SOURCE_ID_BITS = 12, 35
 
 #: One pixel or index, or an array of them.
@@ -27,24 +27,24 @@ class HealpixPixel:
     order : int
         0 to 29.
     pixel : int
-        Its number at that order.
+        Number of the pixel at that order.
     """
 
     order: int
     pixel: int
 
     def __str__(self) -> str:
-        """Return the pixel as HATS names it."""
+        """Return the pixel in the notation of HATS."""
         return f"Norder={self.order}, Npix={self.pixel}"
 
     @property
     def first(self) -> int:
-        """The first order-29 index inside."""
+        """First order-29 index inside."""
         return finer(self.pixel, self.order)
 
     @property
     def end(self) -> int:
-        """The order-29 index after the last inside."""
+        """Order-29 index after the last inside."""
         return finer(self.pixel + 1, self.order)
 
     def holds(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -54,13 +54,14 @@ class HealpixPixel:
 
 @dataclass(frozen=True)
 class PixelTable:
-    """Disjoint nested pixels of several orders along the sky, and rows in each; shape (n,).
+    """Disjoint nested pixels of several orders, with the number of rows in each.
 
     Attributes
     ----------
-    order, pixel : arrays of int64
-    rows : array
-        Counted (int64) or expected (float64).
+    order, pixel : arrays of int64, shape (n,)
+        Order of each pixel, and its number at that order.
+    rows : array, shape (n,)
+        Number of rows in each: counted (int64) or expected (float64).
     """
 
     order: NDArray[np.int64]
@@ -85,17 +86,17 @@ class PixelTable:
         return PixelTable(self.order[which], self.pixel[which], self.rows[which])
 
     def along_sky(self) -> PixelTable:
-        """Return the pixels in the order of their indices."""
+        """Return the pixels sorted by their first order-29 index."""
         return self.take(np.argsort(self.first, kind="stable"))
 
     @property
     def first(self) -> NDArray[np.int64]:
-        """The first order-29 index in each pixel."""
+        """First order-29 index in each pixel."""
         return pixel_ranges(self.order, self.pixel)[0]
 
     @property
     def end(self) -> NDArray[np.int64]:
-        """The order-29 index after the last in each pixel."""
+        """Order-29 index after the last in each pixel."""
         return pixel_ranges(self.order, self.pixel)[1]
 
 
@@ -114,12 +115,12 @@ def index_ranges(pixels: Sequence[HealpixPixel]) -> tuple[NDArray[np.int64], NDA
 
 
 def n_pixels(order: int) -> int:
-    """Return how many pixels of an order the sky has."""
+    """Return the number of pixels of an order on the whole sky."""
     return 12 * 4**order
 
 
 def coarser(pixel: Pixels, order: int, from_order: int = HEALPIX_ORDER) -> Pixels:
-    """Return the pixels of `order` that hold pixels of the finer `from_order`."""
+    """Return the pixels of `order` that contain pixels of the finer `from_order`."""
     return pixel >> 2 * (from_order - order)
 
 
@@ -129,17 +130,17 @@ def finer(pixel: Pixels, order: int, to_order: int = HEALPIX_ORDER) -> Pixels:
 
 
 def source_id_pixels(source_id: Pixels, order: int = SOURCE_ID_ORDER) -> Pixels:
-    """Return the pixels, of order 12 or coarser, that Gaia's source_id names."""
+    """Return the pixels of an order, 12 or coarser, that are encoded in Gaia's source_id."""
     return source_id >> source_id_shift(order)
 
 
 def source_id_shift(order: int = SOURCE_ID_ORDER) -> int:
-    """Return how many bits of a source_id lie below its pixel of `order`, 12 or coarser."""
+    """Return the number of bits of a source_id after its pixel of an order, 12 or coarser."""
     return SOURCE_ID_BITS + 2 * (SOURCE_ID_ORDER - order)
 
 
 def index_29(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the order-29 index of positions [deg], shape (n,).
+    """Return the order-29 index of positions given in degrees, shape (n,).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Angles on the sphere, right at the poles and across RA 0/360."""
+"""Compute angles on the sphere; valid at the poles and across RA 0/360."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]:
 def separation_rad(
     ra1_deg: ArrayLike, dec1_deg: ArrayLike, ra2_deg: ArrayLike, dec2_deg: ArrayLike
 ) -> NDArray[np.float64]:
-    """Return the angular separation [rad], broadcasting its arguments [deg].
+    """Return the angular separation [rad] of positions [deg], which are broadcast.
 
-    Haversine form of the paper's Eq. 12 (which misprints a sign), exact for small angles.
+    By the haversine form of the paper's Eq. 12 (in which a sign is misprinted); accurate for small
+    angles.
     """
     ra1, dec1 = np.radians(np.asarray(ra1_deg, float)), np.radians(np.asarray(dec1_deg, float))
     ra2, dec2 = np.radians(np.asarray(ra2_deg, float)), np.radians(np.asarray(dec2_deg, float))
@@ -36,10 +37,10 @@ def mean_direction(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[float, float]
 def tangent_plane_rad(
     ra_deg: ArrayLike, dec_deg: ArrayLike, ra0_deg: float, dec0_deg: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return offsets (east, north) [rad] from a centre, true to distance and direction.
+    """Return offsets (east, north) [rad] from a centre, in the azimuthal equidistant projection.
 
-    The azimuthal equidistant projection: unlike the gnomonic one it holds wide cones, and it
-    needs no care at the poles.
+    Distances and directions from the centre are kept. Unlike the gnomonic projection it also works
+    for wide cones.
     """
     vectors = unit_vectors(ra_deg, dec_deg)
     ra0, dec0 = np.radians(ra0_deg), np.radians(dec0_deg)

@@ -22,7 +22,7 @@ from ocspark.settings import Settings, make_settings
 from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.claim import NOTE
 from ocspark.store.files import TableFile
-from ocspark.store.pieces import files_by_cluster, read_clusters
+from ocspark.store.pieces import files_by_cluster, read_rows_of_clusters
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
 from ocspark.tables.member_rule import MemberRule, member_rules
@@ -163,7 +163,7 @@ class FinishedRun:
             path = storage.join(self.path, name)
             filesystem, inner = storage.resolve(path)
             self._check_columns(table, pq.read_schema(inner, filesystem=filesystem), path)
-        return read_clusters(self.path, names, [key], fields, order)
+        return read_rows_of_clusters(self.path, names, [key], fields, order)
 
     def data_files(self, table: str) -> list[str]:
         """Return the paths of a table's files.

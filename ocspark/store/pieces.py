@@ -14,7 +14,7 @@ from ocspark.store.files import TableFile, cluster_column, rows_of_clusters
 from ocspark.tables.fields import Field, struct
 
 
-def read_clusters(
+def read_rows_of_clusters(
     root: str,
     names: Sequence[str],
     keys: Collection[int],

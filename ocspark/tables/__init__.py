@@ -1,4 +1,4 @@
-"""Every table that crosses a stage: its columns with type, unit and description.
+"""Define the columns of every table that a stage writes: name, type, unit and description.
 
-Import from the submodule of the table: what a stage imports decides when it is done again.
+Import from the submodule of the table: a change in what a stage imports makes the stage run again.
 """

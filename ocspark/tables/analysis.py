@@ -1,4 +1,4 @@
-"""Comparison with member lists, and the structure of clusters."""
+"""Define the tables of comparisons with member lists and of the structure of clusters."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pyspark.sql import types as T
 from ocspark.tables.fields import BOOL, DOUBLE, INT, LONG, STRING, Field
 from ocspark.tables.star import ASTROMETRY, FEATURES, KEY, PHOTOMETRY
 
-#: A star of a member list, and what this run makes of it (jobs/compare.py, method §11).
+#: Stars of a member list, with the results of this run (jobs/compare.py, method §11).
 LISTED_STARS = [
     *KEY,
     Field("list_probability", DOUBLE, "", "Probability in the member list"),
     *[f for f in [*ASTROMETRY, *PHOTOMETRY, *FEATURES] if not f.name.endswith("_error")],
-    Field("probability", DOUBLE, "", "This run's votes; null if it is no candidate"),
+    Field("probability", DOUBLE, "", "This run's votes; null if the star is no candidate"),
     Field("posterior", DOUBLE, "", "This run's posterior; null if it has none"),
     Field("is_training_member", BOOL, "", "Training member of the list (method §3)"),
-    Field("in_mirror", BOOL, "", "Whether the mirror's files have it"),
-    Field("kept", BOOL, "", "Whether it has all that a kept source must (method §1)"),
+    Field("in_mirror", BOOL, "", "Whether the mirror has the star"),
+    Field("kept", BOOL, "", "Whether no value is missing that the method needs (method §1)"),
     Field("within_radius", BOOL, "", "Whether it is within the cone's radius"),
     Field("in_cone", BOOL, "", "Whether it passes radius, parallax and proper-motion cuts"),
     Field("passes_proper_motion", BOOL, "", "Eq. 1; null for candidates and unknown stars"),
-    Field("passes_parallax", BOOL, "", "Eq. 2, whatever the others say"),
-    Field("passes_isochrone", BOOL, "", "Eq. 3, whatever the others say"),
+    Field("passes_parallax", BOOL, "", "Eq. 2, by itself"),
+    Field("passes_isochrone", BOOL, "", "Eq. 3, by itself"),
 ]
 
 _COUNT_OF_REASON = {
     "not_in_mirror": "Missed: the mirror does not have the star (counted as not in the cone too)",
     "not_in_cone": "Missed: outside the cone's radius, parallax or proper-motion cut",
-    "not_kept": "Missed: in the mirror, but lacks what a kept source must have",
+    "not_kept": "Missed: in the mirror, but a value that the method needs is missing",
     "proper_motion": "Missed: fails Eq. 1 (may fail others too)",
     "parallax": "Missed: fails Eq. 2 (may fail others too)",
     "isochrone": "Missed: fails Eq. 3 (may fail others too)",
@@ -37,19 +37,19 @@ _COUNT_OF_REASON = {
 }
 _SPREAD = T.ArrayType(DOUBLE)
 
-#: A cluster's Venn counts, reasons and spreads at one cut.
+#: Counts of stars in common, reasons for missed stars, and spreads of a cluster at one cut.
 COMPARISON = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("cut", STRING, "", "Name of the cut"),
-    Field("members_by", STRING, "", "What tells this run's members: posterior or votes"),
+    Field("members_by", STRING, "", "How this run's members are chosen: by posterior or votes"),
     Field("n_listed", LONG, "", "Listed stars that pass the cut"),
     Field("n_ours", LONG, "", "Stars of this run that pass the cut"),
     Field("n_both", LONG, "", "Stars in both"),
-    Field("n_ours_votes", LONG, "", "n_ours if all members were told by votes"),
-    Field("n_both_votes", LONG, "", "n_both if all members were told by votes"),
+    Field("n_ours_votes", LONG, "", "n_ours if members were chosen by votes in all clusters"),
+    Field("n_both_votes", LONG, "", "n_both if members were chosen by votes in all clusters"),
     Field("n_listed_only", LONG, "", "Listed stars that this run misses"),
     Field("n_ours_only", LONG, "", "Stars of this run that the list does not have"),
-    Field("n_unknown", LONG, "", "Listed, with unknown radius or G, so left out of the cut"),
+    Field("n_unknown", LONG, "", "Listed stars left out by the cut: radius or G unknown"),
     Field("recovered", DOUBLE, "", "n_both / n_listed"),
     Field("recovered_in_cone", DOUBLE, "", "n_both / listed stars not outside the cone"),
     Field("n_not_candidate", LONG, "", "Missed stars that are no candidates"),
@@ -83,12 +83,12 @@ def _with_ends(name: str, unit: str, description: str) -> list[Field]:
     ]
 
 
-#: Structure of a cluster from its members; NaN where they do not constrain it.
+#: Structure of a cluster from its members; NaN for what they do not constrain.
 STRUCTURE = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
-    Field("members_by", STRING, "", "What tells its members: posterior or votes"),
+    Field("members_by", STRING, "", "How its members are chosen: by posterior or votes"),
     Field("n_members", LONG, "", "Candidates with posterior, or votes, >= 0.5"),
-    Field("extent_pc", DOUBLE, "pc", "Radius of the farthest candidate, or one with a posterior"),
+    Field("extent_pc", DOUBLE, "pc", "Radius of the farthest candidate that may be a member"),
     *_with_ends("r50", "pc", "Projected radius that holds half of the members"),
     *_with_ends("core_radius", "pc", "Core radius of the King profile"),
     *_with_ends("tidal_radius", "pc", "Tidal radius of the King profile"),

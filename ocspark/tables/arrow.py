@@ -1,4 +1,4 @@
-"""Between Arrow record batches and columns of numpy arrays."""
+"""Convert between Arrow record batches and columns of numpy arrays."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ def to_batch(
     Parameters
     ----------
     columns : mapping of arrays, each shape (n,)
+        Columns by name.
     fields : sequence of Field
+        Columns of the table.
     absent : collection of str
-        Columns of the table that may be missing from `columns`; they are null.
+        Columns of the table that may be missing from `columns`; they are null then.
 
     Raises
     ------
     ValueError
-        For another column that is missing, or one that the table does not have.
+        If another column is missing, or the table does not have a given one.
     """
     names = [field.name for field in fields]
     missing = [name for name in names if name not in columns and name not in absent]

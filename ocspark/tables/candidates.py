@@ -1,4 +1,4 @@
-"""Tables of stars: candidates with their probabilities, and the other stars of the cones."""
+"""Define the tables of candidates with their probabilities, and of other stars in the cones."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ocspark.errors import InputError
 from ocspark.tables.fields import BOOL, DOUBLE, INT, Field
 from ocspark.tables.star import STAR
 
-#: Candidates as pass 2 leaves them.
+#: Candidates as pass 2 writes them.
 EVALUATED = [
     *STAR,
     Field("probability", DOUBLE, "", "Fraction of samples the network calls member"),
     Field("mean_logit", DOUBLE, "", "Mean over samples of member minus non-member logit"),
-    Field("n_samples", INT, "", "Samples that the network judged; fewer where votes were sure"),
+    Field("n_samples", INT, "", "Samples the network judged; fewer if other votes were certain"),
     Field("p_low", DOUBLE, "", "Lower end of the central 95 % Jeffreys interval of probability"),
     Field("p_high", DOUBLE, "", "Upper end of the central 95 % Jeffreys interval of probability"),
-    Field("errors_mended", BOOL, "", "Errors or correlations that cannot be were replaced"),
+    Field("errors_mended", BOOL, "", "Whether unusable errors or correlations were replaced"),
     Field("is_training_member", BOOL, "", "Training member of the list (method §3)"),
 ]
 
-#: What the posterior adds; null where the cluster has none and beyond the radius it is fitted in.
+#: Columns of the posterior; null if the cluster has none, and beyond the radius of its fit.
 POSTERIOR = [
-    Field("posterior", DOUBLE, "", "Probability to be a member, by cluster and field as fitted"),
+    Field("posterior", DOUBLE, "", "Probability to be a member, fitted with the field around"),
     Field("posterior_low", DOUBLE, "", "Lower end of the 95 % interval of posterior"),
     Field("posterior_high", DOUBLE, "", "Upper end of the 95 % interval of posterior"),
 ]
@@ -49,7 +49,7 @@ _CARRIED_TYPES = {
 
 
 def candidate_fields(carried: Sequence[Field]) -> list[Field]:
-    """Return the columns of candidates with those that are carried along from the mirror.
+    """Return the columns of candidates, followed by the columns carried over from the mirror.
 
     Raises
     ------
@@ -59,23 +59,23 @@ def candidate_fields(carried: Sequence[Field]) -> list[Field]:
     taken = {field.name.lower() for field in CANDIDATES}
     for field in carried:
         if field.name.lower() in taken:
-            raise InputError(f"output.columns: {field.name}: candidates have such a column anyway")
+            raise InputError(f"output.columns: {field.name}: candidates have a column of this name")
         taken.add(field.name.lower())
     return [*CANDIDATES, *carried]
 
 
 def evaluated_fields(carried: Sequence[Field]) -> list[Field]:
-    """Return the columns of candidates as pass 2 leaves them, with those carried along."""
+    """Return the columns of candidates as pass 2 writes them, followed by the carried ones."""
     return [*EVALUATED, *carried]
 
 
 def carried_record(carried: Sequence[Field]) -> list[dict[str, str]]:
-    """Return carried columns as run.json has them."""
+    """Return carried columns in the form that run.json has."""
     return [{**field._asdict(), "type": field.type.typeName()} for field in carried]
 
 
 def carried_fields(record: Mapping[str, Any]) -> list[Field]:
-    """Return the carried columns that a run.json tells of."""
+    """Return the carried columns that a run.json describes."""
     return [
         Field(**{**row, "type": _CARRIED_TYPES[row["type"]]})
         for row in record.get("carried_columns", ())

@@ -1,10 +1,10 @@
-"""Tables of merged cluster catalogues."""
+"""Define the tables of merged cluster catalogues."""
 
 from __future__ import annotations
 
 from ocspark.tables.fields import DOUBLE, STRING, Field
 
-#: Values of a cluster, in groups that are taken from one catalogue where it has all of a group.
+#: Values of a cluster, in groups; the values of a group come from the same catalogue.
 CLUSTER_VALUES = [
     [
         Field("ra", DOUBLE, "deg", "Right ascension, ICRS"),
@@ -26,7 +26,7 @@ CLUSTER_VALUES = [
         Field("distance", DOUBLE, "pc", "Distance"),
     ],
     [Field("metallicity", DOUBLE, "dex", "[M/H]")],
-    [Field("radius_deg", DOUBLE, "deg", "Radius that holds half the members, or like it")],
+    [Field("radius_deg", DOUBLE, "deg", "Radius that holds half the members, or a similar one")],
 ]
 MERGED_CLUSTERS = [
     Field("cluster", STRING, "", "Name in the first catalogue that has the cluster"),
@@ -42,7 +42,7 @@ MERGED_CLUSTERS = [
 ]
 DOUBTFUL_CLUSTERS = [
     Field("cluster", STRING, "", "Cluster of the merged table"),
-    Field("other", STRING, "", "What may be the same cluster, by its name"),
+    Field("other", STRING, "", "Name of what may be the same cluster"),
     Field("catalogue", STRING, "", "Catalogue of the other; merged if it is in the table too"),
     Field("reason", STRING, "", "Why it is doubtful"),
     Field("outcome", STRING, "", "What was done; a name that both have is alias of neither"),

@@ -1,4 +1,4 @@
-"""Tables of the barrier: what characterising the clusters gives."""
+"""Define the tables that characterising clusters writes, between the two passes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TRAINING_MEMBERS = [
     Field("list_probability", DOUBLE, "", "Probability in the member list"),
 ]
 
-#: The barrier: a characterised cluster, or the reason why it could not be.
+#: Characterised clusters, and clusters skipped then with the reason.
 MODELS = [
     CLUSTER_KEY,
     Field("reason", STRING, "", "Why the cluster is skipped; null if it is not"),

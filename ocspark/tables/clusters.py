@@ -1,4 +1,4 @@
-"""Tables of a finished run: its clusters, and in a catalogue the runs."""
+"""Define the tables of a run's clusters, and of the runs in a catalogue."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ CLUSTERS = [
     Field("radius_deg", DOUBLE, "deg", "Radius of the cone"),
     Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds the cone"),
     Field("n_cone", LONG, "", "Kept sources in the cone"),
-    Field("n_not_kept", LONG, "", "Sources in the cone that are not kept, for what they lack"),
-    Field("lacking", STRING, "", "What sources in the cone lack, with their numbers"),
+    Field("n_not_kept", LONG, "", "Sources in the cone left out since a needed value is missing"),
+    Field("lacking", STRING, "", "Missing values, each with the number of sources in the cone"),
     Field("n_listed", LONG, "", "Members of the list at the probability level used"),
     Field("n_training_members", LONG, "", "Training members found in the cone"),
-    Field("training_probability", DOUBLE, "", "The list's probability level reached"),
+    Field(
+        "training_probability", DOUBLE, "", "Level of the list's probability of training members"
+    ),
     Field("n_support", LONG, "", "Training members that are support members (method §6)"),
     Field("support_size", INT, "", "Size of the support sets; below the setting if too few"),
     Field("n_candidates", LONG, "", "Candidates"),
-    Field("n_errors_mended", LONG, "", "Candidates with errors_mended"),
+    Field("n_errors_mended", LONG, "", "Candidates of which errors or correlations were replaced"),
     Field("n_p10", LONG, "", "Candidates with probability >= 0.1"),
     Field("n_p50", LONG, "", "Candidates with probability >= 0.5"),
     Field("n_p90", LONG, "", "Candidates with probability >= 0.9"),
@@ -52,9 +54,9 @@ CONES = [
     CLUSTER_KEY,
     Field("ra", DOUBLE, "deg", "Centre, from the cluster table"),
     Field("dec", DOUBLE, "deg", "Centre, from the cluster table"),
-    Field("parallax", DOUBLE, "mas", "The cluster table's"),
-    Field("pmra", DOUBLE, "mas/yr", "The cluster table's"),
-    Field("pmdec", DOUBLE, "mas/yr", "The cluster table's"),
+    Field("parallax", DOUBLE, "mas", "Value of the cluster table"),
+    Field("pmra", DOUBLE, "mas/yr", "Value of the cluster table"),
+    Field("pmdec", DOUBLE, "mas/yr", "Value of the cluster table"),
     Field("radius_rad", DOUBLE, "rad", "Radius"),
     Field("radius_deg", DOUBLE, "deg", "Radius"),
     Field("radius_bounded", BOOL, "", "Whether search.max_radius_deg bounds it"),
@@ -62,7 +64,7 @@ CONES = [
     Field("pm_limit", DOUBLE, "mas/yr", "Largest distance from the proper motion"),
 ]
 
-#: In a catalogue: the runs whose rows are whole.
+#: Runs whose rows are complete in the tables of a catalogue.
 RUNS = [
     Field("finished", STRING, "", "When it ended, ISO 8601, UTC"),
     Field("record", STRING, "", "The content of run.json"),

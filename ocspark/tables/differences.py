@@ -1,17 +1,17 @@
-"""What differs between two runs (jobs/compare.py with --with-run)."""
+"""Define the tables of the differences between two runs (jobs/compare.py --with-run)."""
 
 from __future__ import annotations
 
 from ocspark.tables.fields import BOOL, DOUBLE, INT, LONG, STRING, Field
 
 _SIDES = (("", "the run"), ("with_", "the other run"))
-#: Why a star is a member in one run and not in the other: what that other run made of it.
+#: Reasons why a star that is a member in one run is none in the other.
 CHANGE_REASONS = {
     "cluster_not_done": "its cluster was skipped or not asked for",
     "no_counterpart": "no counterpart in the other release",
     "merged": "a nearer source of the old release has its counterpart",
     "no_candidate": "no candidate: outside the cone or fails a condition",
-    "members_by": "a candidate; one run tells its cluster's members by posterior, one by votes",
+    "members_by": "a candidate; one run chooses its cluster's members by posterior, one by votes",
     "probability": "a candidate; its votes differ by more than noise",
     "posterior": "a candidate; the 95 % intervals of its posteriors do not overlap",
     "noise": "a candidate; its votes differ by no more than noise, or the intervals overlap",
@@ -24,7 +24,7 @@ DIFFERENT_STARS = [
         Field(f"{side}{name}", kind, unit, f"{text}, in {where}; null if it is no candidate there")
         for name, kind, unit, text in (
             ("source_id", LONG, "", "Gaia source identifier"),
-            ("members_by", STRING, "", "What tells its cluster's members: posterior or votes"),
+            ("members_by", STRING, "", "How its cluster's members are chosen: posterior or votes"),
             ("probability", DOUBLE, "", "Votes"),
             ("posterior", DOUBLE, "", "Posterior"),
             ("posterior_low", DOUBLE, "", "Lower end of its 95 % interval"),
@@ -48,7 +48,7 @@ DIFFERENCES = [
         Field(f"{side}{name}", STRING, "", f"{text}, in {where}; null if not there")
         for name, text in (
             ("status", "done or skipped"),
-            ("members_by", "What tells its members: posterior or votes"),
+            ("members_by", "How its members are chosen: by posterior or votes"),
         )
         for side, where in _SIDES
     ],

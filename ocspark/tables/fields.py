@@ -1,4 +1,4 @@
-"""What tables are made of: a column with type, unit and description."""
+"""Describe columns of tables: name, type, unit and description."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ LONG, INT, DOUBLE, STRING, BOOL = (
 
 
 class Field(NamedTuple):
-    """A column: name, Spark type, unit ("" if none), description.
+    """A column of a table.
 
-    `ucd` (UCD1+) only where `ocspark.tables.ucds` does not tell it by the name.
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    type : DataType
+        Spark type.
+    unit : str
+        Unit, "" if none.
+    description : str
+        Meaning, for people.
+    ucd : str
+        UCD1+, if it is not the one that `ocspark.tables.ucds` gives the name.
     """
 
     name: str
@@ -31,9 +42,12 @@ class Field(NamedTuple):
 
 
 def source_fields(*names: str) -> list[Field]:
-    """Return some of `SOURCE_COLUMNS` as tables have them: float64, whole numbers as int or bigint.
+    """Return columns of a source in the types of tables: float64; int or bigint for whole numbers.
 
-    By default all that a calculation may use.
+    Parameters
+    ----------
+    names : str
+        Names in `SOURCE_COLUMNS`; by default all columns that a calculation may use.
     """
     used = [column.name for column in SOURCE_COLUMNS if column.use != "identity"]
     columns = [BY_NAME[name] for name in names or used]
@@ -42,7 +56,7 @@ def source_fields(*names: str) -> list[Field]:
 
 
 def struct(fields: list[Field]) -> T.StructType:
-    """Return the StructType, units and descriptions in each column's metadata."""
+    """Return a StructType that has units and descriptions in the columns' metadata."""
     return T.StructType(
         [
             T.StructField(f.name, f.type, True, {"unit": f.unit, "comment": f.description})
@@ -51,7 +65,7 @@ def struct(fields: list[Field]) -> T.StructType:
     )
 
 
-#: Joins tables whatever a cluster is called.
+#: Key for joining tables of clusters.
 CLUSTER_KEY = Field("cluster_key", LONG, "", "Stable hash of the cluster's normalised name")
 
 DOUBLES = T.ArrayType(DOUBLE, False)

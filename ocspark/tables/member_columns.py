@@ -1,4 +1,4 @@
-"""The rule for members (`ocspark.tables.member_rule`) as columns of Spark."""
+"""Apply the rule for members (`ocspark.tables.member_rule`) to Spark columns."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ocspark.tables.member_rule import POSTERIOR, VOTES, MemberRule
 
 
 def member_value(rules: Mapping[str, MemberRule]) -> Column:
-    """Return what the members of each candidate's cluster are told by: its posterior or votes.
+    """Return each candidate's posterior or votes, as its cluster's rule says.
 
     Parameters
     ----------
     rules : mapping
-        By cluster, from `ocspark.tables.member_rule.member_rules`. The candidates have columns
-        cluster, posterior and probability.
+        Rules by cluster, from `ocspark.tables.member_rule.member_rules`. Candidates must have the
+        columns cluster, posterior and probability.
     """
     return _of_cluster(rules, F.col("posterior"), F.col("probability"))
 
 
 def members_by(rules: Mapping[str, MemberRule]) -> Column:
-    """Return what the members of each row's cluster are told by, as `POSTERIOR` or `VOTES`."""
+    """Return `POSTERIOR` or `VOTES` for each row, as its cluster's rule says."""
     return _of_cluster(rules, F.lit(POSTERIOR), F.lit(VOTES))
 
 

@@ -1,4 +1,4 @@
-"""Which candidates count as members: the one rule of summaries, plots, exports and comparisons."""
+"""Decide which candidates are members: the one rule for summaries, plots, exports, comparisons."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from ocspark.errors import InputError
 
-#: What tells members, as the column ``members_by`` of a clusters table says it.
+#: Values of the column ``members_by`` of a clusters table: how members are chosen.
 POSTERIOR, VOTES = "posterior", "votes"
-#: Posterior or votes from which on a star is a member, if no other level is asked for.
+#: Least posterior or votes of a member, if no other level is asked for.
 LEVEL = 0.5
 _COLUMNS = {POSTERIOR: "posterior", VOTES: "probability"}
 
 
 @dataclass(frozen=True)
 class MemberRule:
-    """Candidates of a cluster with at least some posterior, or votes, are its members.
+    """Rule by which candidates of a cluster are its members: a least posterior, or least votes.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class MemberRule:
         return _COLUMNS[self.members_by]
 
     def __str__(self) -> str:
-        """Say it in words, such as ``posterior >= 0.5``."""
+        """Return the rule in words, such as ``posterior >= 0.5``."""
         return f"{self.members_by} >= {self.level:g}"
 
     def members(self, candidates: pd.DataFrame | pa.Table | Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -50,7 +50,7 @@ class MemberRule:
         Parameters
         ----------
         candidates : DataFrame, Table or mapping of arrays
-            Of one cluster, with `column`.
+            Candidates of one cluster, with `column`.
         """
         values = candidates[self.column]
         if isinstance(values, pa.ChunkedArray | pa.Array):
@@ -68,10 +68,10 @@ def member_rule(
     Parameters
     ----------
     members_by : str or None
-        What its row of the clusters table says; null, as of a skipped cluster, means votes.
+        Value in its row of the clusters table; null, as for a skipped cluster, means votes.
     min_posterior, min_probability : float, optional
-        The level that is asked for, of the posterior or of votes. With neither it is 0.5 of
-        what the cluster's members are told by.
+        Level that is asked for, of the posterior or of votes. With neither it is 0.5 of the one
+        that `members_by` names.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def member_rules(
     Parameters
     ----------
     clusters : DataFrame
-        A clusters table, of which ``cluster`` and ``members_by`` are used.
+        Clusters table with ``cluster`` and ``members_by``.
     min_posterior, min_probability : float, optional
         See `member_rule`.
     """
@@ -114,14 +114,14 @@ def member_rules(
 def are_members(
     candidates: pd.DataFrame | pa.Table, rules: Mapping[str, MemberRule]
 ) -> NDArray[np.bool_]:
-    """Return which candidates of any number of clusters are members of theirs, shape (n,).
+    """Return which candidates of several clusters are members of their cluster, shape (n,).
 
     Parameters
     ----------
     candidates : DataFrame or Table
-        With ``cluster``, ``posterior`` and ``probability``.
+        Candidates with ``cluster``, ``posterior`` and ``probability``.
     rules : mapping
-        By cluster, from `member_rules`.
+        Rules by cluster, from `member_rules`.
     """
     names = candidates["cluster"]
     values = names.to_pandas() if isinstance(names, pa.ChunkedArray) else names
@@ -132,19 +132,19 @@ def are_members(
         level = np.array(
             [rule.level if rule.members_by == members_by else np.nan for rule in rule_of]
         )
-        # No number is >= NaN: stars of the other clusters stay as they are.
+        # No number is >= NaN, so stars of the other clusters are not touched.
         column = candidates[_COLUMNS[members_by]].to_numpy()
         result |= column.astype(float) >= level[place]
     return result
 
 
 def describe_rules(rules: Mapping[str, MemberRule]) -> str:
-    """Say which rules some clusters' members follow, such as ``posterior >= 0.5 (2 clusters)``.
+    """Return the rules of some clusters in words, such as ``posterior >= 0.5 (2 clusters)``.
 
     Parameters
     ----------
     rules : mapping
-        By cluster; at least one.
+        Rules by cluster; at least one.
     """
     texts = [str(rule) for rule in rules.values()]
     kinds = sorted(set(texts))

@@ -1,4 +1,4 @@
-"""The truth of a mock."""
+"""Define the table of a mock's true members."""
 
 from __future__ import annotations
 

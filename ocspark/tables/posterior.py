@@ -1,4 +1,4 @@
-"""Tables of the posterior, and its columns in the clusters table."""
+"""Define the tables of the posterior, and its columns in the clusters table."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ocspark.tables.fields import (
     source_fields,
 )
 
-#: What a cluster's posteriors add up to, null where it has none.
+#: Sums of a cluster's posteriors; null if it has none.
 SHARED = [
-    Field("members_by", STRING, "", "What tells members by default: posterior or votes"),
+    Field("members_by", STRING, "", "How members are chosen by default: by posterior or votes"),
     Field("n_members", LONG, "", "Candidates with posterior >= 0.5"),
     Field("expected_members", DOUBLE, "", "Sum of posterior: members among the candidates"),
     Field("expected_members_error", DOUBLE, "", "1-sigma error of expected_members"),
@@ -32,15 +32,17 @@ SHARED = [
     ),
     Field("posterior_flags", STRING, "", "Remarks on the posterior, separated by ;"),
 ]
-#: What was fitted for the posterior; also where it is not used, for the reason given.
+#: Values fitted for the posterior, also if it is not used for the reason given.
 FITTED = [
     Field("posterior_reason", STRING, "", "Why there is no posterior"),
-    Field("posterior_radius_pc", DOUBLE, "pc", "Radius that the mirror covers; none beyond it"),
+    Field(
+        "posterior_radius_pc", DOUBLE, "pc", "Radius that the mirror covers; no posterior beyond"
+    ),
     Field(
         "posterior_offset_sum",
         DOUBLE,
         "",
-        "Members that the fit makes of field stars with its members' model moved off",
+        "Stars called members with the members' model moved away from them",
     ),
     Field(
         "posterior_recovered",
@@ -61,7 +63,10 @@ FITTED = [
     ),
     Field("fitted_colour_width", DOUBLE, "mag", "Members' intrinsic width in G − G_RP"),
     Field(
-        "fitted_half_radius_pc", DOUBLE, "pc", "Radius of half the members within the covered one"
+        "fitted_half_radius_pc",
+        DOUBLE,
+        "pc",
+        "Radius of half the members inside posterior_radius_pc",
     ),
 ]
 
@@ -69,19 +74,19 @@ FITTED = [
 LUMINOSITY_FUNCTIONS = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("phot_g_mean_mag", DOUBLE, "mag", "G"),
-    Field("members_per_mag", DOUBLE, "1/mag", "Members per magnitude, also those no candidates"),
+    Field("members_per_mag", DOUBLE, "1/mag", "Members per magnitude, candidates or not"),
 ]
 
 #: Stars that a cluster claims, before those claimed by several are shared (internal).
 CLAIMS = [
     CLUSTER_KEY,
     *source_fields("source_id"),
-    Field("q", DOUBLE, "", "Probability to be a member, of the cluster alone"),
+    Field("q", DOUBLE, "", "Probability to be a member, before stars are shared"),
     Field("q_low", DOUBLE, "", "Lower end of its 95 % interval"),
     Field("q_high", DOUBLE, "", "Upper end of its 95 % interval"),
 ]
 
-#: What was fitted to each cluster, before stars are shared (internal).
+#: Values fitted to each cluster, before stars are shared (internal).
 FITS = [
     CLUSTER_KEY,
     *FITTED,
@@ -89,5 +94,5 @@ FITS = [
     Field("radial_weights", DOUBLES, "", "Of the discs of ocspark.posterior.profile"),
 ]
 
-#: What each cluster's posteriors add up to, once stars are shared (internal).
+#: Sums of each cluster's posteriors, after stars are shared (internal).
 TOTALS = [CLUSTER_KEY, *SHARED]

@@ -1,7 +1,7 @@
-"""The tables of a run by name: the one map from a table's name to its columns.
+"""Map the names of a run's tables to their columns, for readers on the driver.
 
-For readers on the driver. What tasks of a stage run imports its own tables, since what a stage
-imports decides when it is done again.
+Code that tasks run imports the columns of its own tables only: a change in what a stage imports
+makes the stage run again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ocspark.tables.fields import Field
 from ocspark.tables.posterior import CLAIMS, FITS, LUMINOSITY_FUNCTIONS
 from ocspark.tables.run import CELLS, COUNTS, LACKING, SEARCH
 
-#: What a run is made for.
+#: Tables for users.
 RESULT_TABLES: dict[str, list[Field]] = {
     "candidates": CANDIDATES,
     "training_members": TRAINING_MEMBERS,
@@ -23,7 +23,7 @@ RESULT_TABLES: dict[str, list[Field]] = {
     "luminosity_functions": LUMINOSITY_FUNCTIONS,
     "non_members": NON_MEMBERS,
 }
-#: And what it keeps for later runs.
+#: All tables of a run; those with an underscore serve later runs.
 RUN_TABLES: dict[str, list[Field]] = {
     **RESULT_TABLES,
     "_cones": CONES,
@@ -38,5 +38,13 @@ RUN_TABLES: dict[str, list[Field]] = {
 
 
 def fields_of(table: str, carried: Sequence[Field] = ()) -> list[Field]:
-    """Return the columns of a table of a run that carries some columns of the mirror along."""
+    """Return the columns of a table of a run.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    carried : sequence of Field
+        Columns that the run carries over from the mirror to its candidates.
+    """
     return candidate_fields(carried) if table == "candidates" else RUN_TABLES[table]

@@ -1,4 +1,4 @@
-"""The selection function: twins of clusters, counted."""
+"""Define the tables of the selection function: counts of stars of clusters' twins."""
 
 from __future__ import annotations
 

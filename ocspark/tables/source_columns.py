@@ -1,8 +1,8 @@
-"""The columns of a Gaia source that the method uses: one list from which all others derive.
+"""List the columns of a Gaia source that the method uses.
 
-What a release must have, what a search reads and which sources it keeps, the tables that hold
-sources, the mock, verification and the UCDs of exports are all made of `SOURCE_COLUMNS`. A new
-column is a line here and a name in ``conf/releases``.
+Everything else about them derives from `SOURCE_COLUMNS`: the columns that a release must have and
+that a search reads, the sources that are kept, the tables that hold sources, the mock, verification
+and the UCDs of exports. A new column is a line here and a name in ``conf/releases``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
-#: What needs a column. A release chooses among all but "always" (see `Release.uses`): its own
-#: correlations; magnitude errors from numbers of observations or from flux errors; the parallax
-#: zero point by DR3's recipe or by a column. No calculation uses "identity": it tells the release.
+#: The use of a column. Those with "always" are needed in every release. A release chooses among the
+#: others (see `Release.uses`): its own correlations; magnitude errors from numbers of observations
+#: or from flux errors; the parallax zero point by DR3's recipe or by a column. No calculation uses
+#: "identity", which identifies the release.
 Use = Literal["always", "correlations", "n_obs", "flux_errors", "recipe", "bias", "identity"]
-#: A source without a value of a needed column, or with one that is not positive, is not kept
-#: (method §1); of an optional one it may have none.
+#: A source is kept only if it has a value in all "needed" and a positive one in all "positive"
+#: columns (method §1). Values of "optional" columns may be missing.
 Demand = Literal["needed", "positive", "optional"]
 
 
@@ -25,12 +26,15 @@ class SourceColumn(NamedTuple):
     Attributes
     ----------
     name : str
-        Its canonical name.
+        Canonical name.
     stored : str
-        Its type in Gaia's own tables, as numpy calls it.
+        Type in Gaia's own tables, by its numpy name.
     use : Use
+        What the column is used for.
     demand : Demand
+        Whether a source must have a value.
     unit, ucd, description : str
+        Unit ("" if none), UCD1+, and meaning.
     """
 
     name: str
@@ -48,7 +52,7 @@ class SourceColumn(NamedTuple):
 
 
 _C = SourceColumn
-#: All of them; the order is that of tables and of the mock's files.
+#: All columns, in the order in which tables and the mock's files have them.
 # fmt: off
 SOURCE_COLUMNS = [
     _C("source_id", "int64", "always", "needed", "", "meta.id;meta.main",
@@ -104,14 +108,22 @@ SOURCE_COLUMNS = [
 ]
 # fmt: on
 BY_NAME = {column.name: column for column in SOURCE_COLUMNS}
-#: Of these a source needs one where DR3's zero-point recipe is used.
+#: A source needs one of these if the zero point follows DR3's recipe.
 COLOURS = ("nu_eff", "pseudocolour")
 CORRELATIONS = [column.name for column in SOURCE_COLUMNS if column.use == "correlations"]
-#: What some releases have no use for; rows of those lack them.
+#: Columns that some releases do not use, so that their sources lack them.
 NOT_IN_EVERY_RELEASE = [column.name for column in SOURCE_COLUMNS if column.use != "always"]
 
 
 def matching(there: Iterable[str], spellings: Collection[str]) -> list[str]:
-    """Return the columns that are one of some spellings, whatever their letter case."""
+    """Return the columns whose name is one of some spellings, in any letter case.
+
+    Parameters
+    ----------
+    there : iterable of str
+        Names of columns.
+    spellings : collection of str
+        Names to look for.
+    """
     wanted = {name.lower() for name in spellings}
     return [name for name in there if name.lower() in wanted]

@@ -1,4 +1,4 @@
-"""Columns of a star, as several tables have them."""
+"""Define the columns of a star that several tables share."""
 
 from __future__ import annotations
 

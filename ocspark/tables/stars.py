@@ -1,4 +1,4 @@
-"""Stars as columns of equal length: raw, as a mirror has them, or calibrated."""
+"""Hold stars as columns of equal length: raw, as a mirror has them, or calibrated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stars:
-    """Columns of n stars by name. One that is not there is an error, never nulls.
+    """Columns of n stars by name; asking for a column that is not there is an error.
 
     Parameters
     ----------
@@ -67,11 +67,12 @@ class Stars:
 
 
 class RawStars(Stars):
-    """Stars as a mirror has them: ``parallax`` with its zero point."""
+    """Stars as a mirror has them: ``parallax`` is not corrected for its zero point."""
 
 
 class CalibratedStars(Stars):
     """Stars from `ocspark.selection.calibrate.calibrate`.
 
-    ``parallax`` is free of its zero point; colours and the errors of G and of G − G_RP are there.
+    ``parallax`` is corrected for its zero point; colours and the errors of G and of G − G_RP are
+    added.
     """

@@ -1,4 +1,4 @@
-"""Tables of a training set."""
+"""Define the tables of a training set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRAINING_SELECTED = [
     Field("is_member", BOOL, "", "Support member, else a non-member"),
     *FEATURES,
 ]
-#: What each task counts and adds up of a training cluster (internal).
+#: Counts and sums of a training cluster, one row per task (internal).
 TRAINING_SUMS = [
     CLUSTER_KEY,
     Field("n_cone", LONG, "", "Sources: candidates and non-members"),

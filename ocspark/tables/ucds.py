@@ -1,11 +1,11 @@
-"""What columns mean in the words of the Virtual Observatory (UCD1+), by column name."""
+"""Give the UCD1+ of the Virtual Observatory for columns, by name."""
 
 from __future__ import annotations
 
 from ocspark.tables.fields import Field
 from ocspark.tables.source_columns import SOURCE_COLUMNS
 
-#: A name means the same in every table that is exported.
+#: Valid for every table that is exported: a name means the same in all of them.
 UCDS = {
     **{column.name: column.ucd for column in SOURCE_COLUMNS},
     "cluster": "meta.id.parent",
@@ -76,6 +76,6 @@ UCDS = {
 
 
 def ucd_of(field: Field) -> str:
-    """Return the UCD1+ of a column, "" if there is none; counts are called ``n_…``."""
+    """Return the UCD1+ of a column, "" if it has none. Counts are known by their name, ``n_…``."""
     by_name = UCDS.get(field.name, "meta.number" if field.name.startswith("n_") else "")
     return field.ucd or by_name

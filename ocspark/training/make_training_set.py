@@ -15,7 +15,7 @@ from ocspark import storage
 from ocspark.catalogue.characterise import MODEL_TABLE, TRAINING_TABLE, Characterise
 from ocspark.catalogue.fingerprint import fingerprint_inputs
 from ocspark.catalogue.inputs import RunInputs, read_inputs
-from ocspark.catalogue.passes import MirrorPass, Process
+from ocspark.catalogue.passes import MirrorPass, PassFunction
 from ocspark.catalogue.search import CELL_PIECES, COUNT_TABLE, FOUND_PIECES, FindListed
 from ocspark.catalogue.summary import typed_table
 from ocspark.catalogue.works import characterise_works
@@ -146,7 +146,7 @@ class _Maker:
         return card | {"standardisation": constants.as_dict(), "inputs": fingerprint}
 
     def _pass(
-        self, step: str, title: str, cones: Cones, process: Process, **further: Any
+        self, step: str, title: str, cones: Cones, process: PassFunction, **further: Any
     ) -> list[TableFile]:
         """Run a pass over the mirror; return the files that it wrote."""
         inputs = self._inputs

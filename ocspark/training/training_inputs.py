@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from ocspark import storage
+from ocspark.catalogue.inputs import read_clusters_and_members
 from ocspark.deepsets.weights import CLUSTER_FEATURES, SOURCE_FEATURES
 from ocspark.errors import InputError
-from ocspark.inputs.clusters import read_clusters
-from ocspark.inputs.members import read_members
+from ocspark.selection.listed_levels import reaches
 from ocspark.settings import Settings
 from ocspark.training.training_clusters import leave_out
 from ocspark.training.training_settings import InstanceSettings, TrainingSettings
@@ -41,23 +41,9 @@ def choose_clusters(settings: TrainingSettings) -> tuple[pd.DataFrame, Settings]
         raise InputError(
             f"{missing[0]}.path: expected a path, or set_path with a training set made before"
         )
-    clusters = read_clusters(
-        settings.clusters.path,
-        settings.clusters.columns,
-        settings.clusters.names,
-        settings.clusters.table,
-    )
-    listed = read_members(
-        settings.members.path,
-        settings.members.columns,
-        clusters.all_keys,
-        settings.members.neighbourhood,
-        clusters.other_names,
-        chosen=settings.members.table,
-        known_names=clusters.all_names,
-    ).table
-    certain = listed[listed["probability"] >= settings.members.min_probability - 1e-9]
-    n_listed = certain.groupby("cluster_key").size()
+    clusters, members = read_clusters_and_members(settings.clusters, settings.members)
+    certain = reaches(members.table["probability"], settings.members.min_probability)
+    n_listed = members.table[certain].groupby("cluster_key").size()
     rules = settings.instances
     table = clusters.table[["cluster_key", "cluster", "a0", "log_age"]].assign(
         n_listed=clusters.table["cluster_key"].map(n_listed).fillna(0).astype(int),

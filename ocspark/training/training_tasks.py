@@ -14,7 +14,7 @@ from ocspark.selection.cones import Cones
 from ocspark.selection.sources_in_cones import SortedSources, batches_in_cones
 from ocspark.store.files import TableFile, TableWriters
 from ocspark.store.folder import Work, digest
-from ocspark.store.pieces import read_clusters
+from ocspark.store.pieces import read_rows_of_clusters
 from ocspark.tables.arrow import split_by_key, to_batch
 from ocspark.tables.stars import Stars
 from ocspark.tables.training import TRAINING_INSTANCES, TRAINING_SELECTED
@@ -92,7 +92,7 @@ class DrawInstances:
 
     def __call__(self, clusters: ChosenClusters, writers: TableWriters) -> dict[str, int]:
         """Write the instances of each cluster."""
-        stars = read_clusters(
+        stars = read_rows_of_clusters(
             self.root, clusters.files, clusters.keys, TRAINING_SELECTED, ["source_id"]
         )
         for batch in stars.to_batches():  # a single batch: the table is one chunk
