@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from ocspark.posterior.colours import C_BINS, C_LOW, C_STEP, MemberColours, imf_number
-from tests.posterior.simulate import straight_isochrone
+from tests.helpers.simulate import straight_isochrone
 
 COLOUR = C_LOW + C_STEP * (np.arange(C_BINS) + 0.5)
 

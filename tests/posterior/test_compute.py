@@ -10,7 +10,7 @@ import pytest
 from ocspark.posterior.compute import PosteriorResult, compute_posterior
 from ocspark.posterior.settings import PosteriorSettings
 from ocspark.posterior.sharing import share_stars
-from tests.posterior.simulate import Simulation, a_cluster, simulate, with_columns
+from tests.helpers.simulate import Simulation, a_cluster, simulate, with_columns
 
 NO_INTERVALS = PosteriorSettings(n_replicates=0)
 

@@ -8,7 +8,7 @@ import pytest
 from ocspark.posterior.colours import MemberColours
 from ocspark.posterior.mixture import Mixture
 from ocspark.posterior.stars import RelativeStars, relative_stars
-from tests.posterior.simulate import a_cluster, simulate
+from tests.helpers.simulate import a_cluster, simulate
 
 CLUSTER = a_cluster()
 

@@ -17,7 +17,7 @@ from ocspark.posterior.ridge import (
     update_ridge,
 )
 from ocspark.posterior.stars import RelativeStars
-from tests.posterior.simulate import straight_isochrone
+from tests.helpers.simulate import straight_isochrone
 
 
 def stars_of(g: np.ndarray, colour: np.ndarray, colour_error: float) -> RelativeStars:

@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from ocspark.posterior.stars import candidates_of, is_measured, offsets_pc, relative_stars
-from tests.posterior.simulate import a_cluster, simulate, with_columns
+from tests.helpers.simulate import a_cluster, simulate, with_columns
 
 
 @pytest.mark.parametrize("centre", [(10.0, 20.0), (0.05, -60.0), (200.0, 89.9)])

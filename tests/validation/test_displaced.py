@@ -12,7 +12,7 @@ from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.names import cluster_key
 from ocspark.validation.displaced import DIRECTIONS, Window, displaced_windows
 from tests.helpers.kernels import make_cluster
-from tests.posterior.simulate import a_cluster, simulate
+from tests.helpers.simulate import a_cluster, simulate
 
 CLUSTER = a_cluster()
 MODEL = make_cluster(
