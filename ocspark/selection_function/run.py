@@ -22,6 +22,7 @@ from ocspark.locations import is_table
 from ocspark.mock.clusters import LIST_LIMIT
 from ocspark.mock.dust import ExtinctionGrid
 from ocspark.mock.observatory import Observatory
+from ocspark.selection_function.by_cluster import describe_twins, expected_clusters
 from ocspark.selection_function.count import count_offsets, count_planted, done_clusters
 from ocspark.selection_function.figures import (
     check_figure,
@@ -38,11 +39,7 @@ from ocspark.selection_function.overlay import (
     PlantTwins,
     plant_twins,
 )
-from ocspark.selection_function.tabulate import (
-    describe_twins,
-    expected_clusters,
-    selection_function,
-)
+from ocspark.selection_function.tabulate import selection_function
 from ocspark.selection_function.twins import Planter, Twin, plan_twins
 from ocspark.session import get_session
 from ocspark.settings import Settings

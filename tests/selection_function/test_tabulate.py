@@ -7,15 +7,10 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ocspark.selection_function.by_cluster import cone_area_deg2, expected_clusters
 from ocspark.selection_function.count import count_planted, done_clusters
 from ocspark.selection_function.figures import recovery_figure
-from ocspark.selection_function.tabulate import (
-    cone_area_deg2,
-    even_bins,
-    expected_clusters,
-    recovery,
-    selection_function,
-)
+from ocspark.selection_function.tabulate import even_bins, recovery, selection_function
 from ocspark.tables.candidates import CANDIDATES
 from ocspark.tables.fields import struct
 from ocspark.tables.member_rule import POSTERIOR, VOTES
