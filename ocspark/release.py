@@ -93,6 +93,13 @@ class BulkFiles(_Part):
     pattern: str
 
 
+class ArchiveTable(_Part):
+    """Where an archive has a release's sources: address of its TAP service, name of the table."""
+
+    server: str
+    table: str
+
+
 class Release(_Part):
     """One Gaia release.
 
@@ -123,6 +130,7 @@ class Release(_Part):
     magnitude_errors : MagnitudeErrorSource
     extinction : ExtinctionSource
     bulk : BulkFiles or None
+    archive : ArchiveTable or None
     """
 
     name: str
@@ -140,6 +148,7 @@ class Release(_Part):
     magnitude_errors: MagnitudeErrorSource
     extinction: ExtinctionSource
     bulk: BulkFiles | None = None
+    archive: ArchiveTable | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -1,4 +1,4 @@
-"""One cluster of your own: its values given, members found."""
+"""One cluster, found by its name or by values that are given: its members."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ocspark.api.running import APPLICATION, Run, run, settings_of
 from ocspark.api.search import search
 from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_cluster, read_clusters
+from ocspark.inputs.complete import NEEDED, complete_values
 from ocspark.inputs.files import AnyTable
-from ocspark.inputs.plausible import distance_fault
 from ocspark.inputs.write import write_frame
 from ocspark.reports.names import page_folders
 from ocspark.session import get_session
@@ -37,19 +37,13 @@ _FIRST = T.StructType(
         T.StructField("probability", T.DoubleType()),
     ]
 )
-#: What must be known of a cluster.
-NEEDED = ("ra", "dec", "parallax", "pmra", "pmdec", "log_age")
-#: Dispersions of a cluster that none are given for: its own, 1 km/s and 10 pc along the line of
-#: sight, with typical errors of stars with G < 18 [mas/yr, mas].
-_KMS, _DEPTH_PC, _PM_ERROR, _PARALLAX_ERROR = 1.0, 10.0, 0.1, 0.05
-_KMS_PER_AU_YEAR = 4.740470464
 
 
 @messages_shown()
 def find_members(
-    mirror: str | os.PathLike[str],
-    name: str,
-    output: str | os.PathLike[str],
+    mirror: str | os.PathLike[str] | None = None,
+    name: str = "",
+    output: str | os.PathLike[str] | None = None,
     *,
     ra: float | None = None,
     dec: float | None = None,
@@ -79,12 +73,17 @@ def find_members(
 
     Parameters
     ----------
-    mirror : str
-        As the setting ``mirror.path``.
+    mirror : str, optional
+        As the setting ``mirror.path``. Without it the cluster's cone is fetched from the Gaia
+        archive, to 10 degrees or ``search={"max_radius_deg": …}``, and kept in the output's folder
+        ``inputs``; values that are not given are looked up in Hunt & Reffert (2023) by the
+        cluster's name, or by the position that CDS has for it. That needs a network and the extra
+        ``fetch``.
     name : str
         What the cluster is called; with `table`, where it is looked up.
-    output : str
-        Folder for runs; `open_run` finds the newest there. The first list is in its ``inputs/``.
+    output : str, optional
+        Folder for runs, ``runs/NAME`` by default; `open_run` finds the newest there. The first
+        list is in its ``inputs/``.
     ra, dec : float
         Centre [deg].
     parallax : float
@@ -120,10 +119,12 @@ def find_members(
     Raises
     ------
     InputError
-        For a value that is missing, or too few first members.
+        For values that are missing, too few first members, or a server that cannot be reached.
 
     Examples
     --------
+    With a network, ``ocspark.find_members(name="NGC 2682")`` is enough. With a mirror:
+
     >>> import ocspark
     >>> own = ocspark.find_members(
     ...     "gaia_dr3", "Mine", "runs/mine",
@@ -147,28 +148,41 @@ def find_members(
         "a0": a0,
         "distance": distance,
     }
-    if table is not None:
-        wanted = [key for key in NEEDED if given[key] is None]
-        found = read_cluster(table, columns or {}, name, wanted, "table")
-        given = {**found, **{key: value for key, value in given.items() if value is not None}}
-    cluster = {"cluster": name, **_completed(given)}
-    file = storage.join(os.fspath(output), "inputs", page_folders([name])[name])
+    if not name:
+        raise InputError("name: expected what the cluster is called")
+    folder = page_folders([name])[name]
+    root = storage.join("runs", folder) if output is None else os.fspath(output)
+    if mirror is None:
+        from ocspark.api.own_archive import bounded, look_up, mirror_of
+
+        sections = bounded(sections)
+        values = look_up(name, given, storage.join(root, "inputs"), table, columns)
+    else:
+        if table is not None:
+            wanted = [key for key in NEEDED if given[key] is None]
+            found = read_cluster(table, columns or {}, name, wanted, "table")
+            given = {**found, **{key: value for key, value in given.items() if value is not None}}
+        values = complete_values(given)
+    cluster = {"cluster": name, **values}
+    file = storage.join(root, "inputs", folder)
     places = {
-        "mirror": os.fspath(mirror),
+        "mirror": "from the archive" if mirror is None else os.fspath(mirror),
         "clusters": f"{file}.parquet",
         "members": {
             "path": f"{file}_first.parquet",
             "min_probability": FIRST_PROBABILITY,
         },
-        "output": os.fspath(output),
+        "output": root,
     }
     settings = settings_of(sections, places)
     table_of_one = pd.DataFrame([cluster], columns=list(CLUSTER_COLUMNS))
     write_frame(table_of_one, settings.clusters.path)
-    fault = read_clusters(settings.clusters.path, {}).table["fault"].iloc[0]
-    if fault:  # named before Spark starts, as a value out of range is
+    written = read_clusters(settings.clusters.path, {}).table
+    if fault := written["fault"].iloc[0]:  # named before Spark starts, as a value out of range is
         raise InputError(f"find_members: {name!r}: {fault}")
     session = spark or get_session(APPLICATION)
+    if mirror is None:
+        settings = mirror_of(written, settings, storage.join(root, "inputs"), session)
     if first_members is None:
         first = _first_members(session, settings, cluster)
     else:
@@ -183,33 +197,6 @@ def find_members(
             f"first_members: {name!r}: {error.reasons[name]}; expected source_id of certain "
             "members, or values nearer to the cluster's"
         ) from None
-
-
-def _completed(given: Mapping[str, float | None]) -> dict[str, float]:
-    values = {key: float(value) for key, value in given.items() if value is not None}
-    for key in NEEDED:
-        if key not in values:
-            raise InputError(f"{key}: expected a value (or a table that has one), got none")
-    parallax = values["parallax"]
-    if "distance" not in values:
-        if parallax <= 0.0:
-            raise InputError(f"distance: expected one in pc, as the parallax is {parallax:g} mas")
-        values["distance"] = 1000.0 / parallax
-    if not values["distance"] > 0.0:
-        raise InputError(f"distance: expected pc above 0, got {values['distance']:g}")
-    fault = distance_fault(parallax, values["distance"])
-    if fault:
-        raise InputError(f"distance: {fault}")
-    nearness = 1000.0 / values["distance"]  # mas
-    motion = math.hypot(_PM_ERROR, _KMS / _KMS_PER_AU_YEAR * nearness)
-    depth = math.hypot(_PARALLAX_ERROR, _DEPTH_PC * nearness**2 / 1000.0)
-    defaults = {
-        "a0": 0.0,
-        "pmra_dispersion": motion,
-        "pmdec_dispersion": motion,
-        "parallax_dispersion": depth,
-    }
-    return defaults | values
 
 
 def _first_members(

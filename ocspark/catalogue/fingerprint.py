@@ -86,7 +86,8 @@ def fingerprint_inputs(
 def release_digest(release: Release) -> str:
     """Return a digest of everything in a release that affects candidates or probabilities."""
     elsewhere = set(
-        "name draft epoch expected_rows null_fractions foreign solution_codes performance".split()
+        "name draft epoch expected_rows null_fractions foreign solution_codes performance bulk "
+        "archive".split()
     )
     facts = release.model_dump(mode="json", exclude=elsewhere)
     return digest([facts, _content(str(release.magnitude_errors_path)), _extinction(release)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urljoin
 
 import requests
 from requests import exceptions as failures
@@ -24,6 +26,8 @@ _USER_AGENT = "ocspark (open clusters in Gaia; python-requests)"
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 #: What a cut may lose.
 _CHUNK = 1 << 14
+#: Bytes of a server's error that are read, and characters of it that are shown.
+_MOST_SAID, _SHOWN = 1 << 14, 300
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,41 @@ class Client:
 
         return self.persist(url, lambda: _guarded(url, once), lambda: 0)
 
+    def submit(self, url: str, form: list[tuple[str, str]]) -> str:
+        """Send a form that starts a job; return the address of the job that the server names.
+
+        Raises
+        ------
+        InputError
+            If the server refuses it, saying why, names no job, or cannot be brought to answer.
+        """
+
+        def once() -> str:
+            with self._open(url, {}, form, follow=False) as answer:
+                place = answer.headers.get("Location", "")
+                if not answer.is_redirect or not place:
+                    raise InputError(f"{url}: expected the address of a job, got {_status(answer)}")
+                return urljoin(url, place)
+
+        return self.persist(url, lambda: _guarded(url, once), lambda: 0)
+
+    def delete(self, url: str) -> None:
+        """Remove a job from a server, which is asked once.
+
+        Raises
+        ------
+        InputError
+            If the server does not do it.
+        """
+        try:
+            _guarded(url, lambda: self._open(url, {}, None, method="DELETE").close())
+        except Passing as error:
+            raise InputError(f"{url}: {error}") from None
+
+    def wait(self, seconds: float) -> None:
+        """Wait, as between two questions to a server."""
+        self._sleep(seconds)
+
     def download(self, url: str, part: Path, form: list[tuple[str, str]] | None = None) -> None:
         """Bring a file to `part`, going on where an earlier attempt was if it is still the same.
 
@@ -127,7 +166,13 @@ class Client:
         return min(wait, self._manners.longest_wait_s)
 
     def _open(
-        self, url: str, headers: Mapping[str, str], form: list[tuple[str, str]] | None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        form: list[tuple[str, str]] | None,
+        *,
+        method: str | None = None,
+        follow: bool = True,
     ) -> requests.Response:
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
@@ -135,8 +180,9 @@ class Client:
                 {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
             )
         answer = self._local.session.request(
-            "GET" if form is None else "POST",
+            method or ("GET" if form is None else "POST"),
             url,
+            allow_redirects=follow,
             data=form,
             headers=dict(headers),
             stream=True,
@@ -146,9 +192,11 @@ class Client:
             answer.close()
             raise Passing(_status(answer), _retry_after_s(answer))
         if answer.status_code >= 400 and answer.status_code != 416:
-            answer.close()
+            with answer:
+                said = next(answer.iter_content(_MOST_SAID), b"")
             kind = NotThere if answer.status_code in (403, 404, 410) else InputError
-            raise kind(f"{url}: the server says {_status(answer)}")
+            words = plain_text(said.decode("utf-8", "replace"))
+            raise kind(f"{url}: the server says {_status(answer)}{words and f': {words}'}")
         return answer
 
     def _fetch(self, url: str, part: Path, form: list[tuple[str, str]] | None) -> None:
@@ -190,6 +238,11 @@ def _guarded(what: str, once: Callable[[], T]) -> T:
         raise Passing("the server does not answer") from None
     except failures.RequestException as error:
         raise InputError(f"{what}: {error}") from None
+
+
+def plain_text(page: str) -> str:
+    """Return the beginning of what a page says, without its marks."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())[:_SHOWN]
 
 
 def _status(answer: requests.Response) -> str:

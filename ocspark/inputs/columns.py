@@ -14,7 +14,11 @@ from ocspark.units import to_unit
 #: A unit at the end of a column's name; [Fe/H] is none.
 _UNIT_IN_NAME = re.compile(r".\[(?![A-Z][a-z]?/H\])([^\[\]]+)\]$")
 #: What errors call the choice of columns, where it is not a setting of the same section.
-_CHOICES = {"--members": "--columns", "--input": "MAP", "--fill": "MAP", "table": "columns"}
+_CHOICES = {
+    **dict.fromkeys(("--members", "--clusters"), "--columns"),
+    **dict.fromkeys(("--input", "--fill"), "MAP"),
+    "table": "columns",
+}
 #: Columns of a file that an error names.
 _SHOWN = 40
 

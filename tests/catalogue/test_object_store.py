@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyspark.sql import SparkSession
 
-from ocspark import storage
+from ocspark import locations, storage
 from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.catalogue.request import open_request
 from ocspark.catalogue.stages import RunStages
@@ -96,6 +96,33 @@ def test_inputs_are_what_they_are_on_a_disk(stored: Settings, tmp_path: Path) ->
     here, there = (open_request(settings, None) for settings in (make_settings(local), stored))
     assert there.run_id == here.run_id and there.fingerprint == here.fingerprint
     assert there.inputs.files[0].file.path.startswith(f"s3://{BUCKET}/hats/")
+
+
+def test_a_public_collection_is_a_mirror_without_credentials(
+    client: dict[str, str], stored: Settings, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Gaia DR3 lies at STScI: a collection whose table is below it, open to anyone."""
+    copy(f"s3://{BUCKET}/hats", f"s3://{BUCKET}/public/gaia")
+    properties = "obs_collection=gaia_dr3\nhats_primary_table_url=gaia\n"
+    storage.write_file(f"s3://{BUCKET}/public/collection.properties", properties)
+    for file in storage.list_files(f"s3://{BUCKET}/public", recursive=True):
+        key = file.removeprefix(f"s3://{BUCKET}/")
+        boto3.client("s3").put_object_acl(Bucket=BUCKET, Key=key, ACL="public-read")
+    expected = open_request(stored, None)
+    for name in client:
+        monkeypatch.delenv(name)
+    options = {"region": "us-east-1", "anonymous": True, "endpoint": client["AWS_ENDPOINT_URL"]}
+    settings = toy.settings(
+        mirror={"path": f"s3://{BUCKET}/public"}, storage={f"s3://{BUCKET}": options}
+    )
+    try:
+        request = open_request(make_settings(settings), None)
+        files = [file.file.path for file in request.inputs.files]
+        assert files[0].startswith(f"s3://{BUCKET}/public/gaia/dataset/")
+        whole = [(file.rows, file.footer_sha256) for file in expected.inputs.files]
+        assert [(file.rows, file.footer_sha256) for file in request.inputs.files] == whole
+    finally:
+        locations.configure({})
 
 
 def test_an_object_replaced_during_a_run_is_noticed(stored: Settings) -> None:

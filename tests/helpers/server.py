@@ -11,20 +11,21 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-#: Answers a form: status and page.
-Form = Callable[[list[tuple[str, str]]], tuple[int, bytes]]
+#: Answers a form: status and page, and headers if there are any.
+Form = Callable[[list[tuple[str, str]]], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
 
 
 class Server:
     """What is served, what goes wrong, and what was asked.
 
-    `files` and `forms` by path. `faults[path]` are used up one a request: ``404``, ``500``,
-    ``429 SECONDS`` (or an HTTP date), ``cut N`` (closes after N bytes), ``long N`` (claims N
-    bytes more than there are), ``spoilt`` (other bytes), ``slow``.
+    `files`, or what makes them when they are asked for, and `forms` by path. `faults[path]` are
+    used up one a request: ``404``, ``500``, ``429 SECONDS`` (or an HTTP date), ``cut N`` (closes
+    after N bytes), ``long N`` (claims N bytes more than there are), ``spoilt`` (other bytes),
+    ``slow``.
     """
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytes | Callable[[], bytes]] = {}
         self.forms: dict[str, Form] = {}
         self.faults: dict[str, list[str]] = {}
         self.ranges = True
@@ -73,8 +74,14 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self._fault(path)
         if fault and self._refuse(fault):
             return
-        status, page = self.state.forms[path](parse_qsl(body, keep_blank_values=True))
-        self._send(status, page, {}, fault)
+        status, page, *headers = self.state.forms[path](parse_qsl(body, keep_blank_values=True))
+        self._send(status, page, headers[0] if headers else {}, fault)
+
+    def do_DELETE(self) -> None:
+        path = self._note()
+        for file in [name for name in self.state.files if name.startswith(path)]:
+            del self.state.files[file]
+        self._send(200, b"", {}, None)
 
     def _note(self) -> str:
         path = unquote(urlsplit(self.path).path)
@@ -104,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>"
             self._send(404, text if with_body else b"", {}, None)
             return
+        if callable(content):
+            content = content()
         tag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
         headers = {"ETag": tag, "Last-Modified": "Mon, 23 Nov 2026 00:00:00 GMT"}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
