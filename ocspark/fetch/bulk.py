@@ -19,16 +19,16 @@ _LINE = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?(\S+)")
 
 
 def fetch_bulk(client: Client, output: str, server: str, pattern: str, connections: int = 2) -> int:
-    """Bring the bulk files whose names match; return how many came.
+    """Fetch the bulk files whose names match; return how many were fetched.
 
-    That a server answers is no sign that a release is there; its list of files and their checksums
-    is. The list that lands beside them names the files asked for so far and no others, so that a
-    part of a release is whole by itself.
+    A release is there if the server has its list of files and checksums; that the server answers
+    is no sign of it. The list written beside the files names only those asked for so far, so that
+    a part of a release is complete by itself.
 
     Raises
     ------
     InputError
-        If the list is not there or is no list, nothing matches, or a file cannot be had.
+        If the list is not there or is no list, nothing matches, or a file cannot be fetched.
     """
     server = server.rstrip("/")
     url = f"{server}/{MD5_LIST}"

@@ -1,4 +1,4 @@
-"""A patient HTTP client: retries with growing waits, does as it is told to wait, resumes files."""
+"""An HTTP client that tries again, waits as long as a server asks, and resumes files."""
 
 from __future__ import annotations
 
@@ -22,20 +22,28 @@ from ocspark.errors import InputError
 
 T = TypeVar("T")
 _USER_AGENT = "ocspark (open clusters in Gaia; python-requests)"
-#: What a server may say today and not tomorrow.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-#: What a cut may lose.
+#: Status codes of failures that may pass by themselves.
+_TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+#: Bytes written at a time: at most these are lost where a connection is cut.
 _CHUNK = 1 << 14
 #: Bytes of a server's error that are read, and characters of it that are shown.
 _MOST_SAID, _SHOWN = 1 << 14, 300
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How often to try, and how long to wait [s].
+class RetryPolicy:
+    """How often a request is tried, and how long to wait in between.
 
-    `attempts` in a row may fail without bringing a byte; the wait doubles from `wait_s`, unless
-    the server names one. A server that cannot be reached at all is tried `unreached` times.
+    Attributes
+    ----------
+    attempts : int
+        Failures in a row that bring no byte, before a request is given up.
+    unreached : int
+        The same for a server that cannot be reached at all.
+    wait_s, longest_wait_s : float
+        First wait and longest wait [s]; waits double, unless the server names one.
+    timeout_s : float
+        Longest silence of a server [s].
     """
 
     attempts: int = 6
@@ -46,11 +54,19 @@ class Manners:
 
 
 class NotThere(InputError):
-    """The server has no such file, or shows it to nobody."""
+    """The server has no such file, or does not let it be read."""
 
 
-class Passing(Exception):
-    """A failure that may pass; `retry_after_s` if the server said when."""
+class TemporaryFailure(Exception):
+    """A failure that may pass.
+
+    Attributes
+    ----------
+    retry_after_s : float or None
+        Wait that the server asks for [s].
+    reached : bool
+        Whether the server answered at all.
+    """
 
     def __init__(self, why: str, retry_after_s: float | None = None, reached: bool = True) -> None:
         super().__init__(why)
@@ -58,12 +74,19 @@ class Passing(Exception):
 
 
 class Client:
-    """Requests with manners; may be used by several threads."""
+    """Sends requests and tries them again; threads may share one.
+
+    Parameters
+    ----------
+    policy : RetryPolicy, optional
+    sleep : callable, optional
+        Waits for some seconds, in place of `time.sleep`.
+    """
 
     def __init__(
-        self, manners: Manners | None = None, sleep: Callable[[float], None] | None = None
+        self, policy: RetryPolicy | None = None, sleep: Callable[[float], None] | None = None
     ) -> None:
-        self._manners, self._sleep = manners or Manners(), sleep or time.sleep
+        self._policy, self._sleep = policy or RetryPolicy(), sleep or time.sleep
         self._local = threading.local()
 
     def read(self, url: str, form: list[tuple[str, str]] | None = None) -> bytes:
@@ -72,14 +95,14 @@ class Client:
         Raises
         ------
         InputError
-            If the server refuses, or cannot be brought to answer.
+            If the server refuses, or does not answer.
         """
 
         def once() -> bytes:
             with self._open(url, {}, form) as answer:
                 return b"".join(answer.iter_content(_CHUNK))
 
-        return self.persist(url, lambda: _guarded(url, once), lambda: 0)
+        return self.retry(url, lambda: _guarded(url, once), lambda: 0)
 
     def submit(self, url: str, form: list[tuple[str, str]]) -> str:
         """Send a form that starts a job; return the address of the job that the server names.
@@ -87,7 +110,7 @@ class Client:
         Raises
         ------
         InputError
-            If the server refuses it, saying why, names no job, or cannot be brought to answer.
+            If the server refuses it, saying why, names no job, or does not answer.
         """
 
         def once() -> str:
@@ -97,7 +120,7 @@ class Client:
                     raise InputError(f"{url}: expected the address of a job, got {_status(answer)}")
                 return urljoin(url, place)
 
-        return self.persist(url, lambda: _guarded(url, once), lambda: 0)
+        return self.retry(url, lambda: _guarded(url, once), lambda: 0)
 
     def delete(self, url: str) -> None:
         """Remove a job from a server, which is asked once.
@@ -109,7 +132,7 @@ class Client:
         """
         try:
             _guarded(url, lambda: self._open(url, {}, None, method="DELETE").close())
-        except Passing as error:
+        except TemporaryFailure as error:
             raise InputError(f"{url}: {error}") from None
 
     def wait(self, seconds: float) -> None:
@@ -117,39 +140,39 @@ class Client:
         self._sleep(seconds)
 
     def download(self, url: str, part: Path, form: list[tuple[str, str]] | None = None) -> None:
-        """Bring a file to `part`, going on where an earlier attempt was if it is still the same.
+        """Write a file to `part`, resuming an earlier attempt if the server's file is unchanged.
 
         Raises
         ------
         InputError
-            If the server refuses, or cannot be brought to send the whole of it.
+            If the server refuses, or does not send the whole of it.
         """
-        self.persist(
+        self.retry(
             url,
             lambda: _guarded(url, lambda: self._fetch(url, part, form)),
             lambda: part.stat().st_size if part.exists() else 0,
         )
         _tag_path(part).unlink(missing_ok=True)
 
-    def persist(self, what: str, once: Callable[[], T], brought: Callable[[], int]) -> T:
-        """Try until it works; attempts that bring more than any before do not count.
+    def retry(self, what: str, once: Callable[[], T], received: Callable[[], int]) -> T:
+        """Call `once` until it works; failures that received more than any before do not count.
 
         Parameters
         ----------
         what : str
             For the error.
         once : callable
-            Raises `Passing` where another attempt may help.
-        brought : callable
-            Bytes that have come so far.
+            Raises `TemporaryFailure` where another attempt may help.
+        received : callable
+            Returns the bytes received so far.
         """
-        failed, best = 0, brought()
+        failed, best = 0, received()
         while True:
             try:
                 return once()
-            except Passing as error:
-                failed, best = (0 if brought() > best else failed + 1), max(best, brought())
-                most = self._manners.attempts if error.reached else self._manners.unreached
+            except TemporaryFailure as error:
+                failed, best = (0 if received() > best else failed + 1), max(best, received())
+                most = self._policy.attempts if error.reached else self._policy.unreached
                 if failed >= most:
                     hint = "" if error.reached else "; is there a network?"
                     raise InputError(
@@ -160,10 +183,10 @@ class Client:
 
     def _wait(self, failed: int, told_s: float | None) -> float:
         if told_s is not None:
-            return min(told_s, self._manners.longest_wait_s)
+            return min(told_s, self._policy.longest_wait_s)
         # not in step with others that were thrown out at the same moment
-        wait = self._manners.wait_s * 2 ** max(failed - 1, 0) * random.uniform(0.75, 1.25)
-        return min(wait, self._manners.longest_wait_s)
+        wait = self._policy.wait_s * 2 ** max(failed - 1, 0) * random.uniform(0.75, 1.25)
+        return min(wait, self._policy.longest_wait_s)
 
     def _open(
         self,
@@ -186,11 +209,11 @@ class Client:
             data=form,
             headers=dict(headers),
             stream=True,
-            timeout=self._manners.timeout_s,
+            timeout=self._policy.timeout_s,
         )
-        if answer.status_code in _PASSING:
+        if answer.status_code in _TEMPORARY:
             answer.close()
-            raise Passing(_status(answer), _retry_after_s(answer))
+            raise TemporaryFailure(_status(answer), _retry_after_s(answer))
         if answer.status_code >= 400 and answer.status_code != 416:
             with answer:
                 said = next(answer.iter_content(_MOST_SAID), b"")
@@ -205,10 +228,10 @@ class Client:
         with self._open(url, headers, form) as answer:
             if answer.status_code == 416:  # what is here is no beginning of what is there
                 part.unlink(missing_ok=True)
-                raise Passing("the file has changed")
+                raise TemporaryFailure("the file has changed")
             start = _start(answer)
             if start not in (0, have):
-                raise Passing(f"sent from byte {start}, not {have}")
+                raise TemporaryFailure(f"sent from byte {start}, not {have}")
             _note(part, url, answer)
             expected = answer.headers.get("Content-Length")
             with open(part, "ab" if start else "wb") as file:
@@ -216,11 +239,11 @@ class Client:
                     file.write(chunk)
                 came = file.tell() - start
             if expected is not None and came != int(expected):
-                raise Passing(f"the connection was cut after {came} of {expected} bytes")
+                raise TemporaryFailure(f"the connection was cut after {came} of {expected} bytes")
 
 
 def _guarded(what: str, once: Callable[[], T]) -> T:
-    """Tell failures that may pass from those that do not."""
+    """Call `once`; raise `TemporaryFailure` for what may pass, `InputError` for what will not."""
     try:
         return once()
     except failures.SSLError:
@@ -231,11 +254,11 @@ def _guarded(what: str, once: Callable[[], T]) -> T:
     except (failures.ConnectTimeout, failures.ConnectionError) as error:
         cut = "IncompleteRead" in str(error) or "Connection aborted" in str(error)
         why = "the connection was cut" if cut else "the server cannot be reached"
-        raise Passing(why, reached=cut) from None
+        raise TemporaryFailure(why, reached=cut) from None
     except (failures.ChunkedEncodingError, failures.ContentDecodingError):
-        raise Passing("the connection was cut") from None
+        raise TemporaryFailure("the connection was cut") from None
     except failures.Timeout:
-        raise Passing("the server does not answer") from None
+        raise TemporaryFailure("the server does not answer") from None
     except failures.RequestException as error:
         raise InputError(f"{what}: {error}") from None
 
@@ -272,14 +295,14 @@ def _tag_path(part: Path) -> Path:
 
 
 def _note(part: Path, url: str, answer: requests.Response) -> None:
-    """Keep what tells whether the file on the server is still the same one."""
+    """Write down the address and tag of a file, which tell later whether it has changed."""
     strong = answer.headers.get("ETag", "")
     tag = strong if strong and not strong.startswith("W/") else answer.headers.get("Last-Modified")
     _tag_path(part).write_text(json.dumps({"url": url, "tag": tag}))
 
 
 def _begun(part: Path, url: str) -> tuple[int, str | None]:
-    """Return bytes of `url` that are here, and the tag they had; 0 if they cannot be trusted."""
+    """Return how many bytes of `url` are in `part`, and its tag then; 0 if that is not certain."""
     try:
         note = json.loads(_tag_path(part).read_text())
     except (OSError, ValueError):

@@ -83,8 +83,8 @@ class Archive:
         Raises
         ------
         InputError
-            If the release tells no archive, cones could not be had (the others are kept), or none
-            has a source.
+            If the release has no archive, some cones could not be fetched (the others are kept),
+            or none has a source.
         BusyError
             If another process fetches into the folder.
         """

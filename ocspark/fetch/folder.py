@@ -1,4 +1,4 @@
-"""The folder that inputs are fetched into: what is there already, and what has just come."""
+"""A folder of fetched files: what is there as it should be is not fetched again."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Wanted:
     Attributes
     ----------
     name : str
-        Below the folder.
+        Path inside the folder.
     origin : str
         Where it is from, for the manifest and errors.
     bring : callable
-        Writes it to a local path, going on where that left off if it can.
+        Writes the file to a local path, resuming what is there if it can.
     finish : callable, optional
-        Given the local path, makes of it what is to land; raises `InputError` if what came is
-        not what it should be.
+        Checks or converts the file at the local path; raises `InputError` if it is not what it
+        should be, and it is fetched a second time.
     md5 : str, optional
-        That the file must have.
+        Checksum that the file must have.
     """
 
     name: str
@@ -77,15 +77,15 @@ class Folder:
                 log.warning("%s: is not JSON; everything is fetched again", manifest)
 
     def fetch(self, wanted: Sequence[Wanted], label: str, connections: int = 1) -> int:
-        """Bring the files that are not there; return how many came.
+        """Fetch the files that are not there; return how many were fetched.
 
-        A file appears under its name when it is whole and as it should be. Those that cannot be
-        had do not keep the others from coming.
+        A file appears under its name when it is whole and as it should be. If some cannot be
+        fetched the others are all the same.
 
         Raises
         ------
         InputError
-            If a file could not be had.
+            If a file could not be fetched.
         """
         progress = Progress(label, len(wanted), None, "files", "bytes")
         failed: list[InputError] = []
@@ -133,7 +133,7 @@ class Folder:
         return True
 
     def _is_there(self, file: Wanted, target: str) -> bool:
-        """Whether the file is there with the checksum it must have, or had when it came."""
+        """Whether the file is there, with the checksum it must have or had when it was fetched."""
         if not storage.is_file(target):
             return False
         if file.md5 is not None:
@@ -144,7 +144,7 @@ class Folder:
         return storage.size_and_sha256(target) == (known["bytes"], known["sha256"])
 
     def _bring(self, file: Wanted, part: Path) -> None:
-        """Bring a file, from its beginning a second time if it is not as it should be."""
+        """Fetch a file, and once more from its beginning if it is not as it should be."""
         for attempt in (1, 2):
             file.bring(part)
             try:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ocspark.errors import InputError
-from ocspark.fetch.client import Client, NotThere, Passing
+from ocspark.fetch.client import Client, NotThere, TemporaryFailure
 from ocspark.fetch.folder import Folder, Wanted
 from ocspark.mirror.hats import (
     PROPERTIES,
@@ -36,7 +36,7 @@ class Tree(Protocol):
         """Return a small file; raise `InputError` if it is not there."""
 
     def download(self, name: str, part: Path) -> None:
-        """Bring a file to `part`, going on from what is there."""
+        """Write a file to `part`, resuming what is there."""
 
     def below(self, name: str) -> Tree:
         """Return a folder in this one."""
@@ -53,7 +53,7 @@ class HttpTree:
         return self._client.read(f"{self.root}/{name}")
 
     def download(self, name: str, part: Path) -> None:
-        """Bring a file to `part`."""
+        """Write a file to `part`."""
         self._client.download(f"{self.root}/{name}", part)
 
     def below(self, name: str) -> HttpTree:
@@ -75,10 +75,10 @@ class S3Tree:
             with self._fs.open_input_stream(path, compression=None) as stream:
                 return bytes(stream.read())
 
-        return self._client.persist(f"{self.root}/{name}", lambda: self._told(once), lambda: 0)
+        return self._client.retry(f"{self.root}/{name}", lambda: self._told(once), lambda: 0)
 
     def download(self, name: str, part: Path) -> None:
-        """Bring a file to `part`, going on from there if the object is still the same."""
+        """Write a file to `part`, resuming it if the object is still the same."""
         path, tag_path = f"{self._inner}/{name}", part.with_name(part.name + ".tag")
 
         def once() -> None:
@@ -94,9 +94,9 @@ class S3Tree:
                 while chunk := source.read(_CHUNK):
                     to.write(chunk)
             if part.stat().st_size != info.size:
-                raise Passing(f"{part.stat().st_size} of {info.size} bytes came")
+                raise TemporaryFailure(f"{part.stat().st_size} of {info.size} bytes came")
 
-        self._client.persist(
+        self._client.retry(
             f"{self.root}/{name}",
             lambda: self._told(once),
             lambda: part.stat().st_size if part.exists() else 0,
@@ -118,7 +118,7 @@ class S3Tree:
         except OSError as error:
             away = "Unable to connect" in str(error) or "resolve" in str(error)
             why = " ".join(str(error).split())[:200]
-            raise Passing(why, reached=not away) from None
+            raise TemporaryFailure(why, reached=not away) from None
 
 
 def open_tree(url: str, client: Client) -> Tree:
@@ -144,10 +144,10 @@ def open_tree(url: str, client: Client) -> Tree:
 
 
 def fetch_hats(client: Client, url: str, output: str, connections: int = 2) -> int:
-    """Bring a HATS catalogue; return how many of its data files came.
+    """Fetch a HATS catalogue, or the primary table of a collection; return the data files fetched.
 
-    Of a collection the primary table comes. Each file's footer must tell as many rows as the list
-    of partitions does. The properties come last, so that nothing opens before it is whole.
+    Each file's footer must have as many rows as the list of partitions says. The properties are
+    written last, so that nothing opens as a catalogue before it is whole.
 
     Raises
     ------

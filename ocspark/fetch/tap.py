@@ -40,9 +40,9 @@ class TableService:
     wait_s: float = 7200.0
 
     def fetch(self, query: str, part: Path, what: str) -> None:
-        """Do a query and bring its result, a VOTable, to a file.
+        """Do a query and write its result, a VOTable, to a file.
 
-        A job that is at work since an earlier call with the same `part` is gone on with.
+        If an earlier call with the same `part` has sent the query, its job is waited for.
 
         Parameters
         ----------
@@ -56,8 +56,7 @@ class TableService:
         Raises
         ------
         InputError
-            If the service refuses the query or fails, is not done in time, or cannot be brought
-            to answer.
+            If the service refuses the query, fails, does not answer, or is not done in time.
         """
         note = part.with_name(part.name + ".job")
         job = self._noted(note, query)

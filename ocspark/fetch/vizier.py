@@ -1,4 +1,4 @@
-"""Catalogues and member lists from VizieR: the query is astroquery's, the patience our own."""
+"""Catalogues and member lists from VizieR: astroquery makes the query, `Client` sends it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ocspark.fetch.client import Client, Manners
+from ocspark.fetch.client import Client, RetryPolicy
 from tests.helpers.server import Server, serving
 
 
@@ -23,4 +23,4 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def client(waits: list[float]) -> Client:
-    return Client(Manners(attempts=4, timeout_s=5), waits.append)
+    return Client(RetryPolicy(attempts=4, timeout_s=5), waits.append)
