@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import threading
@@ -19,6 +18,7 @@ import requests
 from requests import exceptions as failures
 
 from ocspark.errors import InputError
+from ocspark.fetch.partial import begun, first_byte, note_tag, tag_path
 
 T = TypeVar("T")
 _USER_AGENT = "ocspark (open clusters in Gaia; python-requests)"
@@ -152,7 +152,7 @@ class Client:
             lambda: _guarded(url, lambda: self._fetch(url, part, form)),
             lambda: part.stat().st_size if part.exists() else 0,
         )
-        _tag_path(part).unlink(missing_ok=True)
+        tag_path(part).unlink(missing_ok=True)
 
     def retry(self, what: str, once: Callable[[], T], received: Callable[[], int]) -> T:
         """Call `once` until it works; failures that received more than any before do not count.
@@ -223,16 +223,16 @@ class Client:
         return answer
 
     def _fetch(self, url: str, part: Path, form: list[tuple[str, str]] | None) -> None:
-        have, tag = _begun(part, url) if form is None else (0, None)
+        have, tag = begun(part, url) if form is None else (0, None)
         headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
         with self._open(url, headers, form) as answer:
             if answer.status_code == 416:  # what is here is no beginning of what is there
                 part.unlink(missing_ok=True)
                 raise TemporaryFailure("the file has changed")
-            start = _start(answer)
+            start = first_byte(answer)
             if start not in (0, have):
                 raise TemporaryFailure(f"sent from byte {start}, not {have}")
-            _note(part, url, answer)
+            note_tag(part, url, answer)
             expected = answer.headers.get("Content-Length")
             with open(part, "ab" if start else "wb") as file:
                 for chunk in answer.iter_content(_CHUNK):
@@ -280,33 +280,3 @@ def _retry_after_s(answer: requests.Response) -> float | None:
         return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
     except (TypeError, ValueError):
         return None
-
-
-def _start(answer: requests.Response) -> int:
-    """Return the first byte that an answer brings."""
-    if answer.status_code != 206:
-        return 0
-    place = answer.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-    return int(place) if place.isdigit() else -1
-
-
-def _tag_path(part: Path) -> Path:
-    return part.with_name(part.name + ".tag")
-
-
-def _note(part: Path, url: str, answer: requests.Response) -> None:
-    """Write down the address and tag of a file, which tell later whether it has changed."""
-    strong = answer.headers.get("ETag", "")
-    tag = strong if strong and not strong.startswith("W/") else answer.headers.get("Last-Modified")
-    _tag_path(part).write_text(json.dumps({"url": url, "tag": tag}))
-
-
-def _begun(part: Path, url: str) -> tuple[int, str | None]:
-    """Return how many bytes of `url` are in `part`, and its tag then; 0 if that is not certain."""
-    try:
-        note = json.loads(_tag_path(part).read_text())
-    except (OSError, ValueError):
-        return 0, None
-    if note.get("url") != url or not note.get("tag") or not part.exists():
-        return 0, None
-    return part.stat().st_size, str(note["tag"])
