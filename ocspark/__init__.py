@@ -1,4 +1,4 @@
-"""Open-cluster membership at catalogue scale, on Spark: the library in one screen.
+"""Find the members of open clusters in the whole Gaia catalogue, with Spark.
 
 Make, or point at, data::
 
@@ -18,10 +18,11 @@ Look at what came out::
     differences(run, later, output)  against another run -> Differences
     report(run, output)              a web site of all clusters, to open from disk
 
-Each has its own ``help``, with an example. Bad input raises `InputError` with one line that says
-what and where. `spark` may be a classic or a Spark Connect session; left out, it is the active one,
-or a new one. Nothing of Spark is imported before it is used. What takes long tells how far it is;
-``logging.getLogger("ocspark").setLevel("WARNING")`` keeps it quiet.
+Each has a help of its own with an example, such as ``help(ocspark.run)``. Bad input raises
+`InputError` with one line that says what and where. `spark` may be a classic or a Spark Connect
+session; left out, it is the active one, or a new one. Nothing of Spark is imported before it is
+used. What takes long tells how far it is; ``run(…, progress=False)`` does not, and no verb does
+after ``logging.getLogger("ocspark").setLevel("WARNING")``.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ocspark.api.looking import Picture as Picture
     from ocspark.api.looking import compare as compare
     from ocspark.api.looking import differences as differences
     from ocspark.api.looking import plot as plot
     from ocspark.api.looking import report as report
     from ocspark.api.mock import make_mock as make_mock
     from ocspark.api.own import find_members as find_members
-    from ocspark.api.running import Run as Run
+    from ocspark.api.picture import Picture as Picture
+    from ocspark.api.results import Run as Run
     from ocspark.api.running import members_of as members_of
     from ocspark.api.running import open_run as open_run
     from ocspark.api.running import plan as plan
@@ -63,21 +64,24 @@ _HOMES = {
     "compare": "api.looking",
     "differences": "api.looking",
     "report": "api.looking",
-    "Run": "api.running",
-    "Picture": "api.looking",
+    "Run": "api.results",
+    "Picture": "api.picture",
     "Settings": "settings",
     "InputError": "errors",
 }
-__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'ocspark' has no attribute {name!r}")
+        from ocspark.names import did_you_mean
+
+        hint = "" if name.startswith("_") else did_you_mean(name, _HOMES)
+        raise AttributeError(f"module 'ocspark' has no attribute {name!r}{hint}")
     value = getattr(import_module(f"ocspark.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    # no __all__, by which help(ocspark) would show the help of each of them, 1,200 lines
+    return sorted({*(name for name in globals() if name.startswith("__")), *_HOMES})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class OneLineError(Exception):
     """An error whose message is one line; jobs print it and exit with `exit_code`.
@@ -28,23 +30,34 @@ class InputError(OneLineError):
 
 
 class NoClusterError(InputError):
-    """No cluster of a run can be processed: the message gives the reasons of some.
+    """No cluster of a run can be processed: the message gives the commonest reasons.
 
     Parameters
     ----------
     reasons : dict
         The reason of each cluster, by name; also an attribute.
+    table : str, optional
+        Path of the table that has the reason of each.
     """
 
-    #: Number of clusters whose reasons are in the message.
+    #: Number of kinds of reasons that are in the message.
     shown = 5
 
-    def __init__(self, reasons: dict[str, str]) -> None:
+    def __init__(self, reasons: dict[str, str], table: str | None = None) -> None:
         self.reasons = reasons
-        shown = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[: self.shown])
-        more = len(reasons) - self.shown
-        also = f"; and {more} more" if more > 0 else ""
-        super().__init__(f"clusters: none of {len(reasons)} can be done: {shown}{also}")
+        alike: dict[str, list[str]] = {}
+        for name, reason in reasons.items():
+            # reasons that differ in their numbers alone are of one kind, if there are many
+            kind = re.sub(r"\d+(\.\d+)?", "", reason) if len(reasons) > self.shown else name
+            alike.setdefault(kind, []).append(name)
+        kinds = sorted(alike.values(), key=len, reverse=True)
+        given = "; ".join(f"{_some(names)}: {reasons[names[0]]}" for names in kinds[: self.shown])
+        where = f"; the reason of each is in {table}" if table is not None else ""
+        super().__init__(f"clusters: none of {len(reasons)} can be done: {given}{where}")
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} such as {names[0]}"
 
 
 class OutputError(OneLineError):

@@ -58,6 +58,14 @@ def svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as a PDF whose text is text; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with rc_context({"pdf.fonttype": 42}):
+        figure.savefig(buffer, format="pdf", dpi=_PIXELS_IN_SVG, metadata={"CreationDate": None})
+    return buffer.getvalue()
+
+
 def savable(text: str) -> str:
     """Return text that matplotlib takes literally: names may hold its markup sign."""
     return text.replace("$", r"\$")

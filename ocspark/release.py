@@ -202,7 +202,7 @@ class Release(_Part):
 
 
 def load_release(name: str) -> Release:
-    """Return the release called `name`, or the one in the YAML file of that path or URI.
+    """Return the release called `name`, in any case, or that in the YAML file of this path or URI.
 
     Raises
     ------
@@ -212,11 +212,11 @@ def load_release(name: str) -> Release:
     if name.endswith((".yaml", ".yml")):
         return _read_release(name)
     known = known_releases()
-    if name not in known:
+    if name.lower() not in known:
         raise InputError(
             f"release: {name!r} is not known; expected one of {', '.join(known)}, or a YAML file"
         )
-    return _read_release(str(conf_path("releases", f"{name}.yaml")))
+    return _read_release(str(conf_path("releases", f"{name.lower()}.yaml")))
 
 
 def known_releases() -> list[str]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from ocspark import storage
 from ocspark.errors import InputError
@@ -39,15 +46,21 @@ class MirrorSettings(Section):
     path: str
 
 
+def _in_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 class ClusterSettings(Section):
     """The cluster table; `columns` maps canonical names to the file's, or names a column map.
+
+    `names` are the clusters to do, one or a list.
 
     `table` is which table of a file with several, by name or number.
     """
 
     path: str
     table: str | int | None = None
-    names: list[str] | None = None
+    names: Annotated[list[str] | None, BeforeValidator(_in_list)] = None
     columns: dict[str, str] | str = Field(default_factory=dict)
 
 
@@ -141,6 +154,12 @@ class Settings(Section):
     spark: SparkSettings = SparkSettings()
     #: See `ocspark.locations.configure`. Never part of a record: it may hold secrets.
     storage: dict[str, dict[str, Any]] = Field(default_factory=dict, exclude=True, repr=False)
+
+    @field_validator("release")
+    @classmethod
+    def _as_known(cls, name: str) -> str:
+        """Return the name of a release as ``conf/releases`` has it, so that DR3 is dr3."""
+        return name if name.endswith((".yaml", ".yml")) else name.lower()
 
 
 def load_settings(config: str | None = None, overrides: Sequence[str] = ()) -> Settings:

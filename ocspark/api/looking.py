@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pyspark.sql import SparkSession
 
-from ocspark import storage
-from ocspark.analysis.differences import Differences, find_differences
-from ocspark.analysis.literature import Comparison, compare_with_list
+from ocspark.analysis.differences import find_differences
+from ocspark.analysis.literature import compare_with_list
 from ocspark.analysis.structure import measure_structure
-from ocspark.api.running import APPLICATION, find_cluster, open_run
+from ocspark.api.picture import Picture
+from ocspark.api.results import APPLICATION, Comparison, Differences
+from ocspark.api.running import find_cluster, open_run
 from ocspark.errors import InputError
 from ocspark.inputs.files import AnyTable, is_path
-from ocspark.reports import figures
 from ocspark.reports.differences_figure import draw_differences
+from ocspark.reports.figures import draw_members, draw_selection
 from ocspark.reports.site import MAX_OTHERS, make_report
-from ocspark.reports.structure_figure import structure_png
+from ocspark.reports.structure_figure import draw_structure
 from ocspark.reports.venn import draw_venns
 from ocspark.reports.view import ClusterView
 from ocspark.selection.model import models_of_rows
@@ -32,32 +30,10 @@ from ocspark.store.progress import messages_shown
 from ocspark.tables.member_rule import member_rule
 
 _KINDS = {
-    "members": figures.panels_png,
-    "selection": figures.selection_png,
-    "structure": structure_png,
+    "members": draw_members,
+    "selection": draw_selection,
+    "structure": draw_structure,
 }
-
-
-@dataclass(frozen=True, repr=False)
-class Picture:
-    """A PNG that notebooks show; `save` writes it."""
-
-    png: bytes
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file."""
-        storage.write_file(os.fspath(path), self.png)
-
-    def _repr_png_(self) -> bytes:
-        """Return it with few colours, so that a notebook stays small."""
-        buffer = io.BytesIO()
-        with Image.open(io.BytesIO(self.png)) as picture:
-            few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
-        few.save(buffer, "png")
-        return buffer.getvalue()
-
-    def __repr__(self) -> str:
-        return f"Picture({len(self.png)} bytes of PNG; save(path) writes it)"
 
 
 def plot(run: FinishedRun | str | os.PathLike[str], cluster: str, kind: str = "members") -> Picture:
@@ -81,11 +57,12 @@ def plot(run: FinishedRun | str | os.PathLike[str], cluster: str, kind: str = "m
     --------
     >>> import ocspark
     >>> picture = ocspark.plot("runs/two", "NGC 2423")  # shown, if it is a cell's last line
-    >>> picture.save("ngc2423.png")
+    >>> picture.save("ngc2423.pdf")  # or .png, .svg
     """
     if kind not in _KINDS:
         raise InputError(f"kind: {kind!r} is none of {', '.join(_KINDS)}")
-    return Picture(_KINDS[kind](view_of(_opened(run), cluster)))
+    draw, view = _KINDS[kind], view_of(_opened(run), cluster)
+    return Picture(draw(view).png(), lambda: draw(view).figure)
 
 
 def view_of(run: FinishedRun, cluster: str) -> ClusterView:
@@ -165,7 +142,7 @@ def compare(
         session, opened, members, folder, name=called, columns=dict(columns or {}), table=table
     )
     draw_venns(comparison)
-    return comparison
+    return Comparison(comparison.path, comparison.record)
 
 
 def _opened(run: FinishedRun | str | os.PathLike[str]) -> FinishedRun:
@@ -233,7 +210,7 @@ def differences(
         same_ids=same_ids,
     )
     draw_differences(found)
-    return found
+    return Differences(found.path, found.record)
 
 
 @messages_shown()

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ocspark import storage
-from ocspark.api.running import APPLICATION
+from ocspark.api.results import APPLICATION
 from ocspark.mock.generate import finished_mock, write_mock
 from ocspark.mock.parameters import MockParameters
 from ocspark.session import get_session

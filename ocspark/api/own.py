@@ -14,7 +14,8 @@ from pyspark.sql import types as T
 
 from ocspark import storage
 from ocspark.analysis.mixture import MAX_G, SPACE, mixture_members
-from ocspark.api.running import APPLICATION, Run, run, settings_of
+from ocspark.api.results import APPLICATION, Run
+from ocspark.api.running import run, settings_of
 from ocspark.api.search import search
 from ocspark.errors import InputError, NoClusterError
 from ocspark.inputs.clusters import CLUSTER_COLUMNS, read_cluster, read_clusters

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ocspark import storage
+from ocspark.api.results import Run, RunPlan
 from ocspark.catalogue.full_catalogue import run_full_catalogue
-from ocspark.catalogue.plan import RunPlan, plan_full_catalogue
+from ocspark.catalogue.plan import plan_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.files import read_table
 from ocspark.inputs.write import write_frame
 from ocspark.names import cluster_key, did_you_mean
-from ocspark.session import get_session
 from ocspark.settings import Section, Settings, lay_over, make_settings, settings_tree
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.finished_run import open_run as open_finished
 from ocspark.store.folder import digest
 from ocspark.store.progress import messages_shown
 from ocspark.tables.member_rule import member_rule
-from ocspark.tables.run_tables import RESULT_TABLES
 
-#: What Spark calls the library.
-APPLICATION = "ocspark"
 #: Sections that a path alone may stand for.
 _PLACES = ("mirror", "clusters", "members", "isochrones", "output")
 #: Of these, sections that a table in memory may stand for, too.
@@ -37,40 +33,12 @@ _TABLES = ("clusters", "members")
 AnySettings = Settings | str | os.PathLike[str] | Mapping[str, Any]
 
 
-@dataclass(frozen=True, repr=False)
-class Run(FinishedRun):
-    """A finished run: ``path``, ``record`` (run.json), ``settings``, ``clusters`` and tables.
-
-    ``clusters`` is the clusters table as pandas; `table` gives any table as a DataFrame.
-    """
-
-    def table(self, name: str, spark: SparkSession | None = None) -> DataFrame:
-        """Return candidates, training_members, clusters or non_members as Spark reads it.
-
-        Raises
-        ------
-        InputError
-            If the run has no such table.
-        """
-        if name not in RESULT_TABLES:
-            raise InputError(f"table: {name!r} is none of {', '.join(RESULT_TABLES)}")
-        if not self.has(name):
-            raise InputError(f"table: {self.path} has no {name}; see output.{name} of its settings")
-        return self.read(spark or get_session(APPLICATION), name)
-
-    def __repr__(self) -> str:
-        clusters, totals = self.record["clusters"], self.record["totals"]
-        return (
-            f"Run({clusters['done']} clusters done, {clusters['skipped']} skipped, "
-            f"{totals['n_members']} members with posterior >= 0.5 in "
-            f"{self.record['posterior']['clusters']} of them, {totals['n_p50']} with votes >= 0.5 "
-            f"in all, in {self.path})"
-        )
-
-
-@messages_shown()
 def run(
-    settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
+    settings: AnySettings | None = None,
+    *,
+    spark: SparkSession | None = None,
+    progress: bool = True,
+    **sections: Any,
 ) -> Run:
     """Compute membership probabilities for all clusters of a table.
 
@@ -83,6 +51,9 @@ def run(
         object; what it leaves out is as in ``conf/default.yaml``, which explains every key.
     spark : SparkSession, optional
         Classic or Connect.
+    progress : bool
+        Whether to tell how far it is: in a line on a terminal and in a notebook, in log lines
+        elsewhere. Warnings are shown in any case.
     **sections
         Laid over the settings: ``mirror``, ``clusters``, ``members``, ``isochrones`` and
         ``output`` take a path or a mapping, ``membership`` and ``search`` a mapping, ``model``
@@ -114,7 +85,8 @@ def run(
         cluster  n_training_members members_by  n_members  n_p50
     0  NGC_2422  ...
     """
-    result = run_full_catalogue(settings_of(settings, sections), spark)
+    with messages_shown(progress):
+        result = run_full_catalogue(settings_of(settings, sections), spark)
     return Run(result.path, result.record)
 
 
@@ -154,7 +126,7 @@ def plan(
     redone, because of
       model: 2 (NGC_2422, NGC_2423)
     """
-    return plan_full_catalogue(settings_of(settings, sections), spark)
+    return RunPlan(**vars(plan_full_catalogue(settings_of(settings, sections), spark)))
 
 
 def settings_of(settings: AnySettings | None, sections: Mapping[str, Any]) -> Settings:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from ocspark.api.running import APPLICATION
+from ocspark.api.results import APPLICATION
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import UNITS
 from ocspark.inputs.columns import numeric_column
@@ -138,7 +138,7 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
     if name not in table:
         raise InputError(f"positions: column {name} is missing; {', '.join(group)} go together")
     values = numeric_column(table, name, "positions", "search", _UNITS[name]).to_numpy()
-    low, high = {"dec": (-90.0, 90.0), "ra": (-360.0, 720.0), "radius_deg": (0.0, 90.0)}.get(
+    low, high = {"dec": (-90.0, 90.0), "ra": (-180.0, 360.0), "radius_deg": (0.0, 90.0)}.get(
         name, (0.0 if name.endswith("_limit") else -np.inf, np.inf)
     )
     bad = ~((values >= low) & (values <= high))

@@ -140,7 +140,8 @@ def _execute(request: Request, spark: SparkSession, lock: Lock) -> dict[str, Any
             stages = RunStages(request.inputs, run, spark, reuse, request.tables)
             rows = stages.execute()
             if not (rows["status"] == "done").any():
-                raise NoClusterError(dict(zip(rows["cluster"], rows["reason"], strict=True)))
+                reasons = dict(zip(rows["cluster"], rows["reason"], strict=True))
+                raise NoClusterError(reasons, run.path("clusters"))
             break
         except DamagedFiles as fault:
             log.warning(

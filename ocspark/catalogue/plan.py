@@ -96,7 +96,7 @@ class RunPlan:
                     f"{stage.reused:,}",
                     f"{stage.redone:,}",
                     f"{stage.copies:,} ({stage.copies_done:,})",
-                    _portions(stage),
+                    portions_of(stage),
                     f"{stage.rows:,}" if stage.rows else "-",
                 )
             )
@@ -144,7 +144,8 @@ def plan_full_catalogue(settings: Settings, spark: SparkSession | None = None) -
     )
 
 
-def _portions(stage: StagePlan) -> str:
+def portions_of(stage: StagePlan) -> str:
+    """Return the portions of a stage and how many are done, as text."""
     if stage.portions is None:
         return f"? ({stage.portions_done:,})"
     return f"{stage.portions:,} ({stage.portions_done:,})" if stage.portions else "-"

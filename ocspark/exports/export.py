@@ -106,6 +106,7 @@ def export(run: FinishedRun, options: Options) -> int | None:
     _check(options)
     for path in filter(None, (options.output, options.readme)):
         _refuse(path, options)
+        _make_folder(path)
     if options.format == "moc":
         write_moc(run, options.output, options.order)
         return None
@@ -157,6 +158,16 @@ def _check(options: Options) -> None:
             raise InputError(f"{name}: does not go with --format {options.format}")
     if options.format == "hats" and options.table == "clusters":
         raise InputError("--table clusters: does not go with --format hats; expected stars")
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder that a file goes into, if it is not there."""
+    folder = path.rstrip("/").rpartition("/")[0]
+    try:
+        if folder and not storage.is_directory(folder):
+            storage.make_directory(folder)
+    except OSError as error:
+        raise InputError(f"--output {path}: its folder cannot be made: {error}") from None
 
 
 def _refuse(path: str, options: Options) -> None:

@@ -24,7 +24,7 @@ class Allowed(NamedTuple):
 #: By column. Clusters have proper motions up to 130 mas/yr and parallaxes up to 40 mas.
 ALLOWED = {
     "dec": Allowed(-90.0, 90.0, True, "degrees within [-90, 90]"),
-    "ra": Allowed(-360.0, 720.0, True, "degrees"),
+    "ra": Allowed(-180.0, 360.0, True, "degrees within [-180, 360]"),
     "pmra": Allowed(-500.0, 500.0, True, "a proper motion in mas/yr within [-500, 500]"),
     "pmdec": Allowed(-500.0, 500.0, True, "a proper motion in mas/yr within [-500, 500]"),
     "parallax": Allowed(-10.0, 500.0, True, "a parallax in mas, -10 to 500"),

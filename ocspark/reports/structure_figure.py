@@ -41,11 +41,6 @@ def draw_structure(view: ClusterView) -> Sheet:
     return sheet
 
 
-def structure_png(view: ClusterView) -> bytes:
-    """Return `draw_structure` as a PNG."""
-    return draw_structure(view).png()
-
-
 @cache
 def _sheet() -> Sheet:
     sheet = Sheet([_PROFILE, _SEGREGATION])

@@ -101,17 +101,22 @@ class Progress:
 
 
 @contextmanager
-def messages_shown() -> Iterator[None]:
+def messages_shown(progress: bool = True) -> Iterator[None]:
     """Show ocspark's messages and progress while the block runs, as the jobs do.
 
     Nothing is changed if the logger ``ocspark`` has been given a level or a handler: then that is
     what its user wants.
+
+    Parameters
+    ----------
+    progress : bool
+        Whether to show more than warnings.
     """
     if log.level != logging.NOTSET or log.handlers:
         yield
         return
     handler = None if log.hasHandlers() else MessageHandler()
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if progress else logging.WARNING)
     if handler is not None:
         log.addHandler(handler)
     try:

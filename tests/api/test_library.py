@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,19 @@ def test_importing_costs_nothing_heavy() -> None:
     assert not loaded & {"pyspark", "torch", "pandas", "numpy", "pyarrow", "matplotlib"}
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match=r"ocspark.*no attribute 'fly'"):
+def test_an_unknown_name_is_an_attribute_error_with_near_ones() -> None:
+    with pytest.raises(AttributeError, match=r"ocspark.*no attribute 'fly'$"):
         ocspark.fly  # noqa: B018
-    assert set(ocspark.__all__) <= set(dir(ocspark))
+    with pytest.raises(AttributeError, match=r"'member_of'; did you mean members_of"):
+        ocspark.member_of  # noqa: B018
+    assert {"run", "members_of", "Settings", "__version__"} <= set(dir(ocspark))
+
+
+def test_help_of_the_package_is_a_screen_or_two() -> None:
+    text = pydoc.plain(pydoc.render_doc(ocspark))
+    assert len(text.splitlines()) <= 90
+    assert "find_members(" in text and "pydantic" not in text
+    assert ocspark.Settings.model_fields["release"].default == "dr3"
 
 
 def test_search_finds_what_astropy_finds(toy: Toy, spark: SparkSession) -> None:
@@ -119,6 +129,7 @@ def test_search_cuts_in_motion_and_parallax(toy: Toy, spark: SparkSession) -> No
     [
         ({"dec": None}, "positions: column dec is missing"),
         ({"dec": [20.0, 91.0]}, "positions: column dec, row 2: got 91; expected -90 to 90"),
+        ({"ra": [20.0, 400.0]}, "positions: column ra, row 2: got 400; expected -180 to 360"),
         ({"dec": [20.0, "north"]}, "column dec, row 2: expected a number, got 'north'"),
         ({"cluster": ["A", "A"]}, "column cluster: a name is there twice"),
         ({"parallax": [1.0, 1.0]}, "column parallax_limit is missing; parallax, parallax_limit"),
@@ -163,9 +174,19 @@ def test_members_are_the_candidates_above_the_level_of_posterior_or_votes(
     assert (members["p_low"] <= members["probability"]).all()
 
 
+@pytest.mark.parametrize("levels", [{"min_probability": 50}, {"min_posterior": 2}])
+def test_a_level_out_of_range_is_named(finished: RunResult, levels: dict[str, float]) -> None:
+    ((name, level),) = levels.items()
+    with pytest.raises(ocspark.InputError, match=f"{name}: {level}; expected 0 to 1"):
+        ocspark.members_of(finished.path, "Wrap 1", **levels)
+
+
 def test_a_run_says_what_it_is(finished: RunResult, spark: SparkSession) -> None:
     run = ocspark.open_run(finished.path)
     assert repr(run).startswith("Run(3 clusters done, 4 skipped, ")
+    lines = str(run).splitlines()
+    assert lines[0] == repr(run) and lines[1].split()[:2] == ["cluster", "members"]
+    assert len(lines) == 2 + 7 and "training members in the cone" in lines[-1] + lines[-2]
     table = run.table("non_members", spark)
     assert table.count() > 100
     with pytest.raises(ocspark.InputError, match=r"'stars' is none of candidates, "):
@@ -204,8 +225,16 @@ def test_a_run_that_is_not_there_or_not_finished(toy: Toy, tmp_path: Path) -> No
 def test_pictures_are_drawn(finished: RunResult, tmp_path: Path) -> None:
     for kind in ("members", "selection", "structure"):
         picture = ocspark.plot(finished.path, "Wrap 1", kind)
-        picture.save(tmp_path / f"{kind}.png")
-        assert (tmp_path / f"{kind}.png").read_bytes().startswith(b"\x89PNG")
+        for suffix, mark in (("png", b"\x89PNG"), ("SVG", b"<?xml"), ("pdf", b"%PDF-")):
+            picture.save(tmp_path / f"new/{kind}.{suffix}")
+            assert (tmp_path / f"new/{kind}.{suffix}").read_bytes().startswith(mark)
+        svg = (tmp_path / f"new/{kind}.SVG").read_text()
+        assert "</svg>" in svg and ("μα*" in svg or kind == "structure")
+        assert picture._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(ocspark.InputError, match=r"x.jpg: .* ends in .png or .svg or .pdf"):
+        picture.save(tmp_path / "x.jpg")
+    with pytest.raises(ocspark.InputError, match=r"x.pdf: expected a name that ends in .png$"):
+        ocspark.Picture(picture.png).save(tmp_path / "x.pdf")  # one that was read from a file
     with pytest.raises(ocspark.InputError, match=r"kind: 'pie' is none of members, "):
         ocspark.plot(finished.path, "Wrap 1", "pie")
 
@@ -221,6 +250,8 @@ def test_settings_are_laid_over_each_other(toy: Toy) -> None:
         settings_of(tree, {"membership": {"n_sample": 7}})
     with pytest.raises(ocspark.InputError, match=r"mirror.path"):
         settings_of(None, {})
+    of_one = settings_of(tree, {"release": "DR3", "clusters": {"names": "Wrap 1"}})
+    assert of_one == settings_of(tree, {"release": "dr3", "clusters": {"names": ["Wrap 1"]}})
 
 
 def test_tables_with_the_columns_of_a_catalogue_need_no_map(
@@ -283,3 +314,7 @@ def test_own_cluster_is_the_one_that_was_planted(
         )
     with pytest.raises(ocspark.InputError, match=r"log_age: expected a value"):
         ocspark.find_members(toy.folder / "plain", "Mine", tmp_path / "own", **values, spark=spark)
+    with pytest.raises(ocspark.InputError, match=r"ra is 400; expected degrees within \[-180, 360"):
+        ocspark.find_members(
+            toy.folder / "plain", "Mine", tmp_path / "own", **{**values, "ra": 400.0}, log_age=8.4
+        )

@@ -248,6 +248,8 @@ def test_a_run_that_does_no_cluster_is_refused_with_the_reasons(
         with pytest.raises(NoClusterError, match=rf"none of {len(names)} can be done: ") as error:
             run_toy(toy, spark, clusters={"names": names}, search=search, output=output)
         assert len(error.value.reasons) == len(names) and all(error.value.reasons.values())
+    table = str(error.value).rpartition("; the reason of each is in ")[2]
+    assert pd.read_parquet(table)["reason"].tolist() == list(error.value.reasons.values())
     assert not list(tmp_path.rglob("run.json")) and not list(tmp_path.rglob("latest"))
 
 

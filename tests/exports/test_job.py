@@ -82,6 +82,15 @@ def test_the_newest_run_of_a_folder_is_taken(finished: RunResult, job: Job, tmp_
     assert code == 0
 
 
+def test_the_folder_of_the_output_is_made(job: Job, tmp_path: Path) -> None:
+    make_run(tmp_path / "run", 100)
+    there = ("--run", tmp_path / "run", "--format", "csv", "--output")
+    assert job(*there, tmp_path / "new/folder/t.csv")[0] == 0
+    assert len(Table.read(tmp_path / "new/folder/t.csv")) == 100
+    code, said = job(*there, tmp_path / "new/folder/t.csv/t.csv")
+    assert code == 2 and "its folder cannot be made" in said and "Traceback" not in said
+
+
 def spoilt(folder: Path, spoil: Callable[[Path], None]) -> Path:
     make_run(folder, 100)
     spoil(folder)

@@ -166,7 +166,6 @@ def test_an_unknown_key_in_a_file_names_the_file_too(tmp_path):
         ("output.run_id=../elsewhere", "elsewhere"),
         ("output.run_id=''", "''"),
         ("output.run_id=.hidden", "hidden"),
-        ("clusters.names=NGC_2682", "NGC_2682"),
         ("clusters.columns=[ra]", "ra"),
         ("mirror.path=5", "5"),
         ("mirror.path=null", "is not set"),
