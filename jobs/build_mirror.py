@@ -3,7 +3,7 @@
 Example:
     spark-submit jobs/build_mirror.py --input bulk --output mirror --release dr3
 
-The same command goes on with a build that was interrupted.
+The same command continues an interrupted build.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _with_list(options: argparse.Namespace) -> None:
     if options.min_posterior is not None or options.min_probability is not None:
         raise InputError(
             "--min-posterior, --min-probability: go with --with-run; expected --cut p=P, of the "
-            "list's probability and this run's posterior (votes are told beside)"
+            "list's probability and this run's posterior (votes are given beside it)"
         )
     name = options.name or options.members.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     columns = dict(cli.parse_pair(text, "--columns", "NAME=COLUMN") for text in options.columns)

@@ -3,8 +3,8 @@
 Example:
     spark-submit jobs/full_catalogue.py --config my.yaml --set mirror.path=/data/gaia_dr3
 
-conf/default.yaml has all settings and explains them. The same command goes on with a run that was
-interrupted, and says so at once if there is nothing to do.
+conf/default.yaml has all settings and explains them. The same command continues an
+interrupted run, and if there is nothing to do it says so at once.
 """
 
 from __future__ import annotations

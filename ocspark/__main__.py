@@ -52,7 +52,9 @@ def _choose(arguments: list[str]) -> str:
     parser = Parser(
         prog="ocspark",
         usage="ocspark JOB [OPTIONS …]   (ocspark JOB --help lists the options of a job)",
-        description="Find the members of every known open cluster in the whole Gaia catalogue.",
+        description="Find the members of every known open cluster in the whole Gaia catalogue.\n\n"
+        "Every job has --json, which prints its results as one JSON object, and --quiet, which\n"
+        "leaves out progress.",
         epilog=_list_jobs(jobs),
         shows_results=False,
     )

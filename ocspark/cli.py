@@ -217,7 +217,7 @@ def run_job(main: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt:
         end_line()
         sys.stdout.flush()
-        sys.stderr.write("ocspark: interrupted; the same command goes on where this one was\n")
+        sys.stderr.write("ocspark: interrupted; the same command continues from here\n")
         code = 130
     except ModuleNotFoundError as error:
         code = say_missing(error)

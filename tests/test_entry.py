@@ -79,7 +79,7 @@ def test_an_interrupted_job_says_how_to_go_on(
         entry.main()
     assert stop.value.code == 130
     assert capsys.readouterr().err == (
-        "ocspark: interrupted; the same command goes on where this one was\n"
+        "ocspark: interrupted; the same command continues from here\n"
     )
 
 

@@ -20,7 +20,8 @@ from ocspark.session import ship
 from ocspark.store.finished_run import FinishedRun
 from ocspark.tables.analysis import SHARED, STRUCTURE
 from ocspark.tables.fields import struct
-from ocspark.tables.member_rule import member_rule
+from ocspark.tables.member_columns import member_value
+from ocspark.tables.member_rule import LEVEL, member_rule
 
 #: Columns that the structure kernels read.
 _MEASURED = (
@@ -73,30 +74,36 @@ def measure_clusters(spark: SparkSession, run: FinishedRun) -> DataFrame:
 
 
 def shared_stars(spark: SparkSession, run: FinishedRun) -> DataFrame:
-    """Return the `SHARED` table: pairs of clusters with common members, in both orders."""
-    claims = run.read(spark, "candidates").where("probability >= 0.1")
-    claim = F.struct("cluster", "probability")
-    twice = claims.groupBy("source_id").agg(F.collect_list(claim).alias("claims"))
-    twice = twice.where(F.size("claims") > 1)
-    first = twice.withColumn("one", F.explode("claims"))
+    """Return the `SHARED` table: pairs of clusters with common stars, in both orders."""
+    claims = F.collect_list(F.struct("cluster", "chance")).alias("claims")
+    per_star = _claims(spark, run).groupBy("source_id").agg(claims)
+    first = per_star.where(F.size("claims") > 1).withColumn("one", F.explode("claims"))
     pairs = first.withColumn("two", F.explode("claims")).where("one.cluster != two.cluster")
-    both = F.least("one.probability", "two.probability")
+    both = F.least("one.chance", "two.chance")
     counts = pairs.groupBy(
         F.col("one.cluster").alias("cluster"), F.col("two.cluster").alias("other")
-    ).agg(F.count("*").alias("n_p10"), F.count_if(both >= 0.5).alias("n_p50"))
+    ).agg(F.count("*").alias("n_from_10"), F.count_if(both >= LEVEL).alias("n_from_50"))
     return counts.select([f.name for f in SHARED])
 
 
 def count_multiply_claimed(spark: SparkSession, run: FinishedRun) -> dict[str, int]:
-    """Return the numbers of stars with votes >= 0.1, and >= 0.5, in more than one cluster."""
-    claims = run.read(spark, "candidates").where("probability >= 0.1").groupBy("source_id")
-    per_star = claims.agg(
-        F.count("*").alias("n10"), F.count_if(F.col("probability") >= 0.5).alias("n50")
+    """Return the numbers of stars with 0.1 or more, and 0.5 or more, in several clusters."""
+    per_star = (
+        _claims(spark, run)
+        .groupBy("source_id")
+        .agg(F.count("*").alias("n_from_10"), F.count_if(F.col("chance") >= LEVEL).alias("n_50"))
     )
     row = per_star.agg(
-        F.count_if(F.col("n10") > 1).alias("p10"), F.count_if(F.col("n50") > 1).alias("p50")
+        F.count_if(F.col("n_from_10") > 1).alias("n_from_10"),
+        F.count_if(F.col("n_50") > 1).alias("n_from_50"),
     ).collect()[0]
-    return {"n_p10": row["p10"], "n_p50": row["p50"]}
+    return row.asDict()
+
+
+def _claims(spark: SparkSession, run: FinishedRun) -> DataFrame:
+    """Return candidates of 0.1 or more in `chance`: the posterior or votes, as each cluster's."""
+    chance = member_value(run.member_rules())
+    return run.read(spark, "candidates").withColumn("chance", chance).where("chance >= 0.1")
 
 
 def baseline_members(spark: SparkSession, run: FinishedRun, how: Baseline) -> DataFrame:

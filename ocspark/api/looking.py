@@ -42,11 +42,14 @@ def plot(run: FinishedRun | str | os.PathLike[str], cluster: str, kind: str = "m
     Parameters
     ----------
     run : Run or str
+        A finished run, or its path.
     cluster : str
+        Its name in the cluster table; blanks and underscores are alike.
     kind : {"members", "selection", "structure"}
-        Sky, parallax, proper motion and colour–magnitude diagram of the members by probability;
-        of training members, candidates and (if non_members landed) the rest of the cone, as the
-        paper's Fig. 1; or density profile and mass segregation.
+        ``members``: sky, parallax, proper motion and colour–magnitude diagram of the members,
+        coloured by probability. ``selection``: the same panels with training members, candidates
+        and, if the run kept non_members, the rest of the cone (the paper's Fig. 1).
+        ``structure``: density profile and mass segregation.
 
     Raises
     ------
@@ -181,7 +184,7 @@ def differences(
     -------
     Differences
         ``record`` has the totals, ``table("clusters")`` a row per cluster, and ``path`` the
-        pictures ``members.png`` and ``probabilities.png``.
+        pictures ``members.png``, ``probabilities.png`` and ``reasons.png``.
 
     Raises
     ------

@@ -146,7 +146,7 @@ class RunPlan(plan.RunPlan):
             {"redone, because of": reason, "clusters": f"{len(names):,}"}
             for reason, names in sorted(self.why.items(), key=lambda item: -len(item[1]))
         )
-        base = f"taken over from: {self.base or 'no run'}"
+        base = f"reused from: {self.base or 'no run'}"
         return Shown(title, stages).html() + (Shown(base, why).html() if self.stages else "")
 
 

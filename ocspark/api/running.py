@@ -42,7 +42,7 @@ def run(
 ) -> Run:
     """Compute membership probabilities for all clusters of a table.
 
-    The same call goes on where an interrupted one was, and returns a finished run at once.
+    The same call continues an interrupted run, and returns a finished one at once.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def run(
     spark : SparkSession, optional
         Classic or Connect.
     progress : bool
-        Whether to tell how far it is: in a line on a terminal and in a notebook, in log lines
-        elsewhere. Warnings are shown in any case.
+        Whether to show progress: a line on a terminal and in a notebook, log lines elsewhere.
+        Warnings are shown in any case.
     **sections
         Laid over the settings: ``mirror``, ``clusters``, ``members``, ``isochrones`` and
         ``output`` take a path or a mapping, ``membership`` and ``search`` a mapping, ``model``
@@ -96,8 +96,8 @@ def plan(
 ) -> RunPlan:
     """Say what `run` would do with the same arguments, and why; nothing is written.
 
-    A run takes over from the newest finished one in its output folder the clusters on which
-    nothing has changed.
+    A run reuses the newest finished one in its output folder for clusters on which nothing has
+    changed.
 
     Parameters
     ----------

@@ -149,6 +149,8 @@ def summarise_clusters(
             "n_training_members": int(found.get("n_training_members", 0)),
             "training_probability": level,
             "model_saw_cluster": normalise_name(cluster["cluster"]) in seen,
+            "cone_ra": cluster["ra"],
+            "cone_dec": cluster["dec"],
             **{name: cluster[name] for name in ("distance", "log_age", "a0")},
         }
         if key in cones.index:

@@ -22,8 +22,12 @@ _COLUMNS = (
     Column("cluster", "cluster", "Name, as the table of clusters has it", kind="link"),
     Column("status", "status", "done, or why the cluster was skipped", kind="status"),
     Column("separation", "away [deg]", "Distance from the position looked for", 3, hidden=True),
-    Column("members", "members", "Candidates from 0.5 on of what tells them: next column", 0),
-    Column("members_by", "told by", "What tells members: the posterior, or votes of the network"),
+    Column("members", "members", "Candidates with 0.5 or more of what the next column says", 0),
+    Column(
+        "members_by",
+        "decided by",
+        "What decides on members: the posterior, or votes of the network",
+    ),
     Column(
         "expected_members",
         "expected",

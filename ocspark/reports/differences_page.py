@@ -8,6 +8,7 @@ from typing import Any
 from ocspark import storage
 from ocspark.analysis.differences import Differences
 from ocspark.analysis.saved import records
+from ocspark.figures import svg
 from ocspark.reports import words
 from ocspark.reports.differences_figure import figures, label
 from ocspark.reports.page import environment
@@ -15,6 +16,25 @@ from ocspark.tables.differences import CHANGE_REASONS
 
 #: Rows of the page's table; the download has all.
 _MOST_ROWS = 200
+#: File, what it shows in words, caption.
+_FIGURES = (
+    (
+        "probabilities",
+        "votes of all candidates before and after",
+        "All candidates of either run by their votes in both; the strips are those that are "
+        "candidates in one only.",
+    ),
+    (
+        "members",
+        "members of each cluster before and after",
+        "Members of each cluster; on the line are those with as many before as after.",
+    ),
+    (
+        "reasons",
+        "members gained and lost, by reason",
+        "Why members were gained and lost; the table below says it in words.",
+    ),
+)
 
 
 def write_differences(
@@ -34,8 +54,8 @@ def write_differences(
     folder = storage.join(output, "differences", str(number))
     storage.make_directory(folder)
     clusters = differences.table("clusters")
-    for name, content in figures(differences).items():
-        storage.write_file(storage.join(folder, name), content)
+    for name, figure in figures(differences).items():
+        storage.write_file(storage.join(folder, f"{name}.svg"), svg(figure))
     storage.write_file(storage.join(folder, "clusters.csv"), clusters.to_csv(index=False))
     record = differences.record
     totals = record["totals"]
@@ -57,7 +77,8 @@ def write_differences(
             rows=rows,
             n_clusters=len(clusters),
             n_unchanged=int((moved == 0).sum()),
-            members=" and ".join(dict.fromkeys(record["members"])),
+            members=" and ".join(dict.fromkeys(record["members"])).replace(">=", "≥"),
+            figures=_FIGURES,
         )
     )
     storage.write_file(storage.join(folder, "index.html"), page)

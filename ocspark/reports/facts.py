@@ -144,7 +144,7 @@ def verdict(row: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``members``, ``rule`` and ``votes`` (members if votes told them); ``expected``, ``reason``
+        ``members``, ``rule`` and ``votes`` (members if votes decided); ``expected``, ``reason``
         (why there is no posterior, or it is not used) and ``flags``, each None if there is none.
     """
     rule = member_rule(row["members_by"])

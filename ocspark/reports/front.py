@@ -41,7 +41,7 @@ def write_front(
     files = {
         "sky.png": sky_png(rows),
         "clusters.csv": run.clusters.drop(columns="cluster_key").to_csv(index=False).encode(),
-        "structure.csv": _flat(structure).to_csv(index=False).encode(),
+        "structure.csv": _flat(run.clusters, structure).to_csv(index=False).encode(),
         "profiles.csv": _long(structure, "profile_").to_csv(index=False).encode(),
         "segregation.csv": _long(structure, "segregation_").to_csv(index=False).encode(),
         "clusters.js": f"window.CLUSTERS = {as_script(table)};\n".encode(),
@@ -78,9 +78,10 @@ def write_front(
     storage.write_file(storage.join(output, "index.html"), page)
 
 
-def _flat(structure: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of `STRUCTURE` that have one value a cluster."""
-    return structure[[f.name for f in STRUCTURE if not isinstance(f.type, T.ArrayType)]]
+def _flat(clusters: pd.DataFrame, structure: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per cluster with its status and the single values of `STRUCTURE`."""
+    single = [f.name for f in STRUCTURE if not isinstance(f.type, T.ArrayType)]
+    return clusters[["cluster", "status"]].merge(structure[single], on="cluster", how="left")
 
 
 def _long(structure: pd.DataFrame, prefix: str) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def _long(structure: pd.DataFrame, prefix: str) -> pd.DataFrame:
 
 
 def _rules(done: pd.DataFrame) -> str:
-    """Say what tells members, and of how many clusters."""
+    """Return in words what decides who is a member, and of how many clusters."""
     if not len(done):
         return "No cluster is done."
     rules = describe_rules(member_rules(done)).replace(">=", "≥")
@@ -126,8 +127,8 @@ def _facts(record: Mapping[str, Any], claimed: Mapping[str, int]) -> list[tuple[
             "sources in cones that lack something",
             "; ".join(f"{reason}: {n:,}" for reason, n in record["lacking"].items()) or "none",
         ),
-        ("stars with votes ≥ 0.1 in several clusters", words.number(claimed["n_p10"])),
-        ("stars with votes ≥ 0.5 in several clusters", words.number(claimed["n_p50"])),
+        ("stars in several clusters from 0.1 on", words.number(claimed["n_from_10"])),
+        ("members of several clusters", words.number(claimed["n_from_50"])),
         ("seconds", words.number(float(record["seconds"]), "", 0)),
         (
             "ocspark, Spark, PyTorch",

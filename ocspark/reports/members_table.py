@@ -68,7 +68,7 @@ def members_table(
     own : mapping of arrays
         Columns of the candidates table.
     rule : MemberRule
-        What tells members: the posterior or votes.
+        What decides who is a member: the posterior or votes.
     carried : sequence of Field
         Columns of the mirror that candidates have.
     source : str, optional

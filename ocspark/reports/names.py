@@ -17,7 +17,7 @@ def page_folders(names: Iterable[str]) -> dict[str, str]:
     """Return a folder name for each cluster: readable, safe on any file system and in a URL.
 
     A name with other signs than letters, digits, ``_``, ``+`` and ``-``, an overlong one, or one
-    that differs from another only in case, is told apart by its key.
+    that differs from another only in case, gets its key added.
     """
     names = list(names)
     lower = Counter(normalise_name(name).lower() for name in names)

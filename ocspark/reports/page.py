@@ -48,7 +48,7 @@ class PageFacts:
     bibtex : str
         What to cite.
     neighbours : list of dict
-        Clusters that share stars: name, page, n_p10, n_p50.
+        Clusters that share stars: name, page, n_from_10, n_from_50.
     before, after : dict, optional
         The clusters next to this one in order of their names: name, page.
     carried : list of Field
@@ -207,7 +207,7 @@ def _radius_deg(view: ClusterView) -> float:
 
 
 def _neighbour(view: ClusterView, other: Mapping[str, Any]) -> dict[str, Any]:
-    total = view.row["n_p10"] or 0
-    part = other["n_p10"] / total if total else None
-    counts = {k: words.number(other[k]) for k in ("n_p10", "n_p50")}
+    total = int(view.members(FAINT_LEVEL).sum())
+    part = other["n_from_10"] / total if total else None
+    counts = {k: words.number(other[k]) for k in ("n_from_10", "n_from_50")}
     return {"name": other["name"], "page": other["page"], "share": words.share(part), **counts}

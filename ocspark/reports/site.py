@@ -168,11 +168,12 @@ def _pages(
 ) -> dict[str, _Page]:
     measured = {row["cluster"]: row for row in records(structure)}
     neighbours: dict[str, list[dict[str, Any]]] = {}
-    ranked = shared.sort_values(["n_p10", "other"], ascending=[False, True])
+    ranked = shared.sort_values(["n_from_10", "other"], ascending=[False, True])
     for row in records(ranked):
         page = f"clusters/{folders[row['other']]}/index.html"
-        neighbour = {"name": row["other"], "page": page, "n_p10": row["n_p10"]}
-        neighbours.setdefault(row["cluster"], []).append({**neighbour, "n_p50": row["n_p50"]})
+        neighbour = {"name": row["other"], "page": page}
+        counts = {name: row[name] for name in ("n_from_10", "n_from_50")}
+        neighbours.setdefault(row["cluster"], []).append({**neighbour, **counts})
     compared = [_rows_by_cluster(comparison) for comparison in comparisons]
     models, names = read_models(run), natural_order(folders)
     place = {name: number for number, name in enumerate(names)}
@@ -260,7 +261,7 @@ def _page_stars(
             spark.createDataFrame(pa.Table.from_pandas(counts, preserve_index=False))
         )
         others = run.read(spark, "non_members").join(cones, "cluster")
-        # a sample that depends on the star alone, so it is the same however the data lie
+        # a sample that depends on the star alone, so it is the same in every layout of the files
         place = F.pmod(F.xxhash64("source_id"), F.lit(1_000_003)) / 1_000_003
         others = others.where(place * F.col("n_cone") < MAX_OTHERS).drop("n_cone")
         parts.append(others.withColumn("role", F.lit("other")))

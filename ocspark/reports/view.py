@@ -64,7 +64,7 @@ class ClusterView:
 
     @property
     def rule(self) -> MemberRule:
-        """What tells the cluster's members: the posterior or votes."""
+        """What decides who is a member of the cluster: the posterior or votes."""
         return member_rule(self.row["members_by"])
 
     @property

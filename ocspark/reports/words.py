@@ -86,6 +86,7 @@ def reasons(row: Mapping[str, Any]) -> str:
         "n_proper_motion": "proper motion",
         "n_parallax": "parallax",
         "n_isochrone": "isochrone",
+        "n_no_posterior": "no posterior",
         "n_zero_probability": "p = 0",
         "n_low_probability": "p too low",
     }

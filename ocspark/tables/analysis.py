@@ -24,7 +24,8 @@ LISTED_STARS = [
     Field("passes_isochrone", BOOL, "", "Eq. 3, by itself"),
 ]
 
-_COUNT_OF_REASON = {
+#: Why this run misses a listed star: what a comparison counts.
+MISSED_REASONS = {
     "not_in_mirror": "Missed: the mirror does not have the star (counted as not in the cone too)",
     "not_in_cone": "Missed: outside the cone's radius, parallax or proper-motion cut",
     "not_kept": "Missed: in the mirror, but a value that the method needs is missing",
@@ -53,7 +54,7 @@ COMPARISON = [
     Field("recovered", DOUBLE, "", "n_both / n_listed"),
     Field("recovered_in_cone", DOUBLE, "", "n_both / listed stars not outside the cone"),
     Field("n_not_candidate", LONG, "", "Missed stars that are no candidates"),
-    *[Field(f"n_{name}", LONG, "", text) for name, text in _COUNT_OF_REASON.items()],
+    *[Field(f"n_{name}", LONG, "", text) for name, text in MISSED_REASONS.items()],
     Field("ours_f_plx", _SPREAD, "mas", "15th, 50th, 85th percentile of f_plx of n_ours"),
     Field("ours_f_pm", _SPREAD, "mas/yr", "15th, 50th, 85th percentile of f_pm of n_ours"),
     Field("listed_f_plx", _SPREAD, "mas", "15th, 50th, 85th percentile of f_plx of n_listed"),
@@ -119,6 +120,6 @@ STRUCTURE = [
 SHARED = [
     Field("cluster", STRING, "", "Cluster, as the cluster table names it"),
     Field("other", STRING, "", "The other cluster"),
-    Field("n_p10", LONG, "", "Stars with probability >= 0.1 in both"),
-    Field("n_p50", LONG, "", "Stars with probability >= 0.5 in both"),
+    Field("n_from_10", LONG, "", "Stars with posterior, or votes, >= 0.1 in both"),
+    Field("n_from_50", LONG, "", "Stars with posterior, or votes, >= 0.5 in both"),
 ]

@@ -313,7 +313,7 @@ def test_the_job_writes_figures_and_the_report_a_page(
     counts = [len(later.fate[name]) for name in ("gone", "rival", "dropped")]
     assert "no counterpart {}, merged {}, no candidate {}".format(*counts) in printed
     assert "Pole_1" in printed
-    for name in ("probabilities.png", "members.png"):
+    for name in ("probabilities.png", "members.png", "reasons.png"):
         assert (tmp_path / "out" / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     differing = open_differences(str(tmp_path / "out"))
     make_report(spark, open_run(finished.path), str(tmp_path / "site"), (), [differing])
@@ -321,8 +321,9 @@ def test_the_job_writes_figures_and_the_report_a_page(
     assert 'href="differences/0/index.html"' in front
     page = tmp_path / "site" / "differences" / "0" / "index.html"
     text = page.read_text()
-    assert "<td>release</td><td>dr3</td><td>dr4</td>" in text and "Pole_1" in text
-    for target in ("members.png", "clusters.csv", "../../clusters/Wrap_1/index.html"):
+    assert '<th scope="row">release</th><td>dr3</td><td>dr4</td>' in text and "Pole_1" in text
+    pictures = [f"{name}.svg" for name in ("probabilities", "members", "reasons")]
+    for target in (*pictures, "clusters.csv", "../../clusters/Wrap_1/index.html"):
         assert f'"{target}"' in text and (page.parent / target).is_file()
     other = open_run(finished.path)
     other.record["run_id"] = "another"

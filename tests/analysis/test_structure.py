@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 from pyspark.sql import SparkSession
@@ -22,7 +22,7 @@ from ocspark.catalogue.full_catalogue import RunResult
 from ocspark.sky.sphere import tangent_plane_rad
 from ocspark.store.finished_run import open_run
 from ocspark.tables.member_rule import member_rule
-from tests.helpers.toyrun import candidates_of
+from tests.helpers.toyrun import candidates_of, told_by, with_posteriors
 
 
 def test_median_interval_covers_two_of_three_medians() -> None:
@@ -120,14 +120,15 @@ def test_structure_table_of_a_run_has_what_its_candidates_say(
 
 
 def test_shared_stars_are_those_of_plain_set_arithmetic(
-    spark: SparkSession, finished: RunResult
+    spark: SparkSession, finished: RunResult, tmp_path: Path
 ) -> None:
-    run = open_run(finished.path)
+    run = open_run(with_posteriors(finished, tmp_path).path)
     shared = shared_stars(spark, run).toPandas().set_index(["cluster", "other"]).sort_index()
-    candidates = candidates_of(finished.path)
+    candidates = candidates_of(run.path)
+    candidates["chance"] = told_by(candidates)  # the posterior in Wrap 1, votes in Wrap_2
     members = {
         level: {
-            str(name): set(own.loc[own["probability"] >= level, "source_id"])
+            str(name): set(own.loc[own["chance"] >= level, "source_id"])
             for name, own in candidates.groupby("cluster")
         }
         for level in (0.1, 0.5)
@@ -138,8 +139,9 @@ def test_shared_stars_are_those_of_plain_set_arithmetic(
         for b in members[0.1]
         if a != b and stars & members[0.1][b]
     }
-    pairs = shared[["n_p10", "n_p50"]].itertuples(index=False, name=None)
+    pairs = shared[["n_from_10", "n_from_50"]].itertuples(index=False, name=None)
     assert expected and dict(zip(shared.index, pairs, strict=True)) == expected
     claimed = count_multiply_claimed(spark, run)
-    listed = candidates[candidates["probability"] >= 0.1]
-    assert claimed["n_p10"] == (pd.Series(listed["source_id"]).value_counts() > 1).sum()
+    for name, level in (("n_from_10", 0.1), ("n_from_50", 0.5)):
+        ids = candidates.loc[candidates["chance"] >= level, "source_id"]
+        assert claimed[name] == (ids.value_counts() > 1).sum() > 0

@@ -15,14 +15,16 @@ def asked(url: str) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
 
 
-@pytest.mark.parametrize("name", ["NGC_2682", "a&b=c#d?e", "FSR 1+2", '"><b>', "Ω 3/4"])
+@pytest.mark.parametrize(
+    "name", ["NGC_2682", "a&b=c#d?e", "FSR 1+2", "Böhm-Vitense 3", '"><b>', "Ω 3/4"]
+)
 def test_archives_are_asked_for_the_whole_name(name: str) -> None:
     urls = dict(links_by_name(name))
     plain = name.replace("_", " ")
     assert asked(urls["SIMBAD"])["Ident"] == asked(urls["VizieR"])["-c"] == plain
     assert asked(urls["Aladin Lite"])["target"] == asked(urls["ESASky"])["target"] == plain
     for url in urls.values():
-        assert url.startswith("https://") and not set(url) & set(" \"<>'#")
+        assert url.startswith("https://") and not set(url) & set(" \"<>'#+") and url.isascii()
     assert urlsplit(urls["UCC"]).path.count("/") == 3
 
 

@@ -223,7 +223,7 @@ def test_names_stay_text(finished: RunResult, facts: PageFacts) -> None:
     view = ClusterView(view.row, view.stars, {}, view.curve, view.structure, [listed])
     other = {"name": NASTY, "page": "clusters/x/index.html"}
     about = PageFacts(
-        facts.run, NASTY, [{**other, "n_p10": 3, "n_p50": 1}], before=other, after=other
+        facts.run, NASTY, [{**other, "n_from_10": 3, "n_from_50": 1}], before=other, after=other
     )
     files = page_files(view, about)
     page = Collect(files["index.html"])

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from ocspark.reports import words
+from ocspark.tables.analysis import MISSED_REASONS
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,13 @@ from ocspark.reports import words
 def test_an_interval_says_what_is_open(row: tuple[float, float, float], expected: str) -> None:
     names = ("r", "r_lower", "r_upper")
     assert words.interval(dict(zip(names, row, strict=True)), "r", "pc") == expected
+
+
+def test_every_reason_that_a_comparison_counts_has_words() -> None:
+    counts = {f"n_{reason}": 0 for reason in MISSED_REASONS}
+    for name in counts:
+        assert words.reasons({**counts, name: 7}).endswith(" 7"), name
+    assert words.reasons(counts) == "none"
 
 
 def test_missing_numbers_are_dashes_and_counts_have_separators() -> None:

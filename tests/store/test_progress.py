@@ -287,6 +287,23 @@ def test_the_library_tells_what_it_does_on_standard_error(
     assert logger.level == logging.NOTSET and not logger.handlers
 
 
+def test_without_progress_warnings_are_still_shown(
+    plain: Callable[[], logging.Logger],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = plain()
+
+    def warned(*_: Any) -> SimpleNamespace:
+        logger.warning("a draft release")
+        return run_that_tells()
+
+    monkeypatch.setattr(running, "run_full_catalogue", warned)
+    ocspark.run({"mirror": "m", "clusters": "c", "members": "l"}, progress=False)
+    assert capsys.readouterr().err == "[ocspark] a draft release\n"
+    assert logger.level == logging.NOTSET and not logger.handlers
+
+
 def test_a_logger_with_a_level_or_a_handler_of_its_user_is_left_alone(
     plain: Callable[[], logging.Logger],
     monkeypatch: pytest.MonkeyPatch,
