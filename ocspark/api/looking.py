@@ -1,4 +1,4 @@
-"""Look at a run: pictures of a cluster, comparison with a member list, report."""
+"""Look at a run: draw a cluster, compare with a list or another run, write the report."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def plot(run: FinishedRun | str | os.PathLike[str], cluster: str, kind: str = "m
 
 
 def view_of(run: FinishedRun, cluster: str) -> ClusterView:
-    """Return what the pictures of a cluster are made from."""
+    """Return what the pictures of a cluster are drawn from."""
     row = find_cluster(run, cluster)
     key = int(row["cluster_key"])
     stars = _columns(run, "candidates", key)
@@ -105,6 +105,7 @@ def compare(
     Parameters
     ----------
     run : Run or str
+        A finished run, or its path.
     members : path or table
         The list, a file of any kind that runs read, or a table of pandas, Arrow or astropy:
         cluster, source_id, probability.
@@ -117,6 +118,7 @@ def compare(
     table : str or int, optional
         Which table of a file with several: its name, or its number from 1.
     spark : SparkSession, optional
+        Classic or Connect; by default the active session, or a new one.
 
     Returns
     -------
@@ -169,7 +171,7 @@ def differences(
     Parameters
     ----------
     run, later : Run or str
-        Before and after.
+        The runs before and after: finished runs, or their paths.
     output : str
         Folder for tables and pictures: new, empty, or with earlier differences.
     min_posterior, min_probability : float, optional
@@ -177,8 +179,9 @@ def differences(
     neighbourhood : str, optional
         Table of old and new ids, for runs on two releases.
     same_ids : bool
-        Say that two releases share their ids.
+        Whether two releases have the same ids, so that no table is needed.
     spark : SparkSession, optional
+        Classic or Connect; by default the active session, or a new one.
 
     Returns
     -------
@@ -230,13 +233,15 @@ def report(
     Parameters
     ----------
     run : Run or str
+        A finished run, or its path.
     output : str
-        Folder: new, empty, or with an earlier report.
+        Folder of the site: new, empty, or with an earlier report.
     comparisons : sequence of Comparison
-        From `compare`, to be shown.
+        Results of `compare` to show.
     changes : sequence of Differences
-        From `differences`, to be shown.
+        Results of `differences` to show.
     spark : SparkSession, optional
+        Classic or Connect; by default the active session, or a new one.
 
     Returns
     -------

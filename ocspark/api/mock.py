@@ -1,4 +1,4 @@
-"""A mock Galaxy to try things on."""
+"""Make a mock Galaxy to try things on."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def make_mock(
     sources : int
         Field stars. Gaia has 18,000 times as many as the default.
     clusters : int
-        Their names are Mock_0001, Mock_0002, ….
+        Planted clusters, named Mock_0001, Mock_0002, ….
     seed : int
+        Seed of all that is drawn; the same seed makes the same mock.
     around : int
         Make only the part of the sky that the cones of so many clusters touch, for a sky as
         crowded as the real one (`sources` 1,811,709,771) at a fraction of its size: 14 clusters
@@ -47,8 +48,9 @@ def make_mock(
     min_distance : float
         The least distance of those clusters [pc]; the cones of near ones are wide.
     release : str
-        Whose errors, gaps and columns it has.
+        The release whose errors, gaps and columns it has.
     spark : SparkSession, optional
+        Classic or Connect; by default the active session, or a new one.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def run(
         A YAML file such as ``conf/cantat_gaudin_2020.yaml``, a tree of settings, or a `Settings`
         object; what it leaves out is as in ``conf/default.yaml``, which explains every key.
     spark : SparkSession, optional
-        Classic or Connect.
+        Classic or Connect; by default the active session, or a new one.
     progress : bool
         Whether to show progress: a line on a terminal and in a notebook, log lines elsewhere.
         Warnings are shown in any case.
@@ -63,6 +63,7 @@ def run(
     Returns
     -------
     Run
+        Printed, and in a notebook, it is a table of its clusters.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def run(
 def plan(
     settings: AnySettings | None = None, *, spark: SparkSession | None = None, **sections: Any
 ) -> RunPlan:
-    """Say what `run` would do with the same arguments, and why; nothing is written.
+    """Return what `run` would do with the same arguments, and why; nothing is written.
 
     A run reuses the newest finished one in its output folder for clusters on which nothing has
     changed.
@@ -107,7 +108,8 @@ def plan(
     Returns
     -------
     RunPlan
-        Shows itself; ``stages`` and ``why`` (reason to names of clusters) have it as data.
+        Printed, it is a table; ``stages`` and ``why`` (reason to names of clusters) have it as
+        data.
 
     Raises
     ------

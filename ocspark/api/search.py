@@ -1,4 +1,4 @@
-"""Cone searches around any table of positions."""
+"""Search cones around any table of positions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def search(
     Parameters
     ----------
     mirror : str
-        As the setting ``mirror.path``: a HATS catalogue, a Parquet directory, or ``table:NAME``.
+        A mirror, as in the setting ``mirror.path``: a HATS catalogue, a Parquet directory, or
+        ``table:NAME``.
     positions : table
         The path of one, a mapping of columns, a SkyCoord, or a table of pandas, Arrow or astropy
         (whose units count). A row per cone: ra, dec [deg], radius_deg if they differ, and
@@ -55,14 +56,15 @@ def search(
     radius_deg : float, optional
         Radius of every cone, where `positions` has none.
     release : str
-        Whose columns the mirror has.
+        The release that the mirror is of.
     spark : SparkSession, optional
+        Classic or Connect; by default the active session, or a new one.
 
     Returns
     -------
     DataFrame
-        cluster and the source's columns, raw as in the mirror; a source is there once for every
-        cone it is in. Only sources with all that the method needs (astrometry, three bands) are.
+        cluster and the source's columns, raw as in the mirror; a source has a row for every cone
+        it is in. Sources that lack what the method needs (astrometry, three bands) are left out.
         Nothing is read before the DataFrame is used.
 
     Raises

@@ -64,7 +64,9 @@ def probabilities_figure(pairs: pd.DataFrame) -> Figure:
     figure = new_figure(_WIDTH, _HEIGHT)
     axes = figure.add_axes((0.15, 0.14, 0.64, 0.82))
     shown = np.ma.masked_equal(counts, 0)
-    image = axes.pcolormesh(shown, cmap="viridis_r", norm=LogNorm(1, max(counts.max(), 10)))
+    image = axes.pcolormesh(
+        shown, cmap="viridis_r", norm=LogNorm(1, max(counts.max(), 10)), edgecolors="face"
+    )
     axes.plot([_GAP + 1, size], [_GAP + 1, size], color=INK, linewidth=0.6, alpha=0.5)
     ticks = [0.5, *(_GAP + 1 + _BINS * np.array([0.0, 0.5, 1.0]))]
     tidy(axes, "share of votes before", "share of votes after", _FONT)

@@ -107,7 +107,7 @@ def draw_cmd(axes: Axes, view: ClusterView, layers: Sequence[Layer], boundary: b
     for layer in layers:
         _dots(axes, layer.stars["g_rp"], layer.stars["phot_g_mean_mag"], layer)
     for line in view.isochrone:
-        axes.plot(*line.T, color=CURVE, lw=0.9, zorder=3)
+        axes.plot(*line.T, color=CURVE, lw=0.9, zorder=5)  # over the members
     if boundary:
         for line in view.boundary:
             axes.plot(*line.T, color=BOUNDARY, lw=1, ls="--", zorder=3)
