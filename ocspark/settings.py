@@ -53,9 +53,8 @@ def _in_list(value: Any) -> Any:
 class ClusterSettings(Section):
     """The cluster table; `columns` maps canonical names to the file's, or names a column map.
 
-    `names` are the clusters to do, one or a list.
-
-    `table` is which table of a file with several, by name or number.
+    `names` are the clusters to do, one or a list; `table` is the name or number of the table in a
+    file that has several.
     """
 
     path: str
