@@ -64,4 +64,4 @@ class Picture:
     def __repr__(self) -> str:
         with Image.open(io.BytesIO(self.png)) as picture:
             width, height = picture.size
-        return f"Picture({width} x {height} pixels; save(path) writes it as .png, .svg or .pdf)"
+        return f"Picture({width} x {height} pixels; save(path) writes it)"
