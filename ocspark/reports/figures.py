@@ -77,6 +77,11 @@ def draw_comparison(view: ClusterView, listed: ListedStars) -> Sheet:
     return _draw_four(_plain_sheet(), view, layers, boundary=False)
 
 
+def selection_png(view: ClusterView) -> bytes:
+    """Return `draw_selection` as a PNG."""
+    return draw_selection(view).png()
+
+
 def has_members(view: ClusterView) -> bool:
     """Return whether there is a member for `draw_members` to draw."""
     return bool(view.members(FAINT_LEVEL).any())
