@@ -11,7 +11,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark.analysis import differences, literature
-from ocspark.analysis.landed import records
+from ocspark.analysis.saved import records
 from ocspark.catalogue import plan
 from ocspark.errors import InputError
 from ocspark.reports.lines import comparison_lines, difference_lines
