@@ -22,7 +22,7 @@ from ocspark.fetch.hats import fetch_hats
 from ocspark.fetch.values import values_of_clusters
 from ocspark.names import cluster_key
 from ocspark.release import load_release
-from ocspark.selection.cone import make_cones
+from ocspark.selection.cones import make_cones
 from ocspark.settings import SearchSettings
 
 #: Values of a cluster that options give: their units and meaning.

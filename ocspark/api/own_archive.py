@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.files import AnyTable
-from ocspark.selection.cone import make_cones
+from ocspark.selection.cones import make_cones
 from ocspark.settings import MirrorSettings, Settings
 
 try:

@@ -29,7 +29,7 @@ from ocspark.fetch.cones import MAX_RADIUS_DEG, Archive
 from ocspark.fetch.values import cluster_values
 from ocspark.inputs.clusters import CLUSTER_COLUMNS
 from ocspark.inputs.column_maps import column_map
-from ocspark.selection.cone import make_cones
+from ocspark.selection.cones import make_cones
 from ocspark.settings import SearchSettings, conf_path
 from tests.helpers.archive import FakeArchive
 from tests.helpers.server import Server
