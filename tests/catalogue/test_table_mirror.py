@@ -191,6 +191,14 @@ def test_ranges_reach_the_files_as_literal_bounds(
     assert f"GreaterThanOrEqual(_healpix_29,{some[0].pixel.first})" in pushed
 
 
+def test_hundreds_of_ranges_are_read_at_once(spark: SparkSession) -> None:
+    spark.range(5000).withColumnRenamed("id", "_healpix_29").createOrReplaceTempView("many")
+    pieces = [
+        TableRange("table:many", None, "_healpix_29", low, low + 3) for low in range(0, 4000, 10)
+    ]
+    assert read_ranges(spark, pieces, ["_healpix_29"]).count() == 1600
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
