@@ -6,12 +6,13 @@ Example:
 
 from __future__ import annotations
 
-from ocspark import cli, storage
+from ocspark import cli
 from ocspark.analysis.clustering import Baseline
 from ocspark.analysis.distributed import baseline_members
 from ocspark.errors import InputError
 from ocspark.session import get_session
 from ocspark.store.finished_run import open_run
+from ocspark.store.frames import write_frame
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def main() -> int:
     run = open_run(options.run)
     spark = get_session("ocspark: clustering baseline")
     members = baseline_members(spark, run, how)
-    members.write.mode("overwrite").parquet(storage.for_spark(options.output))
+    write_frame(members, options.output)
     cli.show_results(
         options,
         {"output": options.output},

@@ -18,6 +18,7 @@ from ocspark.selection_function.figures import recovery_figure
 from ocspark.selection_function.tabulate import recovery
 from ocspark.session import get_session
 from ocspark.store.finished_run import FinishedRun, open_run
+from ocspark.store.frames import read_frame
 from ocspark.tables.member_rule import POSTERIOR, VOTES
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _table(scores: Sequence[tuple[Score, Score]], run: FinishedRun) -> Iterator[
 
 
 def _picture(spark: SparkSession, run: FinishedRun, truth: str) -> bytes:
-    planted = spark.read.parquet(storage.for_spark(truth))
+    planted = read_frame(spark, truth)
     done = run.clusters[run.clusters["status"] == "done"]
     found = count_planted(run.read(spark, "candidates"), planted, done_clusters(spark, done))
     names = {

@@ -1,7 +1,7 @@
 """Read, write, list and remove files by path or URI, one way for disks and object stores.
 
-Where a path leads is found by `ocspark.locations`; `locate`, `resolve` and `for_spark` of it have
-their names here too.
+Where a path leads is found by `ocspark.locations`; its `locate` and `resolve` have their names here
+too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pyarrow import NativeFile, fs
 
 from ocspark.errors import StorageError
 from ocspark.locations import Location, locate
-from ocspark.locations import for_spark as for_spark
 from ocspark.locations import resolve as resolve
 
 #: Ends the name of a file that is still being written, or whose writer died.

@@ -13,6 +13,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.files import is_parquet, read_table
 from ocspark.inputs.neighbourhood import check_id_types, neighbourhood_columns
 from ocspark.locations import TABLE_PREFIX, is_table
+from ocspark.store.frames import read_frame
 
 _KEY = "--neighbourhood"
 
@@ -43,7 +44,7 @@ def read_neighbourhood(spark: SparkSession, path: str) -> DataFrame:
     elif storage.is_directory(path) or is_parquet(path):
         if not storage.exists(path):
             raise InputError(f"{_KEY}: {path}: no such file")
-        table = spark.read.parquet(storage.for_spark(path))
+        table = read_frame(spark, path)
     else:
         pairs = pa.Table.from_pandas(read_table(path, _KEY), preserve_index=False)
         table = spark.createDataFrame(pairs)

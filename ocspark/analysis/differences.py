@@ -25,6 +25,7 @@ from ocspark.analysis.saved import SavedTables, read_saved, save_rows
 from ocspark.errors import InputError
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.frames import read_frame
 from ocspark.tables.differences import DIFFERENCES, DIFFERENT_STARS
 from ocspark.tables.fields import struct
 from ocspark.tables.member_columns import is_member, members_by
@@ -250,4 +251,4 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(spark: SparkSession, frame: DataFrame, path: str) -> DataFrame:
     save_rows(frame, path)
-    return spark.read.parquet(storage.for_spark(path))
+    return read_frame(spark, path)

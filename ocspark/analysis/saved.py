@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from ocspark import storage
+from ocspark.store.frames import read_frame, write_frame
 from ocspark.tables.fields import Field, struct
 
 
@@ -36,12 +37,12 @@ class SavedTables:
 
 def save_rows(frame: DataFrame, path: str) -> None:
     """Write a Spark table as Parquet files in a directory, in place of what is there."""
-    frame.write.mode("overwrite").parquet(storage.for_spark(path))
+    write_frame(frame, path)
 
 
 def read_saved(spark: SparkSession, path: str, fields: list[Field]) -> DataFrame:
     """Return rows that `save_rows` wrote, with the columns of a table."""
-    return spark.read.schema(struct(fields)).parquet(storage.for_spark(path))
+    return read_frame(spark, path, struct(fields))
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from ocspark.errors import InputError
 from ocspark.locations import is_table
 from ocspark.release import load_release
 from ocspark.session import get_session
+from ocspark.store.frames import read_frame
 from ocspark.store.made_before import inputs_digest, record_made_of
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import run_tasks
@@ -171,18 +172,15 @@ def _check_unique(spark: SparkSession, found: Sequence[FileFindings]) -> Check:
     """Find repeated identifiers over all readable files: an exact, spilling shuffle of the ids."""
     name, description = "source_id_unique", "no source_id appears twice"
     column = next((f.columns["source_id"] for f in found if "source_id" in f.columns), "")
-    paths = [
-        storage.for_spark(f.path)
-        for f in found
-        if f.error is None and f.rows and f.types.get(column) == "int64"
-    ]
+    paths = [f.path for f in found if f.error is None and f.rows and f.types.get(column) == "int64"]
     if not paths:
         return make_check(name, description, [], counts={"repeated_ids": 0})
-    ids = spark.read.schema(T.StructType([T.StructField(column, T.LongType())])).parquet(*paths)
+    schema = T.StructType([T.StructField(column, T.LongType())])
     key = F.col(f"`{column}`")
     seen = Observation()
     repeated = (
-        ids.where(key.isNotNull())
+        read_frame(spark, paths, schema)
+        .where(key.isNotNull())
         .groupBy(key.alias("id"))
         .agg(F.count("*").alias("n"))
         .where("n > 1")
@@ -194,7 +192,8 @@ def _check_unique(spark: SparkSession, found: Sequence[FileFindings]) -> Check:
     if not repeated:
         return make_check(name, description, [], counts={"repeated_ids": 0})
     places = (
-        ids.select(key.alias("id"), F.col("_metadata.file_path").alias("path"))
+        read_frame(spark, paths, schema, path_column="path")
+        .select(key.alias("id"), "path")
         .where(F.col("id").isin([row["id"] for row in repeated]))
         .groupBy("id")
         .agg(F.sort_array(F.collect_list("path")).alias("paths"))

@@ -9,11 +9,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from ocspark import storage
 from ocspark.mirror.columns import HEALPIX, MirrorColumns, carried_name, spark_type
 from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.table import TableRange, read_ranges
 from ocspark.sky.healpix import index_or_zero
+from ocspark.store.frames import read_frame
 
 #: Without these a source is in no cone, whatever else it lacks.
 _PLACED = ("source_id", "ra", "dec", "parallax", "pmra", "pmdec")
@@ -69,7 +69,7 @@ def read_raw_rows(spark: SparkSession, files: Sequence[CheckedFile]) -> DataFram
     schema = T.StructType()
     for column, kind in types.items():
         schema.add(column, spark_type(kind) or T.DoubleType())
-    return spark.read.schema(schema).parquet(*[storage.for_spark(f.file.path) for f in files])
+    return read_frame(spark, [f.file.path for f in files], schema)
 
 
 def _index(files: Sequence[CheckedFile], columns: MirrorColumns) -> Column:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ocspark import storage
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.frames import read_frame
 from ocspark.tables.member_columns import is_member
 from ocspark.tables.member_rule import VOTES, MemberRule, describe_rules
 
@@ -69,9 +69,7 @@ def score_run(spark: SparkSession, run: FinishedRun, truth: str) -> list[tuple[S
     members = [is_member(rules), is_member(dict.fromkeys(rules, BY_VOTES))]
     names = spark.createDataFrame([(name,) for name in rules], "cluster string")
     planted = (
-        spark.read.parquet(storage.for_spark(truth))
-        .select("cluster", "source_id")
-        .join(F.broadcast(names), "cluster")
+        read_frame(spark, truth).select("cluster", "source_id").join(F.broadcast(names), "cluster")
     )
     counts = planted.groupBy("cluster").agg(F.count("*").alias("n_planted"))
     found = run.read(spark, "candidates").join(

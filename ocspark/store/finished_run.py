@@ -22,6 +22,7 @@ from ocspark.settings import Settings, make_settings
 from ocspark.store.catalogue_tables import CatalogueTables
 from ocspark.store.claim import NOTE
 from ocspark.store.files import TableFile
+from ocspark.store.frames import read_frame
 from ocspark.store.pieces import files_by_cluster, read_rows_of_clusters
 from ocspark.tables.candidates import carried_fields
 from ocspark.tables.fields import Field, struct
@@ -120,8 +121,8 @@ class FinishedRun:
         """Return a table as Spark reads it."""
         if self.catalogue is not None and self._is_published(table):
             return self.catalogue.read(spark, table, self.fields(table), self.record["run_id"])
-        path = storage.for_spark(storage.join(self.path, table))
-        return spark.read.schema(struct(self.fields(table))).parquet(path)
+        path = storage.join(self.path, table)
+        return read_frame(spark, path, struct(self.fields(table)))
 
     def read_arrow(self, table: str) -> pa.Table:
         """Return a small table, which only a run in a catalogue needs Spark for.

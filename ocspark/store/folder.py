@@ -28,6 +28,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.store.files import TableFile, TableWriters, telling_full_disk
+from ocspark.store.frames import read_frame
 from ocspark.store.manifests import Manifest, TaskManifests
 from ocspark.store.progress import Progress
 from ocspark.store.tasks import attempt_number, run_tasks
@@ -211,8 +212,7 @@ class RunFolder:
     def read(self, spark: SparkSession, table: str, fields: list[Field]) -> DataFrame:
         """Return a table as Spark reads it, which must have a file."""
         # files, not their folder: Spark warns of one whose name begins with _
-        files = map(storage.for_spark, storage.list_files(self.path(table)))
-        return spark.read.schema(struct(fields)).parquet(*files)
+        return read_frame(spark, storage.list_files(self.path(table)), struct(fields))
 
     def read_arrow(self, table: str, columns: list[str] | None = None) -> pa.Table:
         """Return a small table, read on the driver without Spark."""

@@ -23,6 +23,7 @@ from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.frames import read_frame
 from ocspark.tables.arrow import split_by_cluster
 from ocspark.tables.stars import CalibratedStars
 from ocspark.training.judge import (
@@ -126,9 +127,7 @@ def _judge(spark: SparkSession, run: FinishedRun, truth: str, output: str) -> di
 def _held_out(spark: SparkSession, run: FinishedRun, truth: str) -> tuple[DataFrame, int]:
     """Return the candidates of held-out clusters with is_true, and the number of clusters."""
     clusters = run.read(spark, "clusters").where("status = 'done' and not model_saw_cluster")
-    planted = spark.read.parquet(storage.for_spark(truth)).select(
-        "cluster", "source_id", F.lit(True).alias("is_true")
-    )
+    planted = read_frame(spark, truth).select("cluster", "source_id", F.lit(True).alias("is_true"))
     stars = (
         run.read(spark, "candidates")
         .where(~F.col("is_training_member"))

@@ -14,6 +14,7 @@ from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
+from ocspark.store.frames import read_frame
 from ocspark.training.judge import calibration
 from ocspark.validation.posterior_counts import (
     G_EDGES,
@@ -87,7 +88,7 @@ def judge_posterior(
         if not clusters["expected_members"].notna().any():
             raise InputError(f"--run: {run.path}: none of its clusters has a posterior")
         candidates = run.read(spark, "candidates")
-        planted = spark.read.parquet(storage.for_spark(truth))
+        planted = read_frame(spark, truth)
         result = {"run": run.record["run_id"], **judge_stars(candidates, planted, clusters)}
         storage.write_file(
             storage.join(output, "posterior_judgement.json"), json.dumps(result, indent=1)

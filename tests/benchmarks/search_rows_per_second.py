@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from ocspark import storage
+from ocspark.locations import for_spark
 from tests.benchmarks.measure import Comparison, compare
 from tests.benchmarks.search_vs_duckdb_count import count
 from tests.benchmarks.sky import mock_sky
@@ -16,7 +16,7 @@ from tests.benchmarks.sky import mock_sky
 def run() -> Comparison:
     """Compare on the files of a mock mirror that a cone touches."""
     with mock_sky() as sky:
-        paths = [storage.for_spark(file.file.path) for file in sky.files]
+        paths = [for_spark(file.file.path) for file in sky.files]
         columns = [*sky.columns.names.values(), "_healpix_29"]
 
         def plain() -> float:

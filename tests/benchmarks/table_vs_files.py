@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ocspark import storage
 from ocspark.catalogue.full_catalogue import run_full_catalogue
+from ocspark.locations import for_spark
 from ocspark.settings import make_settings
 from tests.benchmarks.measure import Comparison, compare
 from tests.benchmarks.sky import mock_sky
@@ -25,7 +25,7 @@ def run() -> Comparison:
     """Compare; the candidates of both runs are the same, bit by bit, or it is an error."""
     os.environ.setdefault("OCSPARK_BENCH_SOURCES", _SOURCES)
     with mock_sky() as sky:
-        files = [storage.for_spark(piece.path) for piece in sky.inputs.mirror.pieces.files]
+        files = [for_spark(piece.path) for piece in sky.inputs.mirror.pieces.files]
         table = sky.folder / "table"
         rows = sky.spark.read.parquet(*files).repartitionByRange(24, "_healpix_29")
         if not (table / "_SUCCESS").exists():  # laid out by the index, as Delta clusters a table
