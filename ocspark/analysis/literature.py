@@ -20,7 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from ocspark import storage
 from ocspark.analysis.cuts import CONDITIONS, PAPER_CUTS, Cut, confusion_table, count_at
-from ocspark.analysis.missed import look_up
+from ocspark.analysis.missed import look_up_stars
 from ocspark.analysis.saved import SavedTables, read_saved, save_rows
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import name_owners
@@ -230,4 +230,4 @@ def _listed_stars(
     matched = matched.withColumns(judged).select([f.name for f in LISTED_STARS])
     missing = listed.join(candidates.select(key), key, "left_anti")
     path = mirror or run.settings.mirror.path
-    return matched.unionByName(look_up(spark, run, missing, rows, path))
+    return matched.unionByName(look_up_stars(spark, run, missing, rows, path))

@@ -80,7 +80,7 @@ def judge(
     }
 
 
-def look_up(
+def look_up_stars(
     spark: SparkSession, run: FinishedRun, missing: DataFrame, cells: pd.DataFrame, mirror_path: str
 ) -> DataFrame:
     """Look up listed stars that are no candidates in the mirror, and test them.

@@ -70,7 +70,7 @@ class Archive:
         Parameters
         ----------
         cones : DataFrame
-            As `ocspark.selection.cone.make_cones` returns them.
+            As `ocspark.selection.cones.make_cones` returns them.
         names : sequence of str
             Of their clusters.
         spark : SparkSession, optional
@@ -150,7 +150,7 @@ def cone_query(
         Its needed columns are asked for, and no others but `columns`.
     archive : ArchiveTable
     cone : mapping
-        A row of `ocspark.selection.cone.make_cones`: ra, dec, radius_deg [deg], parallax,
+        A row of `ocspark.selection.cones.make_cones`: ra, dec, radius_deg [deg], parallax,
         parallax_limit [mas], pmra, pmdec, pm_limit [mas/yr].
     columns : sequence of str
         More columns of the archive's table.
