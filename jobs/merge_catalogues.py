@@ -69,6 +69,7 @@ def main() -> int:
     check_writable(options.output, "--output")
     check_writable(doubtful, "--doubtful")
     tables = dict(cli.parse_pair(text, "--table", "NAME=TABLE") for text in options.table)
+    prefer = [cli.parse_pair(text, "--prefer", "COLUMN=NAME[,NAME]") for text in options.prefer]
     catalogues = {
         key: [read_catalogue(text, f"--{key}", tables) for text in vars(options)[key]]
         for key in ("input", "fill")
@@ -76,7 +77,6 @@ def main() -> int:
     unknown = set(tables) - {c.name for chosen in catalogues.values() for c in chosen}
     if unknown:
         raise InputError(f"--table {min(unknown)}: no catalogue of that name is given")
-    prefer = [cli.parse_pair(text, "--prefer", "COLUMN=NAME[,NAME]") for text in options.prefer]
     merged = merge_catalogues(
         catalogues["input"],
         catalogues["fill"],
