@@ -34,7 +34,7 @@ from ocspark.settings import SearchSettings, conf_path
 from tests.helpers.archive import FakeArchive
 from tests.helpers.server import Server
 from tests.helpers.toy import Toy
-from tests.helpers.toyrun import ROOT
+from tests.helpers.toyrun import ROOT, candidates_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -95,6 +95,33 @@ def test_a_name_is_enough_for_a_run(
     assert sum(file.rows for file in inputs.files) == len(archive.select(query)) > 400
     again = ocspark.find_members(name="Toy 0", output=tmp_path / "own", **given)
     assert again == settings and archive.queries == [query]
+
+
+def test_one_cluster_by_its_name_alone(
+    archive: FakeArchive, release: str, toy: Toy, spark: SparkSession, tmp_path: Path
+) -> None:
+    """The same stars and probabilities as with a mirror of the whole sky."""
+    few = {"membership": {"n_samples": 10}, "release": release, "spark": spark}
+    here = ocspark.find_members(name="Toy 0", output=tmp_path / "own", **few)
+    assert len(archive.queries) == 1
+    wanted = toy.clusters.iloc[0]
+    values = {name: float(wanted[name]) for name in CLUSTER_COLUMNS[1:] if "pm" not in name}
+    whole = ocspark.find_members(
+        toy.folder / "plain",
+        "Toy 0",
+        tmp_path / "whole",
+        pmra=wanted["pmra"],
+        pmdec=wanted["pmdec"],
+        pm_dispersion=wanted["pmra_dispersion"],
+        **values,
+        **few,
+    )
+    pd.testing.assert_frame_equal(candidates_of(here.path), candidates_of(whole.path))
+    counts = ["n_cone", "n_not_kept", "n_training_members", "n_candidates"]
+    assert here.clusters[counts].equals(whole.clusters[counts])
+    again = ocspark.find_members(name="Toy 0", output=tmp_path / "own", **few)
+    assert again.path == here.path and len(archive.queries) == 1
+    assert len(ocspark.members_of(here, "Toy 0")) > 40
 
 
 def test_a_table_of_clusters_is_one_mirror_with_every_source_once(
