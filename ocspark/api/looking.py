@@ -19,7 +19,8 @@ from ocspark.errors import InputError
 from ocspark.inputs.files import AnyTable, is_path
 from ocspark.reports.differences_figure import draw_differences
 from ocspark.reports.figures import draw_members, draw_selection
-from ocspark.reports.site import MAX_OTHERS, make_report
+from ocspark.reports.page_stars import MAX_OTHERS
+from ocspark.reports.site import make_report
 from ocspark.reports.structure_figure import draw_structure
 from ocspark.reports.venn import draw_venns
 from ocspark.reports.view import ClusterView

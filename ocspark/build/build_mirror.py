@@ -21,7 +21,7 @@ from ocspark.build.build_output import (
     BuildOptions,
     check_output,
     finished_record,
-    settings_of,
+    settings_to_record,
 )
 from ocspark.build.bulk import Bulk, list_bulk
 from ocspark.build.ingest import Ingest, stage_file
@@ -117,7 +117,7 @@ class _Build:
         for folder in ("items", "staged", "pixels"):
             storage.make_directory(storage.join(self._work, folder))
         if storage.read_json(settings) is None:
-            storage.write_file(settings, json.dumps(settings_of(self._options), indent=1))
+            storage.write_file(settings, json.dumps(settings_to_record(self._options), indent=1))
         staged = self._stage()
         plan = self._plan(staged)
         return self._publish(staged, plan, self._write_pixels(plan))
@@ -223,7 +223,7 @@ class _Build:
         if self._sizes(storage.join(output, "dataset"), 3) != expected:
             raise RuntimeError(f"{output}: partition files changed while they were written")
         record = {
-            "settings": settings_of(self._options),
+            "settings": settings_to_record(self._options),
             "rows": written,
             "without_position": sum(m["without_position"] for m in staged),
             "columns": len(plan.schema),

@@ -51,7 +51,7 @@ class BuildOptions:
             raise InputError(f"--columns {self.columns}: expected needed or all")
 
 
-def settings_of(options: BuildOptions) -> dict[str, Any]:
+def settings_to_record(options: BuildOptions) -> dict[str, Any]:
     """Return what must be the same for an earlier build to count."""
     # paths as they stand on their file system, so that `mirror` and `./mirror` are the same
     place = storage.locate(options.input)
@@ -96,7 +96,7 @@ def check_output(options: BuildOptions) -> None:
 
 
 def _compare(options: BuildOptions, before: Mapping[str, Any], what: str) -> None:
-    for key, value in settings_of(options).items():
+    for key, value in settings_to_record(options).items():
         if before.get(key) != value:
             raise InputError(
                 f"--output {options.output}: holds {what} with {key} {before.get(key)}, not "

@@ -11,7 +11,7 @@ import pyarrow.csv as csv
 
 from ocspark import storage
 from ocspark.build.bulk import InputFile
-from ocspark.build.wanted import Fault, Wanted
+from ocspark.build.wanted import Fault, WantedColumns
 from ocspark.inputs.text_layout import SEPARATOR_LINE, find_separator
 
 _NULLS = ["", "null", "NULL", "NaN", "nan"]
@@ -26,7 +26,7 @@ def _open(file: InputFile) -> pa.NativeFile:
     return filesystem.open_input_stream(inner, compression="gzip" if packed else None)
 
 
-def read_csv(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
+def read_csv(file: InputFile, wanted: WantedColumns) -> Iterator[pa.Table]:
     """Read CSV with a header line; an ECSV header above it gives delimiter and types."""
     comments, header = _csv_head(file)
     declared, notes, delimiter = _declared(comments, header)

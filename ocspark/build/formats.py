@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ocspark import storage
 from ocspark.build.bulk import InputFile
 from ocspark.build.csv_tables import read_csv
-from ocspark.build.wanted import Fault, Wanted
+from ocspark.build.wanted import Fault, WantedColumns
 from ocspark.inputs.content import TableFault, read_content
 from ocspark.inputs.fits_votable import SeveralTables, read_astropy
 from ocspark.tables.arrow import apply_masks
@@ -19,7 +19,7 @@ from ocspark.units import same_unit, to_unit, units_of_schema
 _BATCH_ROWS = 1 << 17
 
 
-def read_tables(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
+def read_tables(file: InputFile, wanted: WantedColumns) -> Iterator[pa.Table]:
     """Yield the wanted columns of a file, some rows at a time.
 
     Raises
@@ -46,7 +46,7 @@ def _first_line(error: Exception) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _in_units(table: pa.Table, wanted: Wanted) -> pa.Table:
+def _in_units(table: pa.Table, wanted: WantedColumns) -> pa.Table:
     """Return a table in the wanted units, where its columns' metadata have units."""
     for number, old in enumerate(table.schema):
         given = (old.metadata or {}).get(b"unit", b"").decode("utf-8", "replace")
@@ -67,7 +67,7 @@ def _in_units(table: pa.Table, wanted: Wanted) -> pa.Table:
     return table
 
 
-def _read_parquet(file: InputFile, wanted: Wanted) -> Iterator[pa.Table]:
+def _read_parquet(file: InputFile, wanted: WantedColumns) -> Iterator[pa.Table]:
     filesystem, inner = storage.resolve(file.path)
     with filesystem.open_input_file(inner) as stream:
         parquet = pq.ParquetFile(stream, page_checksum_verification=True)
@@ -87,7 +87,7 @@ def _renamed(old: pa.Field, names: Mapping[str, str], units: Mapping[str, str]) 
     return old.with_name(names[old.name]).with_metadata(notes or None)
 
 
-def _read_astropy(file: InputFile, wanted: Wanted) -> pa.Table:
+def _read_astropy(file: InputFile, wanted: WantedColumns) -> pa.Table:
     """Read FITS, VOTable or general ECSV: the whole table at once."""
     try:
         table = read_astropy(read_content(file.path), file.kind, wanted.table)

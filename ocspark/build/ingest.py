@@ -24,7 +24,7 @@ from ocspark.build.bulk import InputFile
 from ocspark.build.formats import read_tables
 from ocspark.build.partition import count_cells
 from ocspark.build.parts import write_sorted
-from ocspark.build.wanted import Fault, Wanted
+from ocspark.build.wanted import Fault, WantedColumns
 from ocspark.inputs.ids import SUSPICIOUS_BITS_OF_PART, digits_lost
 from ocspark.sky.healpix import HEALPIX_COLUMN, index_29
 
@@ -47,13 +47,13 @@ class Ingest:
     ----------
     work : str
         Folder of staged files and manifests.
-    wanted : Wanted
+    wanted : WantedColumns
     ra, dec, source_id : str
         The release's names of these columns.
     """
 
     work: str
-    wanted: Wanted
+    wanted: WantedColumns
     ra: str
     dec: str
     source_id: str

@@ -20,7 +20,7 @@ class Fault(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedColumns:
     """The columns to read.
 
     Attributes
@@ -78,13 +78,15 @@ def _is_mask(name: str, there: Sequence[str]) -> bool:
     return name.endswith(".mask") and name.removesuffix(".mask") in there
 
 
-def wanted_columns(release: Release, everything: bool, table: str | int | None = None) -> Wanted:
+def wanted_columns(
+    release: Release, everything: bool, table: str | int | None = None
+) -> WantedColumns:
     """Return what to read of a release's files: what its description names; or all columns.
 
     `table` is which table of a file with several.
     """
     names = {name: spellings[0] for name, spellings in release.columns.items()}
-    return Wanted(
+    return WantedColumns(
         {column: _plain_type(name) for name, column in names.items()},
         everything,
         {names[name]: spellings for name, spellings in release.columns.items()},

@@ -15,7 +15,8 @@ from ocspark.catalogue.code_key import code_keys
 from ocspark.deepsets.model import TrainedModel
 from ocspark.deepsets.program import instruction_set
 from ocspark.inputs import isochrones
-from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table
+from ocspark.inputs.files import is_parquet, read_spark_table
+from ocspark.locations import is_table
 from ocspark.mirror.footers import CheckedFile
 from ocspark.mirror.table import summarised
 from ocspark.physics.extinction import law_file
@@ -127,7 +128,7 @@ def software_environment() -> dict[str, Any]:
 
 
 def _content(path: str) -> str:
-    if is_spark_table(path):
+    if is_table(path):
         return digest(read_spark_table(path, "input", summarised).to_numpy().tolist())
     if storage.is_directory(path):
         return digest([_content(f) for f in storage.list_files(path, recursive=True)])
@@ -138,7 +139,7 @@ def _large_content(path: str) -> str:
     """Return a digest of a table of any size: of the footers if it is Parquet."""
     files = storage.list_files(path, recursive=True) if storage.is_directory(path) else [path]
     footers = [file for file in files if is_parquet(file)]
-    if is_spark_table(path) or not footers:
+    if is_table(path) or not footers:
         return _content(path)
     with ThreadPoolExecutor(8) as pool:
         return digest(list(pool.map(_footer, footers)))

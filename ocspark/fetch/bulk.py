@@ -12,7 +12,7 @@ from ocspark import storage
 from ocspark.build.bulk import MD5_LIST
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client, NotThere
-from ocspark.fetch.folder import Folder, Wanted
+from ocspark.fetch.folder import FileToFetch, Folder
 from ocspark.release import Release
 
 _LINE = re.compile(r"([0-9a-f]{32})\s+\*?(?:\./)?(\S+)")
@@ -45,7 +45,7 @@ def fetch_bulk(client: Client, output: str, server: str, pattern: str, connectio
         raise InputError(f"--files {pattern}: none of the {len(listed)} files at {server} match")
     folder = Folder(output)
     wanted = [
-        Wanted(name, f"{server}/{name}", _bring(client, f"{server}/{name}"), md5=md5)
+        FileToFetch(name, f"{server}/{name}", _bring(client, f"{server}/{name}"), md5=md5)
         for name, md5 in sorted(chosen.items())
     ]
     mine = storage.join(output, MD5_LIST)
@@ -61,12 +61,12 @@ def _bring(client: Client, url: str) -> Callable[[Path], None]:
     return lambda part: client.download(url, part)
 
 
-def _own_list(url: str, text: str) -> Wanted:
+def _own_list(url: str, text: str) -> FileToFetch:
     def write(part: Path) -> None:
         part.write_text(text)
 
     md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-    return Wanted(MD5_LIST, url, write, md5=md5)
+    return FileToFetch(MD5_LIST, url, write, md5=md5)
 
 
 def bulk_place(release: Release) -> tuple[str, str]:

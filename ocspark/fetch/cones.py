@@ -20,7 +20,7 @@ from ocspark.build.build_mirror import build_mirror
 from ocspark.build.build_output import BuildOptions
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
-from ocspark.fetch.folder import Folder, Wanted
+from ocspark.fetch.folder import FileToFetch, Folder
 from ocspark.fetch.tap import TableService
 from ocspark.fetch.votables import read_votable, to_arrow
 from ocspark.release import ArchiveTable, Release, load_release
@@ -172,7 +172,7 @@ def cone_query(
     return f"SELECT {', '.join(wanted)} FROM {archive.table} WHERE {' AND '.join([place, *cuts])}"
 
 
-def _wanted(service: TableService, query: str, name: str) -> Wanted:
+def _wanted(service: TableService, query: str, name: str) -> FileToFetch:
     """Return the result of a query as a Parquet file, named after the query."""
     origin = f"{service.server}: {query}"
 
@@ -191,7 +191,7 @@ def _wanted(service: TableService, query: str, name: str) -> Wanted:
         log.info("%s: %d sources", name, len(rows))
         pq.write_table(to_arrow(rows), part)
 
-    return Wanted(f"cone-{_digest(query)}.parquet", origin, bring)
+    return FileToFetch(f"cone-{_digest(query)}.parquet", origin, bring)
 
 
 def write_distinct(paths: Sequence[str], output: str, source_id: Sequence[str]) -> int:

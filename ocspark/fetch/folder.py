@@ -31,7 +31,7 @@ _NAME = re.compile(r"[\w.+=-]+(/[\w.+=-]+)*")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileToFetch:
     """A file to fetch.
 
     Attributes
@@ -76,7 +76,7 @@ class Folder:
             except ValueError:
                 log.warning("%s: is not JSON; everything is fetched again", manifest)
 
-    def fetch(self, wanted: Sequence[Wanted], label: str, connections: int = 1) -> int:
+    def fetch(self, wanted: Sequence[FileToFetch], label: str, connections: int = 1) -> int:
         """Fetch the files that are not there; return how many were fetched.
 
         A file appears under its name when it is whole and as it should be. If some cannot be
@@ -90,7 +90,7 @@ class Folder:
         progress = Progress(label, len(wanted), None, "files", "bytes")
         failed: list[InputError] = []
 
-        def one(file: Wanted) -> bool:
+        def one(file: FileToFetch) -> bool:
             if len(failed) >= _MOST_FAILURES:
                 return False
             try:
@@ -107,7 +107,7 @@ class Folder:
             raise InputError(f"{failed[0]}{more}")
         return came
 
-    def _one(self, file: Wanted, progress: Progress) -> bool:
+    def _one(self, file: FileToFetch, progress: Progress) -> bool:
         if not _NAME.fullmatch(file.name) or ".." in file.name.split("/"):
             raise InputError(f"{file.origin}: {file.name!r} is no name for a file")
         target = storage.join(self.path, file.name)
@@ -132,7 +132,7 @@ class Folder:
             progress.done(size, reused=False)
         return True
 
-    def _is_there(self, file: Wanted, target: str) -> bool:
+    def _is_there(self, file: FileToFetch, target: str) -> bool:
         """Whether the file is there, with the checksum it must have or had when it was fetched."""
         if not storage.is_file(target):
             return False
@@ -143,7 +143,7 @@ class Folder:
             return False
         return storage.size_and_sha256(target) == (known["bytes"], known["sha256"])
 
-    def _bring(self, file: Wanted, part: Path) -> None:
+    def _bring(self, file: FileToFetch, part: Path) -> None:
         """Fetch a file, and once more from its beginning if it is not as it should be."""
         for attempt in (1, 2):
             file.bring(part)

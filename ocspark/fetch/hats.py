@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client, NotThere, TemporaryFailure
-from ocspark.fetch.folder import Folder, Wanted
+from ocspark.fetch.folder import FileToFetch, Folder
 from ocspark.mirror.hats import (
     PROPERTIES,
     HatsCatalogue,
@@ -191,14 +191,14 @@ def _properties(tree: Tree) -> tuple[str, bytes]:
         return PROPERTIES[0], tree.read(PROPERTIES[0])
 
 
-def _as_read(tree: Tree, name: str, content: bytes) -> Wanted:
+def _as_read(tree: Tree, name: str, content: bytes) -> FileToFetch:
     def bring(part: Path) -> None:
         part.write_bytes(content)
 
-    return Wanted(name, f"{tree.root}/{name}", bring)
+    return FileToFetch(name, f"{tree.root}/{name}", bring)
 
 
-def _pixel(tree: Tree, catalogue: HatsCatalogue, partition: ListedPartition) -> Wanted:
+def _pixel(tree: Tree, catalogue: HatsCatalogue, partition: ListedPartition) -> FileToFetch:
     name = catalogue.location(partition.pixel).lstrip("/")
     origin = f"{tree.root}/{name}"
 
@@ -210,4 +210,4 @@ def _pixel(tree: Tree, catalogue: HatsCatalogue, partition: ListedPartition) -> 
         if partition.rows is not None and rows != partition.rows:
             raise InputError(f"{origin}: came with {rows} rows; expected {partition.rows}")
 
-    return Wanted(name, origin, lambda part: tree.download(name, part), check)
+    return FileToFetch(name, origin, lambda part: tree.download(name, part), check)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
-from ocspark.fetch.folder import Wanted
+from ocspark.fetch.folder import FileToFetch
 
 SERVER = "https://stev.oapd.inaf.it"
 _FORM = "cgi-bin/cmd_3.9"
@@ -52,7 +52,7 @@ def wanted_isochrones(
     metallicity: float,
     log_ages: tuple[float, float, float],
     server: str = SERVER,
-) -> Wanted:
+) -> FileToFetch:
     """Return the isochrones of one metallicity.
 
     Parameters
@@ -99,7 +99,7 @@ def wanted_isochrones(
     def check(path: Path) -> None:
         check_isochrones(path, url, metallicity, log_ages)
 
-    return Wanted(
+    return FileToFetch(
         name, f"{url}?Z={metallicity:g}&log_age={first:g},{last:g},{step:g}", bring, check
     )
 

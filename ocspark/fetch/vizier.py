@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from ocspark.errors import InputError
 from ocspark.fetch.client import Client
-from ocspark.fetch.folder import Wanted
+from ocspark.fetch.folder import FileToFetch
 from ocspark.fetch.votables import read_votable, to_arrow
 
 log = logging.getLogger("ocspark")
@@ -28,7 +28,7 @@ TABLES = {
 }
 
 
-def wanted_table(client: Client, name: str, server: str = SERVER) -> Wanted:
+def wanted_table(client: Client, name: str, server: str = SERVER) -> FileToFetch:
     """Return a table of VizieR, all columns and rows, as Parquet with VizieR's column names.
 
     Parameters
@@ -66,4 +66,4 @@ def wanted_table(client: Client, name: str, server: str = SERVER) -> Wanted:
         log.info("%s: %d rows", table, len(rows))
 
     file = f"{name.replace('/', '_')}.parquet"
-    return Wanted(file, origin, lambda part: client.download(url, part, form), finish)
+    return FileToFetch(file, origin, lambda part: client.download(url, part, form), finish)

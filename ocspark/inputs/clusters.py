@@ -12,7 +12,7 @@ from ocspark.errors import InputError
 from ocspark.inputs.column_maps import NO_MAP, ColumnMap, choose_columns
 from ocspark.inputs.columns import canonical_columns, name_column, numeric_column
 from ocspark.inputs.files import AnyTable, name_of, read_table
-from ocspark.inputs.plausible import ALLOWED, check_positions, check_values, faults_of
+from ocspark.inputs.plausible import ALLOWED, check_cluster_values, check_positions, faults_of
 from ocspark.names import cluster_key, did_you_mean, matching_name, normalise_name
 from ocspark.units import LOG_YEARS
 
@@ -242,7 +242,7 @@ def canonical_clusters(
             continue
         table[name] = numeric_column(raw, name, path, key, UNITS[name])
         if name in ALLOWED:
-            check_values(table, name, path, key)
+            check_cluster_values(table, name, path, key)
     if "ra" in table:
         if "dec" in table:
             ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()

@@ -95,11 +95,11 @@ def choose_columns(
     fitting = [(found, own) for found, own in fitting if len(found) == best]
     found, own = fitting[0]
     if any(other != found for other, _ in fitting):
-        labels = " and ".join(label(own) for _, own in fitting)
+        labels = " and ".join(map_label(own) for _, own in fitting)
         raise InputError(
             f"{key}: {path}: its columns fit {labels}; expected {setting} to name one of them"
         )
-    log.info("%s: %s: columns as in %s", key, path, label(own))
+    log.info("%s: %s: columns as in %s", key, path, map_label(own))
     return ColumnMap(own.name, found)
 
 
@@ -132,7 +132,7 @@ def column_map(name: str, key: str, section: str = "clusters") -> dict[str, str]
         raise InputError(f"{key}: {found}: expected a YAML file with {section}.columns") from None
 
 
-def label(own: ColumnMap) -> str:
+def map_label(own: ColumnMap) -> str:
     """Return what messages call a shipped map: its name and file."""
     return f"{own.name} ({_file(own.name).relative_to(conf_path().parent)})"
 
@@ -207,7 +207,7 @@ def _refuse(
         more = f"; its columns have the canonical names, so {setting} is not needed"
     elif len(nearest.keys() & set(wanted)) >= max(_NEAR * len(wanted), len(canonical) + 1):
         lacking = [name for name in wanted if name not in nearest] or lacking
-        more = f"; it looks like {label(own)}, which "
+        more = f"; it looks like {map_label(own)}, which "
         if nearest.keys() >= set(wanted):
             more += f"fits if {setting} is not given"
         else:

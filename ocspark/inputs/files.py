@@ -25,6 +25,7 @@ from ocspark.inputs.fits_votable import (
     read_astropy,
 )
 from ocspark.inputs.text import read_text_table
+from ocspark.locations import TABLE_PREFIX, is_table
 from ocspark.session import get_session
 from ocspark.tables.arrow import apply_masks
 from ocspark.units import units_of_schema
@@ -32,8 +33,6 @@ from ocspark.units import units_of_schema
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: What a path starts with that names a table of the Spark session.
-TABLE_PREFIX = "table:"
 #: Suffixes of text; the separator is found by what is in the file.
 TEXT = (".csv", ".txt", ".tsv", ".tab", ".dat")
 #: Begins a table of the AAS journals, machine readable, in columns of fixed width.
@@ -49,11 +48,6 @@ _OTHERS = {
 _KINDS = "CSV or other text, Parquet, ECSV, FITS or VOTable"
 #: What may stand for a table: a path, ``table:NAME``, or a table in memory.
 AnyTable = Any
-
-
-def is_spark_table(path: str) -> bool:
-    """Whether a path names a table of the Spark session."""
-    return path.startswith(TABLE_PREFIX)
 
 
 def is_parquet(path: str) -> bool:
@@ -105,7 +99,7 @@ def read_table(
     if not is_path(source):
         return _plain(_in_memory(source, key))
     path = os.fspath(source)
-    if is_spark_table(path):
+    if is_table(path):
         return _plain(read_spark_table(path, key))
     if not storage.exists(path):
         raise InputError(f"{key}: {path}: no such file; expected a table of {_KINDS}")

@@ -21,8 +21,9 @@ from pyspark.sql import functions as F
 from ocspark import storage
 from ocspark.errors import InputError
 from ocspark.inputs.columns import numeric_column
-from ocspark.inputs.files import is_parquet, is_spark_table, read_spark_table, read_table
+from ocspark.inputs.files import is_parquet, read_spark_table, read_table
 from ocspark.inputs.ids import id_column
+from ocspark.locations import is_table
 
 log = logging.getLogger("ocspark")
 
@@ -97,7 +98,7 @@ def read_pairs(path: str, ids: NDArray[np.int64]) -> pd.DataFrame:
     """
     wanted = np.unique(ids)
     log.info("%s: looking for the neighbours of %d ids", path, len(wanted))
-    if is_spark_table(path):
+    if is_table(path):
         table = read_spark_table(path, _KEY, lambda table: _narrowed(table, path, wanted))
     elif storage.is_directory(path) or (is_parquet(path) and storage.exists(path)):
         table = _read_parquet(path, wanted)

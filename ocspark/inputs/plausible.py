@@ -57,7 +57,7 @@ NEAREST = 20.0
 FEWEST_POSITIONS = 10
 
 
-def check_values(table: pd.DataFrame, name: str, path: str, key: str) -> None:
+def check_cluster_values(table: pd.DataFrame, name: str, path: str, key: str) -> None:
     """Check that a column of clusters has no value that cannot be.
 
     Parameters

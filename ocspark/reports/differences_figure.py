@@ -47,7 +47,7 @@ def figures(differences: Differences) -> dict[str, Figure]:
     }
 
 
-def label(identity: Mapping[str, Any]) -> str:
+def run_label(identity: Mapping[str, Any]) -> str:
     """Return what a run is called: its release and network, then its id."""
     return f"{identity['release'].upper()}, {identity['model']} ({identity['run_id']})"
 

@@ -10,7 +10,7 @@ from ocspark.analysis.differences import Differences
 from ocspark.analysis.saved import records
 from ocspark.figures import svg
 from ocspark.reports import words
-from ocspark.reports.differences_figure import figures, label
+from ocspark.reports.differences_figure import figures, run_label
 from ocspark.reports.page import environment
 from ocspark.tables.differences import CHANGE_REASONS
 
@@ -60,9 +60,9 @@ def write_differences(
     record = differences.record
     totals = record["totals"]
     moved = clusters["n_gained"] + clusters["n_lost"]
-    ranked = clusters[moved > 0].assign(moved=moved).sort_values(["moved"], ascending=False)
+    ranked = clusters.assign(moved=moved)[moved > 0].sort_values("moved", ascending=False)
     rows = [_row(row, folders) for row in records(ranked.head(_MOST_ROWS))]
-    sides = [label(record[side]) for side in ("run", "with_run")]
+    sides = [run_label(record[side]) for side in ("run", "with_run")]
     page = (
         environment()
         .get_template("differences.html")

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -36,24 +35,19 @@ from ocspark.reports.front import write_front
 from ocspark.reports.links import source_address
 from ocspark.reports.names import natural_order, page_folders
 from ocspark.reports.page import PageFacts, page_files
-from ocspark.reports.view import ClusterView, ListedStars
+from ocspark.reports.page_stars import read_page_stars, view_of
 from ocspark.selection.run_models import read_models
 from ocspark.session import ship
 from ocspark.store.claim import Claim
 from ocspark.store.finished_run import FinishedRun
 from ocspark.store.made_before import INPUTS, inputs_digest, record_made_of
 from ocspark.tables.candidates import carried_fields
-from ocspark.tables.fields import Field, struct
 
 log = logging.getLogger("ocspark")
 
 #: Says that the site is whole; written last.
 _SUMMARY = "report.json"
-#: Other stars of a cone drawn on a page, about; more would only hide each other.
-MAX_OTHERS = 8000
 _PAGES_PER_STEP = 400
-_ROLE = Field("role", T.StringType(), "", "candidate, other, a list's number, or cluster")
-_LISTED = Field("list_probability", T.DoubleType(), "", "Probability in the member list")
 _DONE = T.StructType(
     [T.StructField("cluster", T.StringType()), T.StructField("bytes", T.LongType())]
 )
@@ -223,7 +217,7 @@ def _write_pages(
     comparisons: Sequence[Comparison],
 ) -> None:
     shipped = ship(spark, pages)
-    stars = _page_stars(spark, run, comparisons)
+    stars = read_page_stars(spark, run, comparisons)
     names = list(pages)
     started = time.monotonic()
     for first in range(0, len(names), _PAGES_PER_STEP):
@@ -245,42 +239,15 @@ def _write_pages(
         )
 
 
-def _page_stars(
-    spark: SparkSession, run: FinishedRun, comparisons: Sequence[Comparison]
-) -> DataFrame:
-    """Return all stars that pages draw, and a row without a star for every cluster."""
-    schema = struct([*run.fields("candidates"), _LISTED, _ROLE])
-    names = schema.names
-    every = [{"cluster": cluster, "role": "cluster"} for cluster in run.clusters["cluster"]]
-    rows = pa.Table.from_pylist(every, schema=to_arrow_schema(schema))
-    parts = [spark.createDataFrame(rows, schema)]  # first: it has all columns
-    parts.append(run.read(spark, "candidates").withColumn("role", F.lit("candidate")))
-    if run.has("non_members"):
-        counts = run.clusters[["cluster", "n_cone"]].dropna()
-        cones = F.broadcast(
-            spark.createDataFrame(pa.Table.from_pandas(counts, preserve_index=False))
-        )
-        others = run.read(spark, "non_members").join(cones, "cluster")
-        # a sample that depends on the star alone, so it is the same in every layout of the files
-        place = F.pmod(F.xxhash64("source_id"), F.lit(1_000_003)) / 1_000_003
-        others = others.where(place * F.col("n_cone") < MAX_OTHERS).drop("n_cone")
-        parts.append(others.withColumn("role", F.lit("other")))
-    for number, comparison in enumerate(comparisons):
-        parts.append(comparison.stars(spark).withColumn("role", F.lit(str(number))))
-    stars = parts[0]
-    for part in parts[1:]:
-        wanted = [c for c in part.columns if c in names]
-        stars = stars.unionByName(part.select(wanted), allowMissingColumns=True)
-    return stars.select(names)
-
-
 def _writer(
     shipped: Callable[[], Any], output: str, lists: Sequence[str]
 ) -> Callable[[pa.Table], pa.Table]:
     def write(group: pa.Table) -> pa.Table:
         name = group["cluster"][0].as_py()
         page: _Page = shipped()[name]
-        files = page_files(_view(group, page, lists), page.facts)
+        compared = zip(lists, page.comparisons, strict=True)
+        view = view_of(group, page.row, page.curve, page.structure, compared)
+        files = page_files(view, page.facts)
         folder = storage.join(output, "clusters", page.folder)
         storage.make_directory(folder)
         for file, content in files.items():
@@ -289,24 +256,3 @@ def _writer(
         return pa.Table.from_pylist([row], to_arrow_schema(_DONE))
 
     return write
-
-
-def _view(group: pa.Table, page: _Page, lists: Sequence[str]) -> ClusterView:
-    def of(role: str) -> dict[str, np.ndarray]:
-        # before pandas sees it: the row without a star would make floats of all ids
-        part = group.filter(pc.equal(group["role"], role)).sort_by("source_id")
-        return {name: _exact(part[name]) for name in part.column_names}
-
-    listed = [
-        ListedStars(name, of(str(number)), page.comparisons[number])
-        for number, name in enumerate(lists)
-        if page.comparisons[number]
-    ]
-    return ClusterView(page.row, of("candidate"), of("other"), page.curve, page.structure, listed)
-
-
-def _exact(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column as an array that loses no digit of whole numbers, whatever is missing."""
-    if column.null_count and pa.types.is_integer(column.type):
-        return np.array(column.to_pylist(), dtype=object)
-    return np.asarray(column.to_numpy())

@@ -25,6 +25,7 @@ from ocspark.catalogue.full_catalogue import RunResult, run_full_catalogue
 from ocspark.errors import InputError
 from ocspark.inputs.neighbourhood import bring_forward
 from ocspark.release import load_release
+from ocspark.reports.differences_page import write_differences
 from ocspark.reports.site import make_report
 from ocspark.settings import make_settings
 from ocspark.store.claim import NOTE
@@ -275,6 +276,9 @@ def test_a_run_differs_from_itself_in_nothing(
     assert totals["n_gained"] == totals["n_lost"] == totals["n_changed"] == 0
     assert totals["n_in_both"] == len(candidates_of(finished.path))
     assert same.record["critical_sigmas"] is None and same.record["settings_that_differ"] == {}
+    shown = write_differences(str(tmp_path / "site"), 0, same, {})
+    assert shown["gained"] == shown["lost"] == "0"
+    assert (tmp_path / "site" / shown["page"]).is_file()
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="needs ../shared/data/members")

@@ -17,18 +17,18 @@ from astropy.table import MaskedColumn, Table
 from ocspark.build import bulk, ingest
 from ocspark.build.bulk import list_bulk
 from ocspark.build.formats import read_tables
-from ocspark.build.wanted import Fault, Wanted, wanted_columns
+from ocspark.build.wanted import Fault, WantedColumns, wanted_columns
 from ocspark.errors import InputError
 from ocspark.release import load_release
 from ocspark.tables.source_columns import BY_NAME
 from tests.helpers.bulk import make_sources
 from tests.helpers.cluster_tables import two_tables
 
-NEEDED = Wanted({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
-ALL = Wanted(NEEDED.columns, True)
+NEEDED = WantedColumns({"source_id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()}, False)
+ALL = WantedColumns(NEEDED.columns, True)
 
 
-def read(path: Path, wanted: Wanted) -> pa.Table:
+def read(path: Path, wanted: WantedColumns) -> pa.Table:
     return pa.concat_tables(
         t for file in list_bulk(str(path)).files for t in read_tables(file, wanted)
     )
@@ -57,7 +57,7 @@ def test_needed_columns_are_found_in_other_letter_case(tmp_path: Path):
     )
     assert read(tmp_path / "t.csv", ALL).column_names == ["source_id", "ra", "dec", "X"]
     with pytest.raises(Fault, match="column parallax is missing"):
-        read(tmp_path / "t.csv", Wanted({"parallax": pa.float64()}, False))
+        read(tmp_path / "t.csv", WantedColumns({"parallax": pa.float64()}, False))
 
 
 def test_an_ecsv_column_of_an_unknown_type_is_a_fault(tmp_path: Path):
@@ -66,7 +66,7 @@ def test_an_ecsv_column_of_an_unknown_type_is_a_fault(tmp_path: Path):
     )
     (tmp_path / "t.csv").write_text(head + "ra\n1\n")
     with pytest.raises(Fault):
-        read(tmp_path / "t.csv", Wanted({"ra": pa.float64()}, False))
+        read(tmp_path / "t.csv", WantedColumns({"ra": pa.float64()}, False))
 
 
 @pytest.mark.parametrize("keep", [0, 5, -10])
@@ -170,9 +170,9 @@ def test_text_that_is_not_read_is_named(tmp_path: Path, content: bytes, words: s
 def test_of_several_tables_one_is_chosen(tmp_path: Path, kind: str):
     path = two_tables(tmp_path, kind)
     with pytest.raises(Fault, match=r"(?i)2 tables in one file: 1 \(stars.* chosen by --table"):
-        read(path, Wanted({"source_id": pa.int64()}, False))
+        read(path, WantedColumns({"source_id": pa.int64()}, False))
     for chosen in ("stars", "1"):
-        got = read(path, Wanted({"source_id": pa.int64()}, False, table=chosen))
+        got = read(path, WantedColumns({"source_id": pa.int64()}, False, table=chosen))
         assert got["source_id"].to_pylist() == list(range(900))
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from ocspark.build.bulk import list_bulk
 from ocspark.build.formats import read_tables
-from ocspark.build.wanted import Fault, Wanted
+from ocspark.build.wanted import Fault, WantedColumns
 from ocspark.errors import InputError
 from ocspark.inputs.clusters import ClusterTable, read_clusters
 from ocspark.inputs.isochrones import read_isochrones
@@ -37,7 +37,7 @@ def n_listed(found: MemberList, cluster: str, level: float) -> int:
 
 
 def sources(name: str, columns: list[str], table: str | None = None) -> pa.Table:
-    wanted = Wanted({column: pa.float64() for column in columns}, False, table=table)
+    wanted = WantedColumns({column: pa.float64() for column in columns}, False, table=table)
     (file,) = list_bulk(str(CASES / name)).files
     return pa.concat_tables(read_tables(file, wanted))
 

@@ -84,12 +84,18 @@ def test_a_directory_of_parquet_files_is_one_table(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(-0.666, 359.334), (0.0, 0.0), (360.0, 0.0), (359.5, 359.5), (360.25, 0.25), (-180.0, 180.0)],
+    [(-0.666, 359.334), (0.0, 0.0), (360.0, 0.0), (359.5, 359.5), (-180.0, 180.0)],
 )
 def test_ra_is_wrapped(tmp_path, given, expected):
     got = read(rows({"ra": given}), tmp_path).table.at[0, "ra"]
     assert got == pytest.approx(expected, abs=1e-9)
     assert 0.0 <= got < 360.0
+
+
+@pytest.mark.parametrize("given", [360.25, 400.0, -180.5])
+def test_an_ra_that_no_convention_has_is_refused(tmp_path, given):
+    with pytest.raises(InputError, match=rf"ra is {given:g}; expected degrees within \[-180, 360"):
+        read(rows({"ra": given}), tmp_path)
 
 
 def test_a_tiny_negative_ra_does_not_become_360(tmp_path):

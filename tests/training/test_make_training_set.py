@@ -167,7 +167,7 @@ def test_what_is_done_is_kept_and_nothing_else_is_left_in_the_end(
 ):
     """A set stopped before its stars were selected, then before its card, then made."""
     other = tmp_path / "set"
-    for stop in ("draw_works", "table_of"):
+    for stop in ("draw_works", "typed_table"):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(making, stop, lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
             make_training_set(settings(toy), str(other), spark)
