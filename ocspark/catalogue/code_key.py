@@ -16,6 +16,7 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
         "ocspark.inputs.members",
         *_MIRROR,
         "ocspark.mirror.read",
+        "ocspark.selection.cones",
         "ocspark.selection.table_rows",
         "ocspark.selection.listed_levels",
         "ocspark.catalogue.search",
@@ -26,6 +27,7 @@ STAGE_MODULES: dict[str, tuple[str, ...]] = {
     ),
     "membership": (
         *_MIRROR,
+        "ocspark.selection.cones",
         "ocspark.deepsets.weights",
         "ocspark.catalogue.membership",
         "ocspark.catalogue.layout",
