@@ -1,4 +1,4 @@
-"""Jobs by spark-submit on a small cluster, with everything in S3: nothing patched.
+"""Jobs by spark-submit on a small cluster, with everything in S3, GCS or Azure: nothing patched.
 
 Workers have no other disk in common with the driver than the store. Spark's own clients of stores
 (hadoop-aws and the like) are no part of pyspark, and none is needed.
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from astropy.table import Table
 from pyarrow import fs
 
 from ocspark import locations, storage
@@ -32,7 +33,7 @@ SUBMIT = [str(Path(sys.executable).parent / "spark-submit"), "--master", "local-
 SUBMIT += ["--conf", "spark.ui.enabled=false", "--conf", "spark.executor.memory=1g"]
 
 
-@pytest.fixture(scope="module", params=["s3"])
+@pytest.fixture(scope="module", params=list(SERVERS))
 def place(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return a folder of a store; jobs know its options by their environment."""
     with SERVERS[request.param]() as (place, options):
@@ -111,7 +112,7 @@ def kill_after_pass_1(settings: str, run: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_is_compared_with_a_list(
+def test_a_killed_run_goes_on_and_is_compared_reported_and_exported(
     place: str, settings: str, toy: Toy, finished: RunResult, tmp_path: Path
 ) -> None:
     run = f"{place}/runs/killed"
@@ -140,3 +141,19 @@ def test_a_killed_run_goes_on_and_is_compared_with_a_list(
     run_job("compare", "--run", f"{place}/runs", *of_list, "--output", f"{place}/comparison")
     comparison = json.loads(storage.read_text(f"{place}/comparison/comparison.json"))
     assert comparison["listed"]["rows_of_compared_clusters"] > 100
+    same = ["--with-run", run, "--output", f"{place}/differences"]
+    run_job("compare", "--run", run, *same)
+    differences = json.loads(storage.read_text(f"{place}/differences/differences.json"))
+    assert differences["stars_compared"] > 100
+
+    shown = ["--comparison", f"{place}/comparison", "--differences", f"{place}/differences"]
+    run_job("make_report", "--run", run, *shown, "--output", f"{place}/report")
+    pages = storage.list_files(f"{place}/report", recursive=True)
+    assert f"{place}/report/index.html".replace("s3a:", "s3:") in pages
+    assert sum(page.endswith("index.html") for page in pages) > len(toy.clusters)
+
+    run_job("export", "--run", run, "--format", "fits", "--output", f"{place}/stars.fits")
+    (tmp_path / "stars.fits").write_bytes(storage.read_bytes(f"{place}/stars.fits"))
+    assert len(Table.read(tmp_path / "stars.fits")) == record["totals"]["n_candidates"]
+    run_job("export", "--run", run, "--format", "hats", "--output", f"{place}/stars")
+    assert storage.exists(f"{place}/stars/hats.properties")
