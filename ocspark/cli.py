@@ -1,4 +1,4 @@
-"""What every job shares: its options, its results as lines or JSON, one-line errors, exit codes.
+"""Give every job its options, its results as lines or JSON, one-line errors and exit codes.
 
 A job imports this module before all others of the package, so that a package of an extra that is
 missing is one line as well when those import it.

@@ -94,7 +94,7 @@ class BulkFiles(_Part):
 
 
 class ArchiveTable(_Part):
-    """Where an archive has a release's sources: address of its TAP service, name of the table."""
+    """An archive's table of a release's sources: address of the TAP service, name of the table."""
 
     server: str
     table: str

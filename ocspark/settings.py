@@ -117,7 +117,7 @@ class SearchSettings(Section):
 
 
 class OutputSettings(Section):
-    """Where tables go: ``<path>/<run_id>/``, or a catalogue and the working folder `work`.
+    """The place of tables: ``<path>/<run_id>/``, or a catalogue and the working folder `work`.
 
     `base` is an earlier run whose unchanged clusters are copied; `columns` are columns of the
     mirror that go to the candidates unchanged.

@@ -1,4 +1,4 @@
-"""What `find_members` does without a mirror: look a cluster up, fetch its cone from the archive."""
+"""Look a cluster up and fetch its cone from the archive, for `find_members` without a mirror."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs return, and how it shows itself: as a table in notebooks and when printed."""
+"""Show the results of verbs as tables, in notebooks and when printed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_ROWS = 20
 
 
 class Shown(NamedTuple):
-    """What is shown of a result: a line, a table for people, what was left out of it.
+    """A result as people see it: a title, a table, and the number of rows that it leaves out.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class Run(FinishedRun):
 
 
 class RunPlan(plan.RunPlan):
-    """What a run would do: ``stages`` and ``why`` (reason to names of clusters) as data."""
+    """The work that a run would do: ``stages``, and ``why`` (reason to names of clusters)."""
 
     def _repr_html_(self) -> str:
         title, *_ = repr(self).splitlines()

@@ -79,7 +79,7 @@ def _inferred(
 
 
 def _holds(kind: pa.DataType, texts: pa.StringArray) -> bool:
-    """Whether all texts can be read as values of a type; of the null type none can."""
+    """Return whether all texts can be read as values of a type; False for the null type."""
     try:
         return kind != pa.null() and len(texts.cast(kind)) == len(texts)
     except pa.ArrowInvalid:

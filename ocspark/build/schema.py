@@ -1,4 +1,4 @@
-"""What the columns of a file, folder, mirror or table are to a release, from one header alone."""
+"""Compare the columns of a file, folder, mirror or table with a release, from one header alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocspark.units import same_unit, to_unit
 
 @dataclass
 class SchemaReport:
-    """How columns agree with a release: lines of text by kind.
+    """The comparison of columns with a release: lines of text by kind.
 
     Attributes
     ----------

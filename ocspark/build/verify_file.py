@@ -168,7 +168,7 @@ def _id_agrees(
     dec: NDArray[np.float64],
     good: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Whether positions lie in the cells of their identifiers, or within the margin of them."""
+    """Return which positions lie in the cells of their identifiers, or within a margin of them."""
     nside = 1 << SOURCE_ID_ORDER
     cell = source_id_pixels(source_id)
     agrees = cell == healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True)
@@ -185,7 +185,7 @@ def _index_agrees(
     ra: NDArray[np.float64],
     dec: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Whether order-29 indices are those of the positions, but for rounding at a cell's edge."""
+    """Return which order-29 indices are of their positions, but for rounding at a cell's edge."""
     agrees = index == computed
     valid = (index >= 0) & (index < n_pixels(HEALPIX_ORDER))
     other = np.flatnonzero(~agrees & valid)

@@ -1,4 +1,4 @@
-"""Whether a mirror's values are those of its release, whatever its columns are called.
+"""Check that a mirror's values are those of its release, whatever its columns are called.
 
 Columns that have the right names may hold another release, another quantity or another sign. The
 limits were set before any data of a release not yet published was there to see.

@@ -52,7 +52,7 @@ class RowFilter:
 
     @property
     def only_members(self) -> bool:
-        """Whether only members are taken."""
+        """Return whether only members are taken."""
         levels = (self.min_posterior, self.min_probability)
         return self.members or any(level is not None for level in levels)
 

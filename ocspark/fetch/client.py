@@ -32,7 +32,7 @@ _MOST_SAID, _SHOWN = 1 << 14, 300
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a request is tried, and how long to wait in between.
+    """Number of attempts at a request, and the pauses between them.
 
     Attributes
     ----------

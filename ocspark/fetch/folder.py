@@ -133,7 +133,7 @@ class Folder:
         return True
 
     def _is_there(self, file: FileToFetch, target: str) -> bool:
-        """Whether the file is there, with the checksum it must have or had when it was fetched."""
+        """Return whether the file is there, with the checksum wanted, or that of its fetching."""
         if not storage.is_file(target):
             return False
         if file.md5 is not None:

@@ -1,4 +1,4 @@
-"""What is known of a cluster by its name: in a table, in Hunt & Reffert (2023), at CDS."""
+"""Look up a cluster's values by its name: in a table, in Hunt & Reffert (2023), at CDS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file holds before it is a table: unpacked bytes, and their text."""
+"""Read a file before it is a table: unpacked bytes, and their text."""
 
 from __future__ import annotations
 

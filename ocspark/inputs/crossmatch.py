@@ -1,4 +1,4 @@
-"""Which rows of two cluster tables may be the same cluster, by name, position, motion, parallax."""
+"""Pair rows of two cluster tables that may be one cluster: name, position, motion, parallax."""
 
 from __future__ import annotations
 

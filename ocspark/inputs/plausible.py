@@ -89,7 +89,7 @@ def check_cluster_values(table: pd.DataFrame, name: str, path: str, key: str) ->
 
 
 def _only_nines(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether numbers are 99 or more, or -99 or less, and have no other digit than 9."""
+    """Return which numbers are 99 or more, or -99 or less, and have no other digit than 9."""
     large = np.abs(values) >= 99
     nines = np.zeros(len(values), dtype=bool)
     nines[large] = [set(f"{abs(v):g}") <= {"9", "."} for v in values[large]]
@@ -167,7 +167,7 @@ def faults_of(table: pd.DataFrame, required: list[str]) -> list[str]:
 
 
 def parallax_agrees(parallax: float, distance: float) -> bool:
-    """Whether a parallax [mas] and a distance [pc] may be those of one cluster."""
+    """Return whether a parallax [mas] and a distance [pc] may be those of one cluster."""
     expected = 1000.0 / distance
     low = (parallax - PARALLAX_MARGIN) / PARALLAX_FACTOR
     high = (max(parallax, 0.0) + PARALLAX_MARGIN) * PARALLAX_FACTOR

@@ -111,7 +111,7 @@ def _check_quotes(body: str, separator: str) -> None:
 
 
 def _all(column: pa.Array, pattern: str) -> bool:
-    """Whether all texts of a column match a pattern; of none they do."""
+    """Return whether all texts of a column match a pattern; True for a column without texts."""
     return pc.all(pc.match_substring_regex(column, pattern), min_count=0).as_py() is not False
 
 

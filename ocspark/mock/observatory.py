@@ -1,4 +1,4 @@
-"""How a data release observed: errors, names and codes of its columns, from its file."""
+"""Describe how a data release observes: errors, names and codes of its columns, from its file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCE_TYPES: dict[str, np.dtype] = {
 
 @dataclass(frozen=True)
 class Observatory:
-    """What differs between data releases: errors, column names and codes, from the release's file.
+    """Errors, column names and codes in which data releases differ, from the release's file.
 
     Attributes
     ----------

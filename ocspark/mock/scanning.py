@@ -27,7 +27,7 @@ CORRELATION_MEAN, CORRELATION_SPREAD = (0.04, 0.07, -0.08), (0.16, 0.16, 0.20)
 
 @dataclass(frozen=True)
 class ScanningEffects:
-    """How positions on the sky were observed.
+    """Observations of positions on the sky.
 
     Attributes
     ----------

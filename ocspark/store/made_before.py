@@ -1,8 +1,7 @@
-"""Whether an output was made before: its record, written last, tells what it was made of."""
+"""Recognise an output that was made before, by its record, which is written last."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -41,14 +40,11 @@ def record_made_of(
     folders, files : sequence of str
         Names beside the record: folders that must not be empty, files that must be there.
     """
-    if not storage.is_file(path):
+    record: dict[str, Any] | None = storage.read_json(path)
+    if record is None or record.get(INPUTS) != inputs:
         return None
-    try:
-        record: dict[str, Any] = json.loads(storage.read_text(path))
-    except ValueError:
-        return None  # it is written at this moment, or its writing was ended
     beside = path.rpartition("/")[0]
     is_there = all(storage.is_file(storage.join(beside, name)) for name in files) and all(
         storage.list_files(storage.join(beside, name)) for name in folders
     )
-    return record if is_there and record.get(INPUTS) == inputs else None
+    return record if is_there else None

@@ -47,7 +47,7 @@ class SourceColumn(NamedTuple):
 
     @property
     def is_integer(self) -> bool:
-        """Whether its values are whole numbers."""
+        """Return whether its values are whole numbers."""
         return self.stored.startswith("int")
 
 

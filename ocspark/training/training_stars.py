@@ -31,7 +31,7 @@ RESOLUTION = 2.0**-24
 
 @dataclass(frozen=True)
 class Selection:
-    """What a worker needs to select training stars.
+    """All that a worker needs to select training stars.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ from ocspark.inputs.clusters import read_clusters
 from ocspark.inputs.members import read_members
 from ocspark.names import cluster_key
 from tests.helpers.cluster_tables import rows
+from tests.helpers.cluster_tables import write as write_cluster_table
 
 DATA = Path(__file__).parents[2] / "../shared/data/members"
 BIG = 6917528997577384321  # a Gaia id that no float holds
@@ -30,15 +31,7 @@ KNOWN = frozenset({cluster_key("NGC_1"), cluster_key("Blanco_1"), cluster_key("E
 
 
 def write(table: pd.DataFrame, folder: Path, kind: str = "csv", name: str = "members") -> str:
-    path = folder / f"{name}.{kind}"
-    if kind.startswith("csv"):
-        table.to_csv(path, index=False)
-    elif kind == "parquet":
-        table.to_parquet(path, index=False)
-    else:
-        formats = {"ecsv": "ascii.ecsv", "fits": "fits", "vot": "votable"}
-        Table.from_pandas(table).write(path, format=formats[kind])
-    return str(path)
+    return write_cluster_table(table, folder, kind, name)
 
 
 def list_of(*rows: tuple) -> pd.DataFrame:
